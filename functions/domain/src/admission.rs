@@ -1,0 +1,293 @@
+//! The last look before dispatch: does the live server still fit what the task was planned for?
+//!
+//! Read from the server itself, never from what was believed yesterday: recovery model, identity, fork, and for log copies
+//! the list of files the service still keeps. The copy procedure does not check the chain (RDS user guide, "Access to
+//! transaction log backups": it "doesn't validate" `is_log_chain_broken`), so it is checked here, by LSN.
+
+use crate::facts::{DatabaseState, LogFile, RecoveryModel};
+use crate::inventory::{Database, Lineage};
+use crate::reason::{Class, Reason};
+
+/// Files in one copy: seven days of five-minute files, all that the service keeps. RDS user guide, read 2026-11.
+pub const LOG_FILES_PER_COPY_MAX: u32 = 7 * 24 * 12;
+
+/// What a look at the live server says of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict<T> {
+    /// Go ahead with this.
+    Admit(T),
+    /// Not needed or not possible now; the moment of the schedule is answered with the reason.
+    Skip(Reason),
+    /// The chain cannot go on: a full is needed instead.
+    Promote(Reason),
+}
+
+/// Sequence numbers of the files to copy, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileRange {
+    /// First.
+    pub first_seq: u64,
+    /// Last.
+    pub last_seq: u64,
+}
+
+/// The identity of a live database, when the server tells it.
+pub fn lineage_of(live: &DatabaseState) -> Option<Lineage> {
+    match (&live.family_guid, &live.database_guid) {
+        (Some(family), Some(database)) => {
+            Some(Lineage { family_guid: family.clone(), database_guid: database.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// What every task needs of the live database: that it is there, online, and known by its guids.
+fn common(database: &Database, live: Option<&DatabaseState>) -> Result<Lineage, Reason> {
+    let name = &database.name;
+    let live = live.ok_or_else(|| {
+        Reason::new(Class::Human, "DatabaseMissing", format!("{name} is not on {}", database.instance))
+            .guidance("if it was dropped or renamed, stop its protection or discover the instance again")
+    })?;
+    if live.state != "ONLINE" {
+        return Err(Reason::new(Class::Wait, "DatabaseNotOnline", format!("{name} is {}", live.state)));
+    }
+    lineage_of(live).ok_or_else(|| {
+        Reason::new(Class::Wait, "IdentityUnknown", format!("the server tells no guids of {name}"))
+    })
+}
+
+/// Whether a full can be taken.
+pub fn admit_full(database: &Database, live: Option<&DatabaseState>) -> Verdict<Lineage> {
+    match common(database, live) {
+        Ok(lineage) => Verdict::Admit(lineage),
+        Err(reason) => Verdict::Skip(reason),
+    }
+}
+
+/// Which log files to copy. `files` are those the service lists after the newest one in the vault, in order; when the vault
+/// has none yet, all it lists.
+///
+/// The first file to copy is the one that holds the LSN where the chain in the vault goes on: the end of the newest file
+/// there, else the end of the newest full. Files before it are of no use, a gap before it breaks the chain (`F1 | L3`). An
+/// empty file that was made after the full is of use: it holds no record, but proves that there was none.
+pub fn admit_log_copy(
+    database: &Database,
+    live: Option<&DatabaseState>,
+    files: &[LogFile],
+) -> Verdict<FileRange> {
+    let lineage = match common(database, live) {
+        Ok(lineage) => lineage,
+        Err(reason) => return Verdict::Skip(reason),
+    };
+    let name = &database.name;
+    if live.is_some_and(|live| live.recovery_model == Some(RecoveryModel::Simple)) {
+        return Verdict::Skip(
+            Reason::new(
+                Class::Human,
+                "SimpleRecovery",
+                format!("{name} is in SIMPLE recovery and keeps no log"),
+            )
+            .guidance("switch it to FULL recovery; the next full starts the chain again"),
+        );
+    }
+    if database.lineage.as_ref().is_some_and(|known| *known != lineage) {
+        return Verdict::Promote(Reason::new(
+            Class::Wait,
+            "NewIncarnation",
+            format!("{name} is another database than the one in the vault: restored or created anew"),
+        ));
+    }
+    let Some(full) = &database.last_full else {
+        return Verdict::Promote(Reason::new(
+            Class::Wait,
+            "NoFullYet",
+            format!("{name} has no full in the vault"),
+        ));
+    };
+    let live_fork = live.and_then(|live| live.recovery_fork_guid.as_ref());
+    let tail = database.log_tail.as_ref();
+    if let (Some(known), Some(now)) = (tail.and_then(|tail| tail.fork.as_ref()), live_fork)
+        && known != now
+    {
+        return Verdict::Promote(Reason::new(
+            Class::Wait,
+            "ForkChanged",
+            format!("{name} went on to recovery fork {now}; logs in the vault end on {known}"),
+        ));
+    }
+    let goes_on_at = tail.map_or(full.last_lsn, |tail| tail.last_lsn);
+    let useful = if tail.is_some() {
+        files
+    } else {
+        let useless = |file: &LogFile| {
+            file.last_lsn < goes_on_at || (file.last_lsn == goes_on_at && file.made_at < full.finished_at)
+        };
+        &files[files.partition_point(useless)..]
+    };
+    range_of(name, goes_on_at, tail.is_some(), useful)
+}
+
+/// The longest run of files that continues the chain. `exact`: the first file must begin where the vault ends; otherwise it
+/// must hold that LSN (it began before the full ended).
+fn range_of(name: &str, goes_on_at: crate::lsn::Lsn, exact: bool, files: &[LogFile]) -> Verdict<FileRange> {
+    let Some(first) = files.first() else {
+        return Verdict::Skip(Reason::new(
+            Class::Wait,
+            "NoNewLogs",
+            format!("the service lists no new log of {name}"),
+        ));
+    };
+    let continues = if exact { first.first_lsn == goes_on_at } else { first.first_lsn <= goes_on_at };
+    // When the vault has no log yet, a break before the first file lies before the full: it harms nothing.
+    if !continues || (exact && first.chain_broken) || first.error.is_some() {
+        let why = first.error.as_deref().map_or_else(
+            || format!("file {} begins at {}", first.seq, first.first_lsn),
+            |error| format!("file {}: {error}", first.seq),
+        );
+        return Verdict::Promote(Reason::new(
+            Class::Wait,
+            "ChainBroken",
+            format!("logs of {name} go on at {goes_on_at} in the vault, but {why}"),
+        ));
+    }
+    let whole = files
+        .windows(2)
+        .take_while(|pair| {
+            let next = &pair[1];
+            next.first_lsn == pair[0].last_lsn
+                && next.seq == pair[0].seq + 1
+                && !next.chain_broken
+                && next.error.is_none()
+        })
+        .count();
+    Verdict::Admit(FileRange { first_seq: first.seq, last_seq: files[whole].seq })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{BackupId, Guid};
+    use crate::inventory::{LastFull, LogTail};
+    use crate::lsn::Lsn;
+    use jiff::Timestamp;
+
+    fn live(change: fn(&mut DatabaseState)) -> DatabaseState {
+        let mut live = DatabaseState {
+            name: "orders".to_owned(),
+            id: 7,
+            state: "ONLINE".to_owned(),
+            recovery_model: Some(RecoveryModel::Full),
+            database_guid: Some(Guid::from("d1")),
+            family_guid: Some(Guid::from("f1")),
+            recovery_fork_guid: Some(Guid::from("k1")),
+            last_log_backup_lsn: None,
+            differential_base_guid: None,
+            differential_base_lsn: None,
+            data_bytes: None,
+        };
+        change(&mut live);
+        live
+    }
+
+    /// Full ends at 15; the vault's logs end at `tail`, if any.
+    fn database(full: bool, tail: Option<u64>) -> Database {
+        let mut database = Database::new("sales", "orders");
+        database.lineage = lineage_of(&live(|_| ()));
+        database.last_full = full.then(|| LastFull {
+            id: BackupId::from("1"),
+            started_at: Timestamp::UNIX_EPOCH,
+            finished_at: Timestamp::UNIX_EPOCH,
+            last_lsn: Lsn::from_u64(15),
+            size_bytes: 1,
+        });
+        database.log_tail = tail.map(|lsn| LogTail {
+            seq: lsn / 10,
+            last_lsn: Lsn::from_u64(lsn),
+            made_at: Timestamp::UNIX_EPOCH,
+            fork: Some(Guid::from("k1")),
+        });
+        database
+    }
+
+    /// File `n` holds `[10 n, 10 n + 10)`; `!` an error, `|` the service says broken, `>` begins one LSN late, `=` is empty
+    /// at LSN 15, where the full ends, and made after it.
+    fn files(text: &str) -> Vec<LogFile> {
+        text.split_whitespace()
+            .map(|word| {
+                let seq: u64 = word.trim_matches(['!', '|', '>', '=']).parse().unwrap();
+                LogFile {
+                    database_id: 7,
+                    family_guid: Guid::from("f1"),
+                    seq,
+                    epoch: 0,
+                    made_at: Timestamp::UNIX_EPOCH
+                        - jiff::SignedDuration::from_secs(i64::from(!word.contains('='))),
+                    first_lsn: Lsn::from_u64(if word.contains('=') {
+                        15
+                    } else {
+                        seq * 10 + u64::from(word.contains('>'))
+                    }),
+                    last_lsn: Lsn::from_u64(if word.contains('=') { 15 } else { seq * 10 + 10 }),
+                    chain_broken: word.contains('|'),
+                    size_bytes: 1,
+                    error: word.contains('!').then(|| "unreadable".to_owned()),
+                }
+            })
+            .collect()
+    }
+
+    fn said(verdict: Verdict<FileRange>) -> String {
+        match verdict {
+            Verdict::Admit(range) => format!("{}-{}", range.first_seq, range.last_seq),
+            Verdict::Skip(reason) => format!("skip {}", reason.name),
+            Verdict::Promote(reason) => format!("full {}", reason.name),
+        }
+    }
+
+    #[test]
+    fn logs_go_on_where_the_vault_ends() {
+        for (full, tail, listed, expected) in [
+            (true, None, "0 1 2 3", "1-3"),
+            (true, None, "1 2", "1-2"),
+            (true, None, "2 3", "full ChainBroken"),
+            (true, None, "0", "skip NoNewLogs"),
+            (true, None, "0 =1 =2", "1-2"),
+            (true, None, "|1 2", "1-2"),
+            (true, Some(20), "2 3 4", "2-4"),
+            (true, Some(20), "3 4", "full ChainBroken"),
+            (true, Some(20), "", "skip NoNewLogs"),
+            (true, Some(20), "|2 3", "full ChainBroken"),
+            (true, Some(20), "2 3 |4 5", "2-3"),
+            (true, Some(20), "2 3 5", "2-3"),
+            (true, Some(20), "2 3 >4", "2-3"),
+            (true, Some(20), "2 !3 4", "2-2"),
+            (true, Some(20), "!2 3", "full ChainBroken"),
+            (false, None, "1 2", "full NoFullYet"),
+        ] {
+            let verdict = admit_log_copy(&database(full, tail), Some(&live(|_| ())), &files(listed));
+            assert_eq!(said(verdict), expected, "full {full}, vault to {tail:?}, service {listed}");
+        }
+    }
+
+    #[test]
+    fn the_live_server_overrules_what_was_believed() {
+        type Change = fn(&mut DatabaseState);
+        let cases: [(&str, Change); 5] = [
+            ("skip SimpleRecovery", |live| live.recovery_model = Some(RecoveryModel::Simple)),
+            ("skip DatabaseNotOnline", |live| live.state = "RESTORING".to_owned()),
+            ("skip IdentityUnknown", |live| live.database_guid = None),
+            ("full NewIncarnation", |live| live.database_guid = Some(Guid::from("d2"))),
+            ("full ForkChanged", |live| live.recovery_fork_guid = Some(Guid::from("k2"))),
+        ];
+        for (expected, change) in cases {
+            let verdict = admit_log_copy(&database(true, Some(20)), Some(&live(change)), &files("2 3"));
+            assert_eq!(said(verdict), expected);
+        }
+        assert_eq!(
+            said(admit_log_copy(&database(true, Some(20)), None, &files("2"))),
+            "skip DatabaseMissing"
+        );
+        assert!(matches!(admit_full(&database(false, None), Some(&live(|_| ()))), Verdict::Admit(_)));
+        assert!(matches!(admit_full(&database(false, None), None), Verdict::Skip(_)));
+    }
+}

@@ -1,0 +1,198 @@
+//! What is protected: instances, the vaults they write to, the databases on them.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{InstanceFacts, RecoveryModel};
+use crate::id::{BackupId, Guid};
+use crate::lsn::Lsn;
+use crate::reason::Reason;
+use crate::record::{Record, shard_of};
+use crate::schedule::Answered;
+use crate::task::TaskId;
+
+/// Where backups go: one bucket and prefix in one Region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vault {
+    /// Name.
+    pub name: String,
+    /// Bucket.
+    pub bucket: String,
+    /// Prefix inside the bucket, without slashes at its ends; may be empty.
+    pub prefix: String,
+    /// Account that owns the bucket.
+    pub account: String,
+    /// Customer managed key for client-side encryption, if wanted.
+    pub kms_key_arn: Option<String>,
+}
+
+impl Record for Vault {
+    const SCHEMA: u32 = 1;
+    fn key(&self) -> (String, String) {
+        vault_key(&self.name)
+    }
+}
+
+/// Where a vault is stored.
+pub fn vault_key(name: &str) -> (String, String) {
+    (format!("vault#{name}"), "vault".to_owned())
+}
+
+/// One protected instance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Instance identifier; on RDS also the contention group.
+    pub name: String,
+    /// Host of the endpoint.
+    pub host: String,
+    /// Port of the endpoint.
+    pub port: u16,
+    /// ARN of the secret with user and password.
+    pub secret_arn: String,
+    /// Name of the policy its databases follow.
+    pub policy: String,
+    /// Name of the vault it writes to.
+    pub vault: String,
+    /// What the control plane said last, with the time it said so.
+    pub facts: Option<(Timestamp, InstanceFacts)>,
+    /// Minutes by which the server's local time is ahead of UTC, as last calibrated.
+    pub utc_offset_minutes: Option<i32>,
+    /// Bytes of database a native full backup of this instance gets through in a second, as measured on the last ones.
+    pub bytes_per_second: Option<u64>,
+    /// Where the service copies logs to, as we last set or saw it.
+    pub log_copy_target: Option<String>,
+    /// Every native task with a smaller id has ended: where reading the task list begins.
+    pub tasks_from: TaskId,
+    /// When somebody should look at it next.
+    pub due_at: Option<Timestamp>,
+    /// Why the last run could not work, if it could not.
+    pub trouble: Option<Reason>,
+}
+
+impl Record for Instance {
+    const SCHEMA: u32 = 1;
+    fn key(&self) -> (String, String) {
+        instance_key(&self.name)
+    }
+    fn due(&self) -> Option<(u8, Timestamp)> {
+        self.due_at.map(|at| (shard_of(&self.name), at))
+    }
+}
+
+/// Where an instance is stored.
+pub fn instance_key(name: &str) -> (String, String) {
+    (format!("instance#{name}"), "instance".to_owned())
+}
+
+/// The name of the instance whose record lives in a partition, as the index of what is due returns it.
+pub fn instance_of_partition(partition: &str) -> Option<&str> {
+    partition.strip_prefix("instance#")
+}
+
+/// A database's own identity: its name is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// Original database.
+    pub family_guid: Guid,
+    /// Physical incarnation.
+    pub database_guid: Guid,
+}
+
+impl Lineage {
+    /// Partition of the catalogue that holds its backups.
+    pub fn partition(&self) -> String {
+        format!("catalogue#{}#{}", self.family_guid.as_str(), self.database_guid.as_str())
+    }
+}
+
+/// The newest full backup of ours, as hot paths need it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastFull {
+    /// Its `backup_set_uuid`.
+    pub id: BackupId,
+    /// When the service was asked for it; the schedule counts from here.
+    pub started_at: Timestamp,
+    /// When it finished.
+    pub finished_at: Timestamp,
+    /// Where logs go on.
+    pub last_lsn: Lsn,
+    /// Bytes of the database it saved.
+    pub size_bytes: u64,
+}
+
+/// The newest log file in the vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogTail {
+    /// Sequence number.
+    pub seq: u64,
+    /// LSN the next file begins at.
+    pub last_lsn: Lsn,
+    /// When the file was made: the right edge of what survives the instance.
+    pub made_at: Timestamp,
+    /// Fork the database was on when the file was copied.
+    pub fork: Option<Guid>,
+}
+
+/// One protected database: what it is, and the head of its catalogue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Database {
+    /// Instance it is on.
+    pub instance: String,
+    /// Name.
+    pub name: String,
+    /// Identity, once seen on the server.
+    pub lineage: Option<Lineage>,
+    /// Recovery model, once seen.
+    pub recovery_model: Option<RecoveryModel>,
+    /// Newest full of ours.
+    pub last_full: Option<LastFull>,
+    /// Newest log file in the vault.
+    pub log_tail: Option<LogTail>,
+    /// Where the chain in the vault is broken, until a full heals it.
+    pub broken: Option<Reason>,
+    /// Failures in a row, for giving up and for alarms.
+    pub failures: u32,
+    /// The newest moments of the schedule that have been answered.
+    pub answered: Answered,
+}
+
+impl Database {
+    /// A database that nobody has looked at yet.
+    pub fn new(instance: &str, name: &str) -> Self {
+        Self {
+            instance: instance.to_owned(),
+            name: name.to_owned(),
+            lineage: None,
+            recovery_model: None,
+            last_full: None,
+            log_tail: None,
+            broken: None,
+            failures: 0,
+            answered: Answered::default(),
+        }
+    }
+
+    /// Age of the newest moment in the vault: what the loss of the instance would cost now.
+    pub fn exposure(&self, now: Timestamp) -> Option<SignedDuration> {
+        let full = self.last_full.as_ref().map(|full| full.finished_at);
+        let tail = self.log_tail.as_ref().map(|tail| tail.made_at);
+        full.max(tail).map(|edge| now.duration_since(edge))
+    }
+}
+
+impl Record for Database {
+    const SCHEMA: u32 = 1;
+    fn key(&self) -> (String, String) {
+        database_key(&self.instance, &self.name)
+    }
+}
+
+/// Where a database is stored.
+pub fn database_key(instance: &str, name: &str) -> (String, String) {
+    (databases_partition(instance), name.to_owned())
+}
+
+/// Partition of the databases of an instance.
+pub fn databases_partition(instance: &str) -> String {
+    format!("databases#{instance}")
+}

@@ -1,0 +1,24 @@
+//! What is true: rules over backups, chains, windows, plans. No I/O, no clock, no chance.
+
+pub mod admission;
+pub mod backup;
+pub mod calendar;
+pub mod catalogue;
+pub mod chain;
+pub mod coverage;
+pub mod facts;
+pub mod history;
+pub mod id;
+pub mod inventory;
+pub mod lease;
+pub mod lsn;
+pub mod notation;
+pub mod paths;
+pub mod policy;
+pub mod reason;
+pub mod record;
+pub mod region;
+pub mod request;
+pub mod schedule;
+pub mod slots;
+pub mod task;
