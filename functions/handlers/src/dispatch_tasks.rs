@@ -1,0 +1,327 @@
+//! dispatch-tasks: asks the service for what was admitted, once.
+//!
+//! The intent is written before the call, under a key that no other task ever has. A reply that is lost leaves the intent
+//! behind; the next call finds out from the server's own task list whether the service took it. All of this happens under
+//! the server's application lock: a call of an earlier, slower invocation cannot be under way at the same time, because its
+//! session would still hold the lock.
+
+use domain::inventory::Instance;
+use domain::reason::{Class, Reason};
+use domain::slots::QUEUE_DEPTH;
+use domain::task::{Outcome, Request, State, Task, TaskId, TaskRow};
+use jiff::{SignedDuration, Timestamp};
+use ports::server::{Fence, LogCopyTarget, OpenSession, ReadTasks, SubmitTasks};
+use ports::store::{ReadItems, Versioned, WriteItems};
+use ports::{Clock, Fault};
+
+use crate::contract::{DispatchTasksOutput, InstanceRun, WAIT_SECONDS_MAX, check_schema};
+use crate::handler::Handler;
+use crate::scope::{Scope, check_lease, commit, end_task, lost, open_tasks};
+
+/// Application lock that all dispatches to one instance share.
+pub const FENCE: &str = "bakproof-dispatch";
+
+/// Oldest admission that is acted on: the check is worth as much as it is fresh.
+const ADMISSION_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// Invocation time that must be left before a call: the call, its reply and the write that remembers it.
+const TIME_LEFT_MIN: SignedDuration = SignedDuration::from_secs(45);
+
+/// How long a task waits whose database somebody else's task keeps busy, or that needs an empty queue.
+const BUSY_WAIT: SignedDuration = SignedDuration::from_mins(3);
+
+/// Issues native tasks.
+pub struct DispatchTasks<S, Q, C> {
+    /// Task store.
+    pub store: S,
+    /// SQL Server.
+    pub servers: Q,
+    /// Clock.
+    pub clock: C,
+}
+
+impl<S, Q, C> Handler for DispatchTasks<S, Q, C>
+where
+    S: ReadItems + WriteItems,
+    Q: OpenSession,
+    Q::Session: Fence + SubmitTasks + ReadTasks + LogCopyTarget,
+    C: Clock,
+{
+    type Input = InstanceRun;
+    type Output = DispatchTasksOutput;
+    const NAME: &'static str = "dispatch-tasks";
+
+    async fn handle(&self, input: InstanceRun) -> Result<DispatchTasksOutput, Reason> {
+        check_schema(input.schema)?;
+        let tasks = open_tasks(&self.store, &input.instance).await?;
+        let submitted =
+            tasks.iter().filter(|task| matches!(task.record.state, State::Submitted { .. })).count();
+        let ready: Vec<_> = tasks
+            .into_iter()
+            .filter(|task| matches!(task.record.state, State::Admitted { .. } | State::Intended { .. }))
+            .collect();
+        let mut said = DispatchTasksOutput { dispatched: 0, wait_seconds: 0 };
+        if !ready.is_empty() {
+            let scope = Scope::load(&self.store, &input.instance).await?;
+            let mut session = self.servers.open(&scope.endpoint()).await?;
+            if !session.lock(FENCE).await? {
+                return Err(Reason::new(
+                    Class::Wait,
+                    "FenceHeld",
+                    format!("another session dispatches to {}", input.instance),
+                ));
+            }
+            // Under the lock: whoever took over since must have had it before us, or waits for it now.
+            check_lease(&self.store, &input, self.clock.now()).await?;
+            said.dispatched = self.dispatch(&mut session, scope, ready).await?;
+            session.unlock(FENCE).await?;
+        }
+        said.wait_seconds = wait_seconds(submitted + said.dispatched as usize);
+        Ok(said)
+    }
+}
+
+/// How long polling can wait: not at all when the service has nothing of ours, longer the fuller its queue.
+fn wait_seconds(outstanding: usize) -> u32 {
+    match u32::try_from(outstanding).unwrap_or(u32::MAX) {
+        0 => 1,
+        full if full >= QUEUE_DEPTH => WAIT_SECONDS_MAX,
+        _ => WAIT_SECONDS_MAX / 2,
+    }
+}
+
+impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
+    async fn dispatch<T>(
+        &self,
+        session: &mut T,
+        mut scope: Scope,
+        ready: Vec<Versioned<Task>>,
+    ) -> Result<u32, Reason>
+    where
+        T: SubmitTasks + ReadTasks + LogCopyTarget,
+    {
+        let rows = session.tasks(scope.instance.record.tasks_from).await?;
+        let above = rows.last().map_or(scope.instance.record.tasks_from.saturating_sub(1), |row| row.id);
+        let target = self.log_copy_target(session, &mut scope).await?;
+        let mut dispatched = 0;
+        for task in ready {
+            self.time_left()?;
+            match &task.record.state {
+                State::Intended { above, request, .. } => {
+                    let found = ours(&rows, request, *above);
+                    self.settle(task, found).await?;
+                    dispatched += u32::from(found.is_some());
+                }
+                State::Admitted { at, request } => {
+                    let now = self.clock.now();
+                    if now.duration_since(*at) > ADMISSION_AGE_MAX {
+                        self.put_back(task, None, now).await?;
+                    } else if let (Request::Copy(_), Err(reason)) = (request, &target) {
+                        self.put_back(task, Some(reason.clone()), now).await?;
+                    } else if self.submit(session, task, above).await? {
+                        dispatched += 1;
+                    }
+                }
+                State::Planned | State::Submitted { .. } | State::Done { .. } => {}
+            }
+        }
+        Ok(dispatched)
+    }
+
+    fn time_left(&self) -> Result<(), Reason> {
+        let left = self.clock.deadline().map(|deadline| deadline.duration_since(self.clock.now()));
+        if left.is_some_and(|left| left < TIME_LEFT_MIN) {
+            return Err(Reason::new(
+                Class::Retry,
+                "TimeRunsOut",
+                "too little invocation time is left to ask the service",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Makes the service copy logs to our vault. The inner error is why log copies have to wait.
+    async fn log_copy_target<T: LogCopyTarget>(
+        &self,
+        session: &mut T,
+        scope: &mut Scope,
+    ) -> Result<Result<(), Reason>, Reason> {
+        let wanted = scope.log_copy_arn();
+        if scope.instance.record.log_copy_target.as_ref() == Some(&wanted) {
+            return Ok(Ok(()));
+        }
+        if session.log_copy_target().await?.as_ref() != Some(&wanted) {
+            match session.set_log_copy_target(&wanted).await {
+                Ok(()) => {}
+                Err(Fault::Refused(reason)) => return Ok(Err(reason)),
+                Err(fault) => return Err(fault.into_reason()),
+            }
+        }
+        let instance: &mut Instance = &mut scope.instance.record;
+        instance.log_copy_target = Some(wanted);
+        commit(&self.store, &[scope.instance.put()?]).await?;
+        Ok(Ok(()))
+    }
+
+    /// Intent, call, result. `true`: the service has it.
+    async fn submit<T>(&self, session: &mut T, task: Versioned<Task>, above: TaskId) -> Result<bool, Reason>
+    where
+        T: SubmitTasks + ReadTasks,
+    {
+        let request = task.record.request().cloned().ok_or_else(|| lost(&task.record.key))?;
+        let intended = self
+            .step(task, State::Intended { request: request.clone(), at: self.clock.now(), above })
+            .await?;
+        let reply = match &request {
+            Request::Backup(backup) => session.backup_database(backup).await,
+            Request::Copy(copy) => session.copy_logs(copy).await,
+        };
+        match reply {
+            Ok(task_id) => {
+                self.step(intended, State::Submitted { request, task_id, at: self.clock.now() }).await?;
+                Ok(true)
+            }
+            // Somebody's task of this database waits or runs; it may be ours after all.
+            Err(Fault::Refused(reason)) if reason.name == "TaskAlreadyIssued" => {
+                let rows = session.tasks(above + 1).await?;
+                let found = ours(&rows, &request, above);
+                if found.is_some() {
+                    self.settle(intended, found).await?;
+                } else {
+                    self.put_back(intended, Some(reason), self.clock.now()).await?;
+                }
+                Ok(found.is_some())
+            }
+            Err(Fault::Refused(reason)) => {
+                self.refused(intended, reason).await?;
+                Ok(false)
+            }
+            // The intent stays: the next call asks the server what became of it.
+            Err(fault @ (Fault::Transient(_) | Fault::UnknownOutcome(_))) => Err(fault.into_reason()),
+        }
+    }
+
+    async fn step(&self, mut task: Versioned<Task>, next: State) -> Result<Versioned<Task>, Reason> {
+        task.record.advance(next)?;
+        commit(&self.store, &[task.put()?]).await?;
+        task.expect = match task.expect {
+            ports::store::Expect::Absent => ports::store::Expect::Version(1),
+            ports::store::Expect::Version(version) => ports::store::Expect::Version(version + 1),
+        };
+        Ok(task)
+    }
+
+    /// What became of an intent: the service has it under this id, or never heard of it.
+    async fn settle(&self, task: Versioned<Task>, found: Option<TaskId>) -> Result<(), Reason> {
+        let now = self.clock.now();
+        if let (Some(task_id), Some(request)) = (found, task.record.request().cloned()) {
+            return self.step(task, State::Submitted { request, task_id, at: now }).await.map(|_| ());
+        }
+        let reason = Reason::new(Class::Retry, "NeverArrived", "the service has no task of this intent");
+        self.put_back(task, Some(reason), now).await
+    }
+
+    /// Back to the plan: checked again before it is asked again, and in a folder of its own.
+    async fn put_back(
+        &self,
+        mut task: Versioned<Task>,
+        why: Option<Reason>,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        if matches!(task.record.state, State::Intended { .. }) {
+            task.record.attempt += 1;
+        }
+        if let Some(why) = why {
+            if why.class == Class::Wait {
+                task.record.not_before = now.checked_add(BUSY_WAIT).ok();
+            }
+            task.record.note(why);
+        }
+        self.step(task, State::Planned).await.map(|_| ())
+    }
+
+    /// The service said no. What time may mend is put off, the rest ends here and is the database's trouble.
+    async fn refused(&self, task: Versioned<Task>, reason: Reason) -> Result<(), Reason> {
+        let now = self.clock.now();
+        if matches!(reason.class, Class::Retry | Class::Wait)
+            && task.record.attempt < crate::finish::ATTEMPTS_MAX
+        {
+            return self.put_back(task, Some(reason), now).await;
+        }
+        let mut writes = crate::finish::answer(&self.store, &task.record, false).await?;
+        let done = task.record.ended(Outcome::Failed(reason), now, None)?;
+        writes.extend(end_task(&task, done)?);
+        commit(&self.store, &writes).await
+    }
+}
+
+/// The id of our task in the server's list: for a backup by the S3 ARN, which no other task ever names; for a log copy, whose
+/// files the service names, by database among the tasks that came after the intent. Nobody else's copy does harm if it is
+/// taken for ours: copying a range again overwrites the same files.
+fn ours(rows: &[TaskRow], request: &Request, above: TaskId) -> Option<TaskId> {
+    let matches = |row: &&TaskRow| match request {
+        Request::Backup(backup) => row.s3_arn.as_deref() == Some(backup.s3_arn.as_str()),
+        Request::Copy(copy) => {
+            let other_kind = ["BACKUP_DB", "RESTORE_DB", "FINISH_RESTORE"]
+                .iter()
+                .any(|kind| row.task_type.starts_with(kind));
+            row.database.as_deref() == Some(copy.database.as_str()) && !other_kind
+        }
+    };
+    rows.iter().filter(|row| row.id > above).find(matches).map(|row| row.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::request::{CopyLogs, NativeBackup};
+
+    fn row(id: TaskId, task_type: &str, database: &str, s3_arn: Option<&str>) -> TaskRow {
+        TaskRow {
+            id,
+            task_type: task_type.to_owned(),
+            database: Some(database.to_owned()),
+            lifecycle: None,
+            percent: None,
+            last_updated: None,
+            created_at: None,
+            s3_arn: s3_arn.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_task_is_found_again_by_what_only_it_can_have() {
+        let rows = [
+            row(5, "TLOG_COPY", "a", None),
+            row(6, "BACKUP_DB", "a", Some("arn:1")),
+            row(7, "TLOG_COPY", "b", None),
+            row(8, "TLOG_COPY", "a", None),
+            row(9, "BACKUP_DB", "a", Some("arn:2")),
+        ];
+        let backup = |arn: &str| {
+            let s3_arn = arn.to_owned();
+            Request::Backup(NativeBackup {
+                database: "a".to_owned(),
+                s3_arn,
+                kms_key_arn: None,
+                differential: false,
+                files: 1,
+            })
+        };
+        let copy = Request::Copy(CopyLogs {
+            database: "a".to_owned(),
+            kms_key_arn: None,
+            first_seq: 1,
+            last_seq: 2,
+        });
+        assert_eq!(ours(&rows, &backup("arn:2"), 5), Some(9));
+        assert_eq!(ours(&rows, &backup("arn:3"), 0), None);
+        assert_eq!(ours(&rows, &copy, 5), Some(8), "task 5 is older than the intent, task 6 is a backup");
+        assert_eq!(ours(&rows, &copy, 8), None);
+    }
+
+    #[test]
+    fn polling_waits_longer_the_more_there_is_to_wait_for() {
+        assert_eq!([0, 1, 3, 4, 9].map(wait_seconds), [1, 60, 60, 120, 120]);
+    }
+}

@@ -1,0 +1,317 @@
+//! What a finished native task leaves behind: the catalogue's new entries and the database's new head.
+
+use domain::backup::{Backup, Evidence, Kind as BackupKind, Stripes};
+use domain::catalogue::{DataBackup, LogDay, LogEntry, SeenObject, day_of, log_day_key};
+use domain::facts::LogFile;
+use domain::inventory::{Database, LastFull, LogTail, database_key};
+use domain::lsn::Lsn;
+use domain::paths::{S3Arn, log_file_of_key, log_folder};
+use domain::reason::{Class, Reason};
+use domain::request::{CopyLogs, NativeBackup};
+use domain::task::{Seen, Task, TaskId};
+use jiff::Timestamp;
+use ports::cloud::{ListObjects, ObjectFacts};
+use ports::server::{ReadHistory, ReadLogFiles};
+use ports::store::{ReadItems, Versioned, Write, load};
+
+/// Tries at one moment of the schedule before it counts as failed. Policy of ours: three tries, then people hear of it.
+pub(crate) const ATTEMPTS_MAX: u32 = 3;
+
+/// The head of a task's database.
+pub(crate) async fn head(store: &impl ReadItems, task: &Task) -> Result<Versioned<Database>, Reason> {
+    load(store, database_key(&task.instance, &task.database)).await?.ok_or_else(|| {
+        Reason::new(
+            Class::Human,
+            "RecordMissing",
+            format!("the store has no database {} of {}", task.database, task.instance),
+        )
+    })
+}
+
+/// The write that says that a moment of the schedule was answered.
+pub(crate) async fn answer(store: &impl ReadItems, task: &Task, good: bool) -> Result<Vec<Write>, Reason> {
+    let mut head = head(store, task).await?;
+    settle(&mut head.record, task, good);
+    Ok(vec![head.put()?])
+}
+
+pub(crate) fn settle(head: &mut Database, task: &Task, good: bool) {
+    head.answered.answer(task.kind, task.due_at);
+    head.failures = if good { 0 } else { head.failures.saturating_add(1) };
+}
+
+fn seen(task: &Task) -> Result<&Seen, Reason> {
+    task.seen.as_ref().ok_or_else(|| {
+        Reason::new(
+            Class::Human,
+            "RecordUnreadable",
+            format!("task {} was submitted without being admitted", task.key),
+        )
+    })
+}
+
+/// All objects under a prefix.
+async fn objects(cloud: &impl ListObjects, bucket: &str, prefix: &str) -> Result<Vec<ObjectFacts>, Reason> {
+    let mut all: Vec<ObjectFacts> = Vec::new();
+    loop {
+        let after = all.last().map(|object| object.key.clone());
+        let (page, more) = cloud.list_objects(bucket, prefix, after.as_deref()).await?;
+        let empty = page.is_empty();
+        all.extend(page);
+        if !more || empty {
+            return Ok(all);
+        }
+    }
+}
+
+/// A finished full: its header from the server's history, its stripes from the bucket.
+///
+/// When the server's history has no row (a failover: msdb is not replicated), the task itself is the evidence: a point that
+/// can be restored, without LSNs that logs or differentials could be measured against.
+pub(crate) async fn finish_backup<T: ReadHistory>(
+    store: &impl ReadItems,
+    cloud: &impl ListObjects,
+    session: &mut T,
+    (task, task_id): (&Task, TaskId),
+    request: &NativeBackup,
+    span: (jiff::civil::DateTime, Timestamp, Timestamp),
+) -> Result<(Vec<Write>, Option<u64>), Reason> {
+    let (since_local, asked_at, now) = span;
+    let arn = S3Arn::parse(&request.s3_arn)?;
+    let folder = arn.key.rsplit_once('/').map_or(arn.key.as_str(), |(folder, _)| folder);
+    let mut stripes = objects(cloud, &arn.bucket, &format!("{folder}/")).await?;
+    stripes.sort_by_key(|object| stripe_of(&object.key));
+    if stripes.len() != usize::from(request.files) {
+        return Err(Reason::new(
+            Class::Human,
+            "StripesMissing",
+            format!("{} of {} files of {} are in {folder}/", stripes.len(), request.files, task.key),
+        )
+        .guidance("nobody but the service writes to this folder: look for a lifecycle rule or a deletion"));
+    }
+    let seen = seen(task)?;
+    let rows = session.backups(&task.database, since_local).await?;
+    // One task per database at a time: the newest native full since the task began is this one.
+    let row = rows.into_iter().rev().find(|row| row.kind == BackupKind::Full);
+    let mut backup = row.unwrap_or_else(|| by_evidence_of_the_task(task, asked_at, now));
+    backup.stripes = Stripes::present(
+        stripes.iter().map(|object| format!("arn:{}:s3:::{}/{}", arn.partition, arn.bucket, object.key)),
+    );
+    let mut head = head(store, task).await?;
+    head_of_full(&mut head.record, task, seen, &backup, asked_at);
+    let speed = speed_of(&backup);
+    let entry = Versioned::new(DataBackup {
+        lineage: seen.lineage.clone(),
+        instance: task.instance.clone(),
+        bucket: arn.bucket,
+        task_id,
+        objects: stripes
+            .into_iter()
+            .map(|object| SeenObject { key: object.key, size_bytes: object.size_bytes, etag: object.etag })
+            .collect(),
+        backup,
+    });
+    Ok((vec![head.put()?, entry.put()?], speed))
+}
+
+fn by_evidence_of_the_task(task: &Task, asked_at: Timestamp, now: Timestamp) -> Backup {
+    let mut backup = Backup::new(
+        task.folder_name(),
+        task.database.as_str(),
+        BackupKind::Full,
+        (Lsn::ZERO, Lsn::ZERO),
+        now,
+    );
+    backup.started = asked_at;
+    backup.evidence = Evidence::Task;
+    backup
+}
+
+fn head_of_full(head: &mut Database, task: &Task, seen: &Seen, backup: &Backup, asked_at: Timestamp) {
+    let begins_anew = head.broken.is_some() || head.lineage.as_ref() != Some(&seen.lineage);
+    head.lineage = Some(seen.lineage.clone());
+    head.recovery_model = backup.recovery_model.or(head.recovery_model);
+    settle(head, task, true);
+    if backup.evidence == Evidence::Task {
+        return;
+    }
+    if begins_anew {
+        head.log_tail = None;
+    }
+    head.broken = None;
+    head.last_full = Some(LastFull {
+        id: backup.id.clone(),
+        started_at: asked_at,
+        finished_at: backup.finished,
+        last_lsn: backup.last_lsn,
+        size_bytes: backup.size_bytes,
+    });
+}
+
+/// Bytes a second of a backup, where it took long enough to tell: headers have whole seconds.
+fn speed_of(backup: &Backup) -> Option<u64> {
+    let seconds = u64::try_from(backup.finished.duration_since(backup.started).as_secs()).ok()?;
+    (seconds >= 10 && backup.size_bytes > 0).then(|| backup.size_bytes / seconds)
+}
+
+/// The number of a stripe, from `...i-of-n...`; a single file is the first.
+fn stripe_of(key: &str) -> (u32, String) {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    let number = name.split("-of-").next().and_then(|before| {
+        let digits = before.bytes().rev().take_while(u8::is_ascii_digit).count();
+        before[before.len() - digits..].parse().ok()
+    });
+    (number.unwrap_or(1), name.to_owned())
+}
+
+/// A finished log copy: the files of its range that are in the bucket, in order, up to the first that is not.
+pub(crate) async fn finish_copy<T: ReadLogFiles>(
+    store: &impl ReadItems,
+    cloud: &impl ListObjects,
+    session: &mut T,
+    task: &Task,
+    request: &CopyLogs,
+    target: &S3Arn,
+) -> Result<Vec<Write>, Reason> {
+    let seen = seen(task)?;
+    let count = request.last_seq.saturating_sub(request.first_seq).saturating_add(1);
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let listed = session.log_files(&task.database, request.first_seq.saturating_sub(1), count).await?;
+    let listed: Vec<LogFile> = listed.into_iter().filter(|file| file.seq <= request.last_seq).collect();
+    let present = copied(cloud, target, &listed).await?;
+    let entries: Vec<LogEntry> = listed
+        .iter()
+        .map_while(|file| {
+            let key = present.binary_search_by_key(&(file.seq, file.epoch), |(id, _)| *id).ok()?;
+            Some(LogEntry::new(file, seen.fork.clone(), present[key].1.clone()))
+        })
+        .collect();
+    if entries.len() < listed.len() || listed.is_empty() {
+        let missing = listed.get(entries.len()).map_or(request.first_seq, |file| file.seq);
+        return Err(Reason::new(
+            Class::Human,
+            "LogFilesMissing",
+            format!(
+                "the service copied {} to {} of {} but file {missing} is not in the bucket",
+                request.first_seq, request.last_seq, task.database
+            ),
+        )
+        .guidance(
+            "look for a lifecycle rule or a deletion; the range is copied again while the service keeps it",
+        ));
+    }
+    let mut writes = log_days(store, task, seen, target, &entries).await?;
+    let mut head = head(store, task).await?;
+    settle(&mut head.record, task, true);
+    head.record.log_tail = entries.last().map(|entry| LogTail {
+        seq: entry.seq,
+        last_lsn: entry.last_lsn,
+        made_at: entry.made_at,
+        fork: entry.fork.clone(),
+    });
+    writes.push(head.put()?);
+    Ok(writes)
+}
+
+/// The objects of a range of files, by sequence number and epoch, in order. Listed by the prefixes of their names, not by the
+/// folder, which holds a week and more of everything.
+async fn copied(
+    cloud: &impl ListObjects,
+    target: &S3Arn,
+    files: &[LogFile],
+) -> Result<Vec<((u64, i64), String)>, Reason> {
+    let (Some(first), Some(last)) = (files.first(), files.last()) else { return Ok(Vec::new()) };
+    let folder = log_folder(&target.key, first.database_id, first.family_guid.as_str());
+    let name = format!("{}.{}.", first.database_id, first.family_guid.as_str().to_ascii_lowercase());
+    let mut found = Vec::new();
+    for digits in number_prefixes(first.seq, last.seq) {
+        for object in objects(cloud, &target.bucket, &format!("{folder}{name}{digits}")).await? {
+            if let Some(id) = log_file_of_key(&object.key) {
+                found.push((id, object.key));
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// Decimal prefixes that between them match every number from `first` to `last` and few others: one for each number of
+/// digits, the digits that both ends of that length share.
+fn number_prefixes(first: u64, last: u64) -> Vec<String> {
+    let mut prefixes = Vec::new();
+    let mut from = first;
+    while from <= last {
+        let digits = from.to_string().len();
+        let top =
+            10_u64.checked_pow(u32::try_from(digits).unwrap_or(u32::MAX)).map_or(u64::MAX, |next| next - 1);
+        let (low, high) = (from.to_string(), last.min(top).to_string());
+        let shared = low.bytes().zip(high.bytes()).take_while(|(a, b)| a == b).count();
+        prefixes.push(low[..shared].to_owned());
+        match top.checked_add(1) {
+            Some(next) => from = next,
+            None => break,
+        }
+    }
+    prefixes
+}
+
+/// The records of the days that the entries fall on, with the entries in them.
+async fn log_days(
+    store: &impl ReadItems,
+    task: &Task,
+    seen: &Seen,
+    target: &S3Arn,
+    entries: &[LogEntry],
+) -> Result<Vec<Write>, Reason> {
+    let mut writes = Vec::new();
+    for entries in entries.chunk_by(|a, b| day_of(a.made_at) == day_of(b.made_at)) {
+        let Some(first) = entries.first() else { continue };
+        let day = day_of(first.made_at);
+        let stored: Option<Versioned<LogDay>> = load(store, log_day_key(&seen.lineage, day)).await?;
+        let mut packed = stored.unwrap_or_else(|| {
+            Versioned::new(LogDay {
+                lineage: seen.lineage.clone(),
+                instance: task.instance.clone(),
+                database: task.database.clone(),
+                bucket: target.bucket.clone(),
+                day,
+                files: Vec::new(),
+            })
+        });
+        packed.record.add(entries.iter().cloned());
+        writes.push(packed.put()?);
+    }
+    Ok(writes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_match_the_whole_range_and_share_what_can_be_shared() {
+        for (first, last, expected) in [
+            (1200, 1223, vec!["12"]),
+            (7, 7, vec!["7"]),
+            (8, 12, vec!["", "1"]),
+            (98, 1003, vec!["9", "", "100"]),
+            (1, 2016, vec!["", "", "", ""]),
+        ] {
+            let prefixes = number_prefixes(first, last);
+            assert_eq!(prefixes, expected, "{first}-{last}");
+            let matched = |n: u64| prefixes.iter().any(|prefix| n.to_string().starts_with(prefix.as_str()));
+            assert!((first..=last).all(matched));
+        }
+        assert_eq!(number_prefixes(u64::MAX, u64::MAX), [u64::MAX.to_string()]);
+        assert!(number_prefixes(2, 1).is_empty());
+    }
+
+    #[test]
+    fn stripes_are_ordered_by_their_number() {
+        let mut keys = ["f/part10-of-10.bak", "f/part2-of-10.bak", "f/x_1-of-10"];
+        keys.sort_by_key(|key| stripe_of(key));
+        assert_eq!(keys, ["f/x_1-of-10", "f/part2-of-10.bak", "f/part10-of-10.bak"]);
+        assert_eq!(stripe_of("f/all.bak").0, 1);
+    }
+}

@@ -1,0 +1,27 @@
+//! What each function does: one file a function, plus the machines' payloads.
+
+pub mod check_chains;
+pub mod contract;
+pub mod dispatch_tasks;
+mod finish;
+pub mod handler;
+pub mod list_work;
+pub mod plan_backups;
+pub mod poll_tasks;
+pub mod run_lease;
+mod scope;
+pub mod validate_region;
+
+pub use handler::Handler;
+
+/// Every function, by the name it has everywhere: `validate-region` is `validate_region.rs`, `bin/validate-region.rs`,
+/// `ValidateRegionFunction` and `${ValidateRegionFunctionArn}`.
+pub const NAMES: [&str; 7] = [
+    "list-work",
+    "run-lease",
+    "validate-region",
+    "plan-backups",
+    "check-chains",
+    "dispatch-tasks",
+    "poll-tasks",
+];

@@ -1,0 +1,267 @@
+//! poll-tasks: what the service says of our tasks, folded into their records.
+//!
+//! One call reads all tasks of the instance. A finished backup enters the catalogue when its history row is read and its
+//! stripes are seen in the bucket; until then it does not exist for any window.
+
+use domain::inventory::Instance;
+use domain::lease::{self, Lease, renewed_until};
+use domain::paths::S3Arn;
+use domain::reason::{Class, Reason};
+use domain::task::{Lifecycle, Outcome, Request, State, Task, TaskId, TaskRow};
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use ports::Clock;
+use ports::cloud::ListObjects;
+use ports::server::{OpenSession, ReadClock, ReadHistory, ReadLogFiles, ReadTasks};
+use ports::store::{ReadItems, Versioned, Write, WriteItems, load};
+
+use crate::contract::{
+    InstanceRun, PollOutcome, PollTasksInput, PollTasksOutput, ROUNDS_MAX, WAIT_SECONDS_MAX, check_schema,
+};
+use crate::finish::{ATTEMPTS_MAX, answer, finish_backup, finish_copy};
+use crate::handler::Handler;
+use crate::scope::{Scope, commit, end_task, lost, open_tasks};
+
+/// How long a task waits after its n-th failure, in minutes: long enough for an automated backup to pass.
+const BACKOFF_MINUTES: [i64; 3] = [5, 15, 30];
+
+/// Follows native tasks.
+pub struct PollTasks<S, Q, A, C> {
+    /// Task store.
+    pub store: S,
+    /// SQL Server.
+    pub servers: Q,
+    /// S3.
+    pub cloud: A,
+    /// Clock.
+    pub clock: C,
+}
+
+impl<S, Q, A, C> Handler for PollTasks<S, Q, A, C>
+where
+    S: ReadItems + WriteItems,
+    Q: OpenSession,
+    Q::Session: ReadClock + ReadTasks + ReadHistory + ReadLogFiles,
+    A: ListObjects,
+    C: Clock,
+{
+    type Input = PollTasksInput;
+    type Output = PollTasksOutput;
+    const NAME: &'static str = "poll-tasks";
+
+    async fn handle(&self, input: PollTasksInput) -> Result<PollTasksOutput, Reason> {
+        check_schema(input.run.schema)?;
+        self.renew(&input.run).await?;
+        let tasks = open_tasks(&self.store, &input.run.instance).await?;
+        let mut said = PollTasksOutput {
+            outcome: PollOutcome::Drained,
+            round: input.round + 1,
+            finished: 0,
+            outstanding: 0,
+        };
+        let asked = tasks.iter().any(|task| matches!(task.record.state, State::Submitted { .. }));
+        if asked {
+            self.follow(&input.run, tasks, &mut said).await?;
+        } else {
+            said.outcome = self.outcome(&tasks, &said);
+            return Ok(said);
+        }
+        // Read again: what just ended may have been put back for another try.
+        let tasks = open_tasks(&self.store, &input.run.instance).await?;
+        said.outcome = self.outcome(&tasks, &said);
+        Ok(said)
+    }
+}
+
+impl<S, Q, A, C> PollTasks<S, Q, A, C>
+where
+    S: ReadItems + WriteItems,
+    C: Clock,
+{
+    /// Renews the lease, or finds that it is not ours any more.
+    async fn renew(&self, run: &InstanceRun) -> Result<(), Reason> {
+        let now = self.clock.now();
+        let name = lease::run_name(&run.instance, run.generation);
+        let stored: Option<Versioned<Lease>> = load(&self.store, lease::key(&run.instance)).await?;
+        let mut stored =
+            stored.filter(|lease| lease.record.is_held_by(&name, now)).ok_or_else(|| lost(&name))?;
+        stored.record.expires_at = renewed_until(now);
+        commit(&self.store, &[stored.put()?]).await
+    }
+
+    /// Whether another round can do anything before the next look would be due anyway.
+    fn outcome(&self, tasks: &[Versioned<Task>], said: &PollTasksOutput) -> PollOutcome {
+        let soon = self
+            .clock
+            .now()
+            .saturating_add(SignedDuration::from_secs(i64::from(WAIT_SECONDS_MAX)))
+            .unwrap_or(Timestamp::MAX);
+        let active = tasks.iter().any(|task| match task.record.state {
+            State::Planned => task.record.not_before.is_none_or(|at| at <= soon),
+            State::Admitted { .. } | State::Intended { .. } | State::Submitted { .. } => true,
+            State::Done { .. } => false,
+        });
+        match active {
+            false => PollOutcome::Drained,
+            true if said.round >= ROUNDS_MAX => PollOutcome::HandOver,
+            true => PollOutcome::Again,
+        }
+    }
+
+    async fn follow(
+        &self,
+        run: &InstanceRun,
+        tasks: Vec<Versioned<Task>>,
+        said: &mut PollTasksOutput,
+    ) -> Result<(), Reason>
+    where
+        Q: OpenSession,
+        Q::Session: ReadClock + ReadTasks + ReadHistory + ReadLogFiles,
+        A: ListObjects,
+    {
+        let mut scope = Scope::load(&self.store, &run.instance).await?;
+        let mut session = self.servers.open(&scope.endpoint()).await?;
+        let clock = session.clock().await?;
+        let offset = clock.local.duration_since(clock.utc.to_zoned(jiff::tz::TimeZone::UTC).datetime());
+        let rows = session.tasks(scope.instance.record.tasks_from).await?;
+        let mut speed = scope.instance.record.bytes_per_second;
+        let unsettled = tasks.iter().any(|task| matches!(task.record.state, State::Intended { .. }));
+        for task in tasks {
+            let State::Submitted { request, task_id, at } = task.record.state.clone() else { continue };
+            let row = rows.binary_search_by_key(&task_id, |row| row.id).ok().map(|at| &rows[at]);
+            let ended = match row {
+                None => Some(End::Bad(gone(task_id))),
+                Some(row) => end_of(&mut session, row).await?,
+            };
+            let Some(ended) = ended else {
+                said.outstanding += 1;
+                continue;
+            };
+            said.finished += 1;
+            let now = self.clock.now();
+            let result = match (ended, request) {
+                (End::Good, Request::Backup(backup)) => {
+                    // One minute of slack for clocks that are read one after the other.
+                    let since =
+                        (at + offset).to_zoned(jiff::tz::TimeZone::UTC).datetime().saturating_sub(1.minute());
+                    let span = (since, at, now);
+                    finish_backup(
+                        &self.store,
+                        &self.cloud,
+                        &mut session,
+                        (&task.record, task_id),
+                        &backup,
+                        span,
+                    )
+                    .await
+                    .map(|(writes, measured)| {
+                        speed = blend(speed, measured);
+                        writes
+                    })
+                }
+                (End::Good, Request::Copy(copy)) => {
+                    let target = S3Arn::parse(&scope.log_copy_arn())?;
+                    finish_copy(&self.store, &self.cloud, &mut session, &task.record, &copy, &target).await
+                }
+                (End::Cancelled, _) => {
+                    let writes = answer(&self.store, &task.record, false).await?;
+                    self.end(task, task_id, Outcome::Cancelled, writes).await?;
+                    continue;
+                }
+                (End::Bad(reason), _) => Err(reason),
+            };
+            match result {
+                Ok(writes) => self.end(task, task_id, Outcome::Succeeded, writes).await?,
+                Err(reason) if reason.class == Class::Retry => return Err(reason),
+                Err(reason) => self.failed(task, task_id, reason).await?,
+            }
+        }
+        // Whoever settles an intent looks for its task among those that are read: it must not fall out of the range.
+        let rows = if unsettled { &[] } else { rows.as_slice() };
+        self.remember(&mut scope.instance, rows, speed).await
+    }
+
+    /// Ends a task together with everything that it leaves behind.
+    async fn end(
+        &self,
+        task: Versioned<Task>,
+        task_id: TaskId,
+        outcome: Outcome,
+        mut writes: Vec<Write>,
+    ) -> Result<(), Reason> {
+        let done = task.record.ended(outcome, self.clock.now(), Some(task_id))?;
+        writes.extend(end_task(&task, done)?);
+        commit(&self.store, &writes).await
+    }
+
+    /// Another try later, while there are tries left and time may mend it; the end otherwise.
+    async fn failed(&self, mut task: Versioned<Task>, task_id: TaskId, reason: Reason) -> Result<(), Reason> {
+        let tries = task.record.attempt;
+        if tries >= ATTEMPTS_MAX || matches!(reason.class, Class::Never) {
+            let writes = answer(&self.store, &task.record, false).await?;
+            return self.end(task, task_id, Outcome::Failed(reason), writes).await;
+        }
+        let pause = usize::try_from(tries.saturating_sub(1)).unwrap_or(0).min(BACKOFF_MINUTES.len() - 1);
+        task.record.not_before =
+            self.clock.now().checked_add(SignedDuration::from_mins(BACKOFF_MINUTES[pause])).ok();
+        task.record.attempt += 1;
+        task.record.note(reason);
+        task.record.advance(State::Planned)?;
+        commit(&self.store, &[task.put()?]).await
+    }
+
+    /// Remembers where reading the task list may begin next time, and the measured speed.
+    async fn remember(
+        &self,
+        instance: &mut Versioned<Instance>,
+        rows: &[TaskRow],
+        speed: Option<u64>,
+    ) -> Result<(), Reason> {
+        let unfinished = rows
+            .iter()
+            .find(|row| row.lifecycle.is_none_or(|lifecycle| !lifecycle.is_final()))
+            .map(|row| row.id);
+        let from = unfinished.or(rows.last().map(|row| row.id + 1)).unwrap_or(instance.record.tasks_from);
+        if from == instance.record.tasks_from && speed == instance.record.bytes_per_second {
+            return Ok(());
+        }
+        instance.record.tasks_from = from;
+        instance.record.bytes_per_second = speed;
+        commit(&self.store, &[instance.put()?]).await
+    }
+}
+
+/// How a native task ended.
+enum End {
+    Good,
+    Cancelled,
+    Bad(Reason),
+}
+
+/// `None` while it waits or runs. A lifecycle of a spelling we do not know is no end: the task stays watched.
+async fn end_of<T: ReadTasks>(session: &mut T, row: &TaskRow) -> Result<Option<End>, Reason> {
+    Ok(match row.lifecycle {
+        Some(Lifecycle::Success) => Some(End::Good),
+        Some(Lifecycle::Cancelled) => Some(End::Cancelled),
+        Some(Lifecycle::Error) => Some(End::Bad(session.task_end(row.id).await?.unwrap_or_else(|| {
+            Reason::new(
+                Class::Human,
+                "TaskFailed",
+                format!("task {} failed and its task_info does not say why", row.id),
+            )
+        }))),
+        Some(Lifecycle::Created | Lifecycle::InProgress | Lifecycle::CancelRequested) | None => None,
+    })
+}
+
+fn gone(task_id: TaskId) -> Reason {
+    Reason::new(Class::Human, "TaskVanished", format!("the service does not list task {task_id} any more"))
+        .guidance("history is kept 36 days; an instance restored from a snapshot has another history")
+}
+
+/// The measured speed, smoothed: a quarter of each new measurement.
+fn blend(known: Option<u64>, measured: Option<u64>) -> Option<u64> {
+    match (known, measured) {
+        (Some(known), Some(measured)) => Some(known - known / 4 + measured / 4),
+        (known, measured) => measured.or(known),
+    }
+}

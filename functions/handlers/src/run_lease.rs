@@ -1,0 +1,156 @@
+//! run-lease: begins a run, ends it, passes it on.
+//!
+//! Ending a run also says when somebody should look at the instance next, so that list-work finds it.
+
+use std::collections::BTreeSet;
+
+use domain::inventory::{Instance, instance_key};
+use domain::lease::{self, Claim, Lease, claim};
+use domain::reason::{Class, Reason};
+use domain::schedule::{due, next_due};
+use domain::task::Kind;
+use jiff::{SignedDuration, Timestamp};
+use ports::Clock;
+use ports::store::{ReadItems, Versioned, WriteItems, load};
+
+use crate::contract::{
+    CaughtError, InstanceRun, LeaseAction, LeaseOutcome, RunLeaseInput, RunLeaseOutput, RunStart,
+    after_trouble, check_schema,
+};
+use crate::handler::Handler;
+use crate::scope::{Scope, commit, databases, open_tasks};
+
+/// Soonest an instance is looked at again: the fleet's own rhythm.
+const SOONEST: SignedDuration = SignedDuration::from_mins(1);
+
+/// Keeps the lease.
+pub struct RunLease<S, C> {
+    /// Task store.
+    pub store: S,
+    /// Clock.
+    pub clock: C,
+}
+
+impl<S: ReadItems + WriteItems, C: Clock> Handler for RunLease<S, C> {
+    type Input = RunLeaseInput;
+    type Output = RunLeaseOutput;
+    const NAME: &'static str = "run-lease";
+
+    async fn handle(&self, input: RunLeaseInput) -> Result<RunLeaseOutput, Reason> {
+        check_schema(input.run.schema)?;
+        match input.action {
+            LeaseAction::Take => self.take(&input.run).await,
+            LeaseAction::Release => self.release(&input.run, input.error).await,
+            LeaseAction::HandOver => self.hand_over(input.run).await,
+        }
+    }
+}
+
+const fn said(outcome: LeaseOutcome) -> RunLeaseOutput {
+    RunLeaseOutput { outcome, round: 0, successor: None }
+}
+
+impl<S: ReadItems + WriteItems, C: Clock> RunLease<S, C> {
+    async fn stored(&self, run: &InstanceRun) -> Result<Option<Versioned<Lease>>, Reason> {
+        Ok(load(&self.store, lease::key(&run.instance)).await?)
+    }
+
+    async fn take(&self, run: &InstanceRun) -> Result<RunLeaseOutput, Reason> {
+        let stored = self.stored(run).await?;
+        let expect = stored.as_ref().map(|lease| lease.expect);
+        match claim(stored.map(|lease| lease.record), &run.instance, run.generation, self.clock.now()) {
+            Claim::Take(lease) => {
+                let mut taken = Versioned::new(lease);
+                taken.expect = expect.unwrap_or(taken.expect);
+                commit(&self.store, &[taken.put()?]).await?;
+                Ok(said(LeaseOutcome::Taken))
+            }
+            Claim::AlreadyOurs(_) => Ok(said(LeaseOutcome::Taken)),
+            Claim::Held(_) => Ok(said(LeaseOutcome::Held)),
+        }
+    }
+
+    /// Gives the lease back if it is still ours, and plans the next look. A run that lost its lease changes nothing: the
+    /// instance belongs to its successor.
+    async fn release(&self, run: &InstanceRun, error: Option<CaughtError>) -> Result<RunLeaseOutput, Reason> {
+        let now = self.clock.now();
+        let name = lease::run_name(&run.instance, run.generation);
+        let Some(stored) =
+            self.stored(run).await?.filter(|lease| lease.record.holder.as_ref() == Some(&name))
+        else {
+            return Ok(said(LeaseOutcome::Released));
+        };
+        let released = Versioned { record: stored.record.released(now), expect: stored.expect };
+        let mut writes = vec![released.put()?];
+        if let Some(error) = error {
+            // Whatever is wrong may be the policy or the vault: neither is needed to say so.
+            let instance: Option<Versioned<Instance>> =
+                load(&self.store, instance_key(&run.instance)).await?;
+            if let Some(mut instance) = instance {
+                instance.record.due_at = Some(after_trouble(now));
+                instance.record.trouble = Some(trouble(&error));
+                writes.push(instance.put()?);
+            }
+        } else {
+            let mut scope = Scope::load(&self.store, &run.instance).await?;
+            scope.instance.record.due_at = Some(self.next_look(&scope, now).await?);
+            scope.instance.record.trouble = None;
+            writes.push(scope.instance.put()?);
+        }
+        commit(&self.store, &writes).await?;
+        Ok(said(LeaseOutcome::Released))
+    }
+
+    /// The earliest of: the schedule's next moment, the time for which an open task was put off, and at once if something
+    /// became due while the run was at work (a first full makes the first log copy due).
+    async fn next_look(&self, scope: &Scope, now: Timestamp) -> Result<Timestamp, Reason> {
+        let instance = &scope.instance.record.name;
+        let soonest = now.saturating_add(SOONEST).unwrap_or(Timestamp::MAX);
+        let open = open_tasks(&self.store, instance).await?;
+        let busy: BTreeSet<(&str, Kind)> =
+            open.iter().map(|task| (task.record.database.as_str(), task.record.kind)).collect();
+        for database in databases(&self.store, instance).await? {
+            let items = due(&scope.policy, &database.record, now)?;
+            if items.iter().any(|item| !busy.contains(&(database.record.name.as_str(), item.kind))) {
+                return Ok(soonest);
+            }
+        }
+        let put_off = open.iter().map(|task| task.record.not_before.unwrap_or(now)).min();
+        let scheduled = next_due(&scope.policy, now)?;
+        Ok(put_off.map_or(scheduled, |at| at.min(scheduled)).max(soonest))
+    }
+
+    async fn hand_over(&self, run: InstanceRun) -> Result<RunLeaseOutput, Reason> {
+        let now = self.clock.now();
+        let name = lease::run_name(&run.instance, run.generation);
+        let successor = run.generation + 1;
+        let successor_name = lease::run_name(&run.instance, successor);
+        let Some(stored) = self.stored(&run).await? else {
+            return Ok(said(LeaseOutcome::Released));
+        };
+        if stored.record.holder.as_ref() == Some(&name) {
+            let passed = Versioned { record: stored.record.handed_over(now), expect: stored.expect };
+            commit(&self.store, &[passed.put()?]).await?;
+        } else if stored.record.holder.as_ref() != Some(&successor_name) {
+            return Ok(said(LeaseOutcome::Released));
+        }
+        let input = InstanceRun { generation: successor, ..run };
+        let successor = Some(RunStart { name: successor_name, input });
+        Ok(RunLeaseOutput { outcome: LeaseOutcome::HandedOver, round: 0, successor })
+    }
+}
+
+/// What ended a run, as a reason that people read. A function's cause is JSON with an `errorMessage`; anything else is kept
+/// as it came, cut to a length that no item minds.
+fn trouble(error: &CaughtError) -> Reason {
+    #[derive(serde::Deserialize)]
+    struct Cause {
+        #[serde(rename = "errorMessage")]
+        message: String,
+    }
+    let message = serde_json::from_str::<Cause>(&error.cause)
+        .map_or_else(|_| error.cause.clone(), |cause| cause.message);
+    let message: String = message.chars().take(1_000).collect();
+    let class = Class::ALL.into_iter().find(|class| class.as_str() == error.error).unwrap_or(Class::Human);
+    Reason::new(class, "RunFailed", format!("{}: {message}", error.error))
+}

@@ -1,0 +1,147 @@
+//! What a run works on, read from the store; and the few store idioms that the functions share.
+
+use domain::inventory::{Database, Instance, Vault, databases_partition, instance_key, vault_key};
+use domain::lease;
+use domain::policy::{self, Policy};
+use domain::reason::{Class, Reason};
+use domain::record::Record;
+use domain::task::{Task, open_partition};
+use jiff::Timestamp;
+use ports::server::Endpoint;
+use ports::store::{
+    COMMIT_WRITES_MAX, CommitFault, ReadItems, Versioned, Write, WriteItems, load, load_range,
+};
+
+use crate::contract::InstanceRun;
+
+/// Above every sort key there can be: names hold no character beyond it.
+const SORT_MAX: &str = "\u{10FFFF}";
+
+/// The instance with its policy and vault.
+pub(crate) struct Scope {
+    pub(crate) instance: Versioned<Instance>,
+    pub(crate) policy: Policy,
+    pub(crate) vault: Vault,
+}
+
+impl Scope {
+    pub(crate) async fn load(store: &impl ReadItems, name: &str) -> Result<Self, Reason> {
+        let instance: Versioned<Instance> = required(store, instance_key(name), "instance", name).await?;
+        let record = &instance.record;
+        let policy: Versioned<Policy> =
+            required(store, policy::key(&record.policy), "policy", &record.policy).await?;
+        policy.record.validate()?;
+        let vault: Versioned<Vault> =
+            required(store, vault_key(&record.vault), "vault", &record.vault).await?;
+        Ok(Self { policy: policy.record, vault: vault.record, instance })
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        let instance = &self.instance.record;
+        Endpoint {
+            instance: instance.name.clone(),
+            host: instance.host.clone(),
+            port: instance.port,
+            secret_arn: instance.secret_arn.clone(),
+        }
+    }
+
+    /// ARN partition of the instance, `aws` until the control plane was asked.
+    pub(crate) fn partition(&self) -> &str {
+        let facts = self.instance.record.facts.as_ref();
+        facts.and_then(|(_, facts)| domain::paths::arn_parts(&facts.arn).ok()).map_or("aws", |parts| parts.0)
+    }
+
+    /// ARN under which the service puts copied logs.
+    pub(crate) fn log_copy_arn(&self) -> String {
+        let prefix = domain::paths::log_prefix(&self.vault.prefix, &self.instance.record.name);
+        format!("arn:{}:s3:::{}/{prefix}", self.partition(), self.vault.bucket)
+    }
+
+    /// The key that log copies name: storage-encrypted instances must, others must not.
+    pub(crate) fn log_copy_key(&self) -> Option<String> {
+        let encrypted = self.instance.record.facts.as_ref().is_some_and(|(_, facts)| facts.storage_encrypted);
+        if encrypted { self.vault.kms_key_arn.clone() } else { None }
+    }
+}
+
+/// A record that must be there.
+async fn required<R: Record>(
+    store: &impl ReadItems,
+    key: (String, String),
+    what: &str,
+    name: &str,
+) -> Result<Versioned<R>, Reason> {
+    load(store, key).await?.ok_or_else(|| {
+        Reason::new(Class::Human, "RecordMissing", format!("the store has no {what} {name}"))
+            .guidance("enrol it before its run is started")
+    })
+}
+
+/// The heads of all databases of an instance, by name.
+pub(crate) async fn databases(
+    store: &impl ReadItems,
+    instance: &str,
+) -> Result<Vec<Versioned<Database>>, Reason> {
+    Ok(load_range(store, &databases_partition(instance), ("", SORT_MAX)).await?)
+}
+
+/// All open tasks of an instance, by database.
+pub(crate) async fn open_tasks(
+    store: &impl ReadItems,
+    instance: &str,
+) -> Result<Vec<Versioned<Task>>, Reason> {
+    Ok(load_range(store, &open_partition(instance), ("", SORT_MAX)).await?)
+}
+
+/// Fails unless the run holds its lease now.
+pub(crate) async fn check_lease(
+    store: &impl ReadItems,
+    run: &InstanceRun,
+    now: Timestamp,
+) -> Result<(), Reason> {
+    let lease: Option<Versioned<lease::Lease>> = load(store, lease::key(&run.instance)).await?;
+    let name = lease::run_name(&run.instance, run.generation);
+    if lease.is_some_and(|lease| lease.record.is_held_by(&name, now)) { Ok(()) } else { Err(lost(&name)) }
+}
+
+/// The run does not hold its lease any more.
+pub(crate) fn lost(run: &str) -> Reason {
+    Reason::new(
+        Class::Never,
+        "LeaseLost",
+        format!("run {run} does not hold the lease any more: another has taken over"),
+    )
+}
+
+/// A commit as a function sees it: a conflict is a reason to start over from fresh records.
+pub(crate) async fn commit(store: &impl WriteItems, writes: &[Write]) -> Result<(), Reason> {
+    if writes.is_empty() {
+        return Ok(());
+    }
+    store.commit(writes).await.map_err(|fault| match fault {
+        CommitFault::Conflict { key } => Reason::new(
+            Class::Retry,
+            "Conflict",
+            format!("{} / {} changed meanwhile", key.partition, key.sort),
+        ),
+        CommitFault::Fault(fault) => fault.into_reason(),
+    })
+}
+
+/// Commits groups that belong together, as many groups at a time as one commit holds.
+pub(crate) async fn commit_groups(store: &impl WriteItems, groups: Vec<Vec<Write>>) -> Result<(), Reason> {
+    let mut batch: Vec<Write> = Vec::new();
+    for group in groups {
+        if batch.len() + group.len() > COMMIT_WRITES_MAX {
+            commit(store, &std::mem::take(&mut batch)).await?;
+        }
+        batch.extend(group);
+    }
+    commit(store, &batch).await
+}
+
+/// The writes that end a task: out of the open partition, into the done one.
+pub(crate) fn end_task(open: &Versioned<Task>, done: Task) -> Result<[Write; 2], Reason> {
+    Ok([open.delete(), Versioned::new(done).put()?])
+}

@@ -1,0 +1,50 @@
+//! What AWS is asked about instances, buckets, keys and objects.
+
+use jiff::Timestamp;
+
+use domain::facts::{BucketFacts, InstanceFacts, KeyFacts};
+
+use crate::fault::Fault;
+
+/// Asks the RDS control plane about an instance.
+pub trait DescribeInstance {
+    /// The instance as the control plane sees it; `Refused` when there is none of that name.
+    async fn describe_instance(&self, name: &str) -> Result<InstanceFacts, Fault>;
+}
+
+/// Asks S3 about a bucket.
+pub trait DescribeBucket {
+    /// Region, owner, versioning; `Refused` when it does not exist or is not ours to see. `account` is the owner we expect.
+    async fn describe_bucket(&self, bucket: &str, account: &str) -> Result<BucketFacts, Fault>;
+}
+
+/// Asks KMS about a key.
+pub trait DescribeKey {
+    /// The key behind an ARN; `Refused` when it does not exist.
+    async fn describe_key(&self, arn: &str) -> Result<KeyFacts, Fault>;
+}
+
+/// One object of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectFacts {
+    /// Key within the bucket.
+    pub key: String,
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// Entity tag, without quotes.
+    pub etag: String,
+    /// When it was last written.
+    pub modified: Timestamp,
+}
+
+/// Lists objects.
+pub trait ListObjects {
+    /// Objects whose keys begin with `prefix`, in key order, after the key `after`, at most 1,000. Fewer than 1,000 does
+    /// not mean the end unless the second value is `false`.
+    async fn list_objects(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Result<(Vec<ObjectFacts>, bool), Fault>;
+}
