@@ -1,0 +1,30 @@
+//! The SQL Server adapter: TDS, RDS procedures, msdb rows; and the import of exported histories, which name the same columns.
+//!
+//! One file answers one port of `ports::server`; what they share is in `session` (send and drain), `cells` (rows), `dates`
+//! and `errors` (faults). Knows no rule: what a row means is for `domain`. Knows no network: streams and logins are handed
+//! in through [`Connect`] and [`Credentials`].
+
+pub mod columns;
+pub mod import;
+pub mod task_info;
+
+mod cells;
+mod connect;
+mod databases;
+mod dates;
+mod errors;
+mod fence;
+mod history;
+mod log_copy_target;
+mod log_files;
+mod meter;
+mod options;
+mod server_clock;
+mod session;
+mod submit;
+mod tasks;
+
+pub use connect::{Connect, Credentials, Login, Secret, SqlServer};
+pub use options::{COMMAND_TIMEOUT, Encryption, HANDSHAKE_TIMEOUT, Options};
+pub use session::Session;
+pub use task_info::cause;

@@ -1,0 +1,95 @@
+//! How is a connection made? Encryption, trust, patience, and the name the server sees.
+//!
+//! Refuses to know where the values come from: `lambdas` reads the environment. Source of the facts: the TDS driver's own
+//! defaults (tiberius 0.13 waits 30 s for each token and 15 s for a handshake, on the wall clock).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Patience between two tokens of an answer. The native procedures only enqueue, so an answer that takes longer is lost,
+/// not slow; a table function over 36 days of tasks needs some of it before its first row. A function's own timeout must be
+/// well above, so that a lost answer is still recorded as an unknown outcome.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Patience for pre-login, TLS and login together. A failover takes 60 to 120 s: waiting one out is the state machine's
+/// business, not a function's that is paid by the millisecond.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How the bytes are protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// TLS inside pre-login, the server's certificate verified; a server without TLS is refused.
+    Required,
+    /// TDS 8.0: TLS first, the server's certificate verified.
+    Strict,
+    /// Clear text. Only for a stream that never leaves the process.
+    None,
+}
+
+/// How a connection is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How the bytes are protected.
+    pub encryption: Encryption,
+    /// File of the authorities to trust besides those of the host, ending in `.pem`, `.crt` or `.der`; RDS signs with
+    /// authorities of its own.
+    pub trust_bundle: Option<PathBuf>,
+    /// Patience between two tokens of an answer; `None` waits for ever.
+    pub command_timeout: Option<Duration>,
+    /// Patience for the handshake; `None` waits for ever.
+    pub handshake_timeout: Option<Duration>,
+    /// `program_name` of the session, as `sys.dm_exec_sessions` shows it.
+    pub application_name: String,
+}
+
+impl Options {
+    /// For a network: encryption required and verified against the bundle, both timeouts set.
+    pub fn verified(trust_bundle: impl Into<PathBuf>) -> Self {
+        Self { trust_bundle: Some(trust_bundle.into()), ..Self::default() }
+    }
+
+    /// For a stream inside one process: clear text, and no timeouts, because the driver's run on the wall clock and a
+    /// stream whose time is somebody else's would fail at random.
+    pub fn in_process() -> Self {
+        Self {
+            encryption: Encryption::None,
+            trust_bundle: None,
+            command_timeout: None,
+            handshake_timeout: None,
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Options {
+    /// Encryption required and verified against the authorities of the host, both timeouts set.
+    fn default() -> Self {
+        Self {
+            encryption: Encryption::Required,
+            trust_bundle: None,
+            command_timeout: Some(COMMAND_TIMEOUT),
+            handshake_timeout: Some(HANDSHAKE_TIMEOUT),
+            application_name: "bakproof".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_verifies_and_does_not_wait_for_ever() {
+        let options = Options::verified("/opt/rds.pem");
+        assert_eq!(options.encryption, Encryption::Required);
+        assert_eq!(options.trust_bundle.as_deref(), Some(std::path::Path::new("/opt/rds.pem")));
+        assert!(options.command_timeout.is_some() && options.handshake_timeout.is_some());
+        assert_eq!(Options::default().encryption, Encryption::Required);
+    }
+
+    #[test]
+    fn inside_a_process_no_wall_clock_runs() {
+        let options = Options::in_process();
+        assert_eq!((options.command_timeout, options.handshake_timeout), (None, None));
+    }
+}
