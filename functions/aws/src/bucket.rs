@@ -1,0 +1,177 @@
+//! Buckets and objects, asked of S3.
+//!
+//! A bucket is asked for in its own Region: S3 answers a request from elsewhere with a redirect that names the Region, and
+//! then we ask there. Whether it is ours S3 tells by refusing a request that names the expected owner. S3 API reference,
+//! `HeadBucket`, and user guide, "Verifying bucket ownership with bucket owner condition", read 2026-11.
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{Config, Region};
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::types::{BucketVersioningStatus, Object};
+use domain::facts::BucketFacts;
+use jiff::Timestamp;
+use ports::Fault;
+use ports::cloud::{DescribeBucket, ListObjects, ObjectFacts};
+
+use crate::actions::Capability;
+use crate::fault::{self, Effect, refused};
+
+/// IAM actions behind the ports of this adapter: `HeadBucket` and `ListObjectsV2` are both allowed by `s3:ListBucket`.
+pub const ACTIONS: &[Capability] = &[
+    Capability { port: "DescribeBucket", actions: &["s3:GetBucketVersioning", "s3:ListBucket"] },
+    Capability { port: "ListObjects", actions: &["s3:ListBucket"] },
+];
+
+/// Objects of one page. S3: 1,000 at most (API reference, `ListObjectsV2`, read 2026-11).
+const PAGE_OBJECTS: i32 = 1_000;
+
+const REGION_HEADER: &str = "x-amz-bucket-region";
+
+/// S3, asked from one Region.
+#[derive(Debug, Clone)]
+pub struct S3 {
+    client: Client,
+    region: Option<Region>,
+}
+
+/// What S3 says of a bucket when asked in one Region.
+enum Head {
+    /// It is there, and we may see it.
+    Here { region: String },
+    /// It is in another Region.
+    Elsewhere { region: String },
+    /// It is not the expected owner's, or we may not see it.
+    Denied,
+}
+
+impl S3 {
+    /// S3 as the configuration reaches it.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config), region: config.region().cloned() }
+    }
+
+    async fn head(&self, bucket: &str, owner: Option<&str>, region: Option<&str>) -> Result<Head, Fault> {
+        let answer = self
+            .client
+            .head_bucket()
+            .bucket(bucket)
+            .set_expected_bucket_owner(owner.map(str::to_owned))
+            .customize()
+            .config_override(in_region(region))
+            .send()
+            .await;
+        let error = match answer {
+            Ok(found) => {
+                return found.bucket_region.map(|region| Head::Here { region }).ok_or_else(|| {
+                    refused(
+                        "BucketRegionUnknown",
+                        format!("S3 does not say in which Region bucket {bucket} is"),
+                    )
+                });
+            }
+            Err(error) => error,
+        };
+        let asked = region.or_else(|| self.region.as_ref().map(AsRef::as_ref));
+        let SdkError::ServiceError(answer) = &error else {
+            return Err(fault::of(&format!("HeadBucket {bucket}"), Effect::Read, &error));
+        };
+        let status = answer.raw().status().as_u16();
+        let told = answer.raw().headers().get(REGION_HEADER);
+        match (status, told) {
+            (301 | 307 | 400 | 403, Some(told)) if asked != Some(told) => {
+                Ok(Head::Elsewhere { region: told.to_owned() })
+            }
+            (403, _) => Ok(Head::Denied),
+            (404, _) => Err(refused("BucketNotFound", format!("there is no bucket {bucket}"))),
+            _ => Err(fault::of(&format!("HeadBucket {bucket}"), Effect::Read, &error)),
+        }
+    }
+
+    /// The bucket's Region, and whether it belongs to the account.
+    async fn locate(&self, bucket: &str, account: &str) -> Result<(String, bool), Fault> {
+        let (mut owner, mut region) = (Some(account), None);
+        // Three questions at most: each turn but the last uses up one of the two things that can be asked differently.
+        loop {
+            match self.head(bucket, owner, region.as_deref()).await? {
+                Head::Here { region } => return Ok((region, owner.is_some())),
+                Head::Elsewhere { region: told } if region.is_none() => region = Some(told),
+                Head::Denied if owner.is_some() => owner = None,
+                Head::Elsewhere { .. } | Head::Denied => {
+                    return Err(refused(
+                        "BucketNotVisible",
+                        format!("bucket {bucket} exists and S3 does not let this function see it"),
+                    ));
+                }
+            }
+        }
+    }
+
+    async fn is_versioned(&self, bucket: &str, account: &str, region: &str) -> Result<bool, Fault> {
+        let answer = self
+            .client
+            .get_bucket_versioning()
+            .bucket(bucket)
+            .expected_bucket_owner(account)
+            .customize()
+            .config_override(in_region(Some(region)))
+            .send()
+            .await
+            .map_err(|error| fault::of(&format!("GetBucketVersioning {bucket}"), Effect::Read, &error))?;
+        Ok(answer.status == Some(BucketVersioningStatus::Enabled))
+    }
+}
+
+fn in_region(region: Option<&str>) -> aws_sdk_s3::config::Builder {
+    let builder = Config::builder();
+    match region {
+        Some(region) => builder.region(Region::new(region.to_owned())),
+        None => builder,
+    }
+}
+
+impl DescribeBucket for S3 {
+    async fn describe_bucket(&self, bucket: &str, account: &str) -> Result<BucketFacts, Fault> {
+        let (region, owned) = self.locate(bucket, account).await?;
+        // A stranger's bucket is refused whatever its versioning: not worth a call that its policy will deny.
+        let versioned = owned && self.is_versioned(bucket, account, &region).await?;
+        Ok(BucketFacts { name: bucket.to_owned(), region, owned, versioned })
+    }
+}
+
+impl ListObjects for S3 {
+    async fn list_objects(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Result<(Vec<ObjectFacts>, bool), Fault> {
+        let what = || format!("ListObjectsV2 {bucket}/{prefix}");
+        let answer = self
+            .client
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(prefix)
+            .set_start_after(after.map(str::to_owned))
+            .max_keys(PAGE_OBJECTS)
+            .send()
+            .await
+            .map_err(|error| fault::of(&what(), Effect::Read, &error))?;
+        let objects =
+            answer.contents.unwrap_or_default().into_iter().map(object_facts).collect::<Option<_>>();
+        let objects = objects.ok_or_else(|| {
+            refused("ListingUnreadable", format!("{}: an object without key, size, tag or time", what()))
+        })?;
+        Ok((objects, answer.is_truncated.unwrap_or(false)))
+    }
+}
+
+fn object_facts(object: Object) -> Option<ObjectFacts> {
+    let modified = object.last_modified?;
+    Some(ObjectFacts {
+        key: object.key?,
+        size_bytes: u64::try_from(object.size?).ok()?,
+        etag: object.e_tag?.trim_matches('"').to_owned(),
+        modified: Timestamp::new(modified.secs(), i32::try_from(modified.subsec_nanos()).ok()?).ok()?,
+    })
+}

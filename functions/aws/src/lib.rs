@@ -1,0 +1,26 @@
+//! The AWS adapters: what the ports ask for, answered by DynamoDB, S3, KMS, the RDS API and Secrets Manager.
+//!
+//! The only room with the AWS SDK. It knows attribute names, operations, error codes and the IAM actions behind each port;
+//! it knows no rule, no environment variable of ours, and it neither waits nor retries: the SDK's own retries are off,
+//! because the state machines own them.
+
+pub mod actions;
+pub mod bucket;
+pub mod clock;
+pub mod cloud;
+pub mod connection;
+mod fault;
+pub mod instance;
+pub mod key;
+pub mod secret;
+pub mod store;
+
+pub use actions::Capability;
+pub use bucket::S3;
+pub use clock::HostClock;
+pub use cloud::Cloud;
+pub use connection::{SdkConfig, connect};
+pub use instance::Rds;
+pub use key::Kms;
+pub use secret::SecretsManager;
+pub use store::DynamoStore;

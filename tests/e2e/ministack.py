@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""The instance machine on a local cloud with only validate-region deployed.
+
+ministack serves S3, KMS, RDS, DynamoDB, Lambda and Step Functions on loopback. The function's real binary runs behind its
+Runtime API, the machine is the file that is deployed, and the records are written by the production adapter. The other
+functions of the machine are answered from a table of canned answers (Step Functions Local's mock format).
+
+What ministack cannot do is answered in front of it: it knows no option groups with options, so `DescribeOptionGroups` comes
+from here, through the SDK's own override `AWS_ENDPOINT_URL_RDS`.
+
+Usage: VENV/bin/python3 tests/e2e/ministack.py [--function BINARY --seed BINARY]
+The environment needs `ministack` and nothing else (it brings botocore); binaries that are not named are built. Exit 0 when
+every check held.
+"""
+
+import argparse
+import io
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import botocore.session
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+REGION, ELSEWHERE, ACCOUNT, TABLE = "eu-west-1", "us-east-1", "123456789012", "bakproof"
+MOCKED = ["RunLease", "PlanBackups", "CheckChains", "DispatchTasks", "PollTasks"]
+START_SECONDS_MAX, RUN_SECONDS_MAX = 60, 60
+
+# Answers of the functions that are not deployed, state by state, call by call.
+ANSWERS = {
+    "TakeLease": [{"outcome": "taken", "round": 0}],
+    "PlanBackups": [{"outcome": "work", "planned": 1, "open": 1}],
+    "CheckChains": [{"admitted": 1, "skipped": 0, "promoted": 0, "held": 0}] * 2,
+    "DispatchTasks": [{"dispatched": 1, "wait_seconds": 120}, {"dispatched": 0, "wait_seconds": 120}],
+    "PollTasks": [
+        {"outcome": "again", "round": 1, "finished": 0, "outstanding": 1},
+        {"outcome": "drained", "round": 2, "finished": 1, "outstanding": 0},
+    ],
+    "ReleaseLease": [{"outcome": "released", "round": 2}],
+    "ReleaseAfterTrouble": [{"outcome": "released", "round": 0}],
+}
+ROUND = ["CheckChains", "DispatchTasks", "WaitForTasks", "PollTasks", "HowToGoOn"]
+BEGIN = ["TakeLease", "IsLeaseTaken", "ValidateRegion"]
+GOOD_RUN = [*BEGIN, "PlanBackups", "IsThereWork", *ROUND, *ROUND, "ReleaseLease", "Released"]
+BAD_RUN = [*BEGIN, "ReleaseAfterTrouble", "RunFailed"]
+
+OPTION_GROUPS = """<DescribeOptionGroupsResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/">
+<DescribeOptionGroupsResult><OptionGroupsList><OptionGroup><OptionGroupName>{name}</OptionGroupName><Options><Option>
+<OptionName>SQLSERVER_BACKUP_RESTORE</OptionName></Option></Options></OptionGroup></OptionGroupsList>
+</DescribeOptionGroupsResult></DescribeOptionGroupsResponse>"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class RdsFront(BaseHTTPRequestHandler):
+    """Answers DescribeOptionGroups and passes every other RDS call on."""
+
+    behind = None
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        call = urllib.parse.parse_qs(body.decode())
+        if call.get("Action") == ["DescribeOptionGroups"]:
+            answer = OPTION_GROUPS.format(name=call["OptionGroupName"][0]).encode()
+        else:
+            request = urllib.request.Request(self.behind, data=body, headers=dict(self.headers), method="POST")
+            answer = urllib.request.urlopen(request, timeout=10).read()
+        self.send_response(200)
+        self.send_header("content-type", "text/xml")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+class Cloud:
+    """ministack as a process, with clients of it."""
+
+    def __init__(self, folder):
+        self.url = f"http://127.0.0.1:{free_port()}"
+        mocks = folder / "mocks.json"
+        mocks.write_text(json.dumps(mock_config()))
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "GATEWAY_PORT": self.url.rsplit(":", 1)[1],
+            "BIND_HOST": "127.0.0.1",
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "SFN_WAIT_SCALE": "0",
+            "SFN_MOCK_CONFIG": str(mocks),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "SERVICES": "dynamodb,iam,kms,lambda,logs,rds,s3,secretsmanager,states,sts",
+        }
+        self.log = open(folder / "ministack.log", "w+")
+        program = pathlib.Path(sys.executable).parent / "ministack"
+        self.process = subprocess.Popen([program], env=self.environment, stdout=self.log, stderr=self.log, cwd=folder)
+
+    def wait(self):
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while True:
+            try:
+                return urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2).read()
+            except OSError as error:
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    raise SystemExit(f"ministack did not start: {error}\n{self.tail()}") from error
+                time.sleep(0.1)
+
+    def client(self, service, region=REGION):
+        session = botocore.session.Session()
+        session.set_credentials(ACCOUNT, "test")
+        return session.create_client(service, region_name=region, endpoint_url=self.url)
+
+    def tail(self):
+        self.log.flush()
+        self.log.seek(0)
+        return self.log.read()[-4000:]
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def mock_config():
+    responses = {
+        state: {str(call): {"Return": answer} for call, answer in enumerate(answers)}
+        for state, answers in ANSWERS.items()
+    }
+    cases = {"OnlyValidateRegion": {state: state for state in ANSWERS}}
+    return {"StateMachines": {"instance": {"TestCases": cases}}, "MockedResponses": responses}
+
+
+def records(instance, bucket, key_arn):
+    """One instance with a vault of its own and the shared policy's copy, as the store holds them."""
+    return {
+        "instance": {
+            "name": instance, "host": "127.0.0.1", "port": 1433, "policy": f"policy-{instance}",
+            "vault": f"vault-{instance}", "secret_arn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{instance}",
+            "facts": None, "utc_offset_minutes": None, "bytes_per_second": None, "due_at": None, "trouble": None,
+            "tasks_from": 0,
+        },
+        "policy": {
+            "name": f"policy-{instance}",
+            "objectives": {"window_days": 7, "rpo_minutes": {"damage": 10, "instance": 150}},
+            "schedule": {
+                "time_zone": "Etc/UTC", "full": {"days": ["sun"], "at": "01:00:00"}, "log_copy": {"every_minutes": 120},
+            },
+        },
+        "vault": {
+            "name": f"vault-{instance}", "bucket": bucket, "prefix": "prod", "account": ACCOUNT, "kms_key_arn": key_arn,
+        },
+    }
+
+
+def deploy_function(cloud, binary, rds_url):
+    """The function as a zip with `bootstrap`, in the environment that the template gives it."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w", zipfile.ZIP_STORED) as archive:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, binary.read_bytes())
+    answer = cloud.client("lambda").create_function(
+        FunctionName="validate-region", Runtime="provided.al2023", Handler="bootstrap", Timeout=30, MemorySize=128,
+        Role=f"arn:aws:iam::{ACCOUNT}:role/validate-region", Code={"ZipFile": code.getvalue()},
+        Environment={"Variables": {
+            "BAKPROOF_TABLE": TABLE, "AWS_ENDPOINT_URL": cloud.url, "AWS_ENDPOINT_URL_RDS": rds_url,
+        }},
+    )
+    return answer["FunctionArn"]
+
+
+def deploy_machine(cloud, function_arn):
+    """The machine's own file, with the ARNs that deployment fills in."""
+    definition = (REPOSITORY / "statemachine" / "instance.asl.json").read_text()
+    definition = definition.replace("${ValidateRegionFunctionArn}", function_arn)
+    for name in MOCKED:
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:not-deployed-{name}"
+        definition = definition.replace(f"${{{name}FunctionArn}}", arn)
+    assert "${" not in definition, "the machine calls a function that this test does not know"
+    answer = cloud.client("stepfunctions").create_state_machine(
+        name="instance", definition=definition, roleArn=f"arn:aws:iam::{ACCOUNT}:role/instance",
+    )
+    return answer["stateMachineArn"]
+
+
+def run(cloud, machine_arn, instance, generation):
+    """One execution to its end: its description and the states it visited."""
+    states = cloud.client("stepfunctions")
+    started = states.start_execution(
+        stateMachineArn=f"{machine_arn}#OnlyValidateRegion", name=f"{instance}-{generation}",
+        input=json.dumps({"schema": 1, "instance": instance, "generation": generation}),
+    )
+    deadline = time.monotonic() + RUN_SECONDS_MAX
+    while True:
+        execution = states.describe_execution(executionArn=started["executionArn"])
+        if execution["status"] != "RUNNING":
+            break
+        assert time.monotonic() < deadline, f"execution of {instance} does not end"
+        time.sleep(0.1)
+    events = states.get_execution_history(executionArn=started["executionArn"], maxResults=1000)["events"]
+    entered = [event["stateEnteredEventDetails"] for event in events if "stateEnteredEventDetails" in event]
+    return execution, [state["name"] for state in entered]
+
+
+def stored_instance(cloud, instance):
+    key = {"pk": {"S": f"instance#{instance}"}, "sk": {"S": "instance"}}
+    item = cloud.client("dynamodb").get_item(TableName=TABLE, Key=key, ConsistentRead=True)["Item"]
+    return json.loads(item["body"]["S"]), int(item["version"]["N"])
+
+
+def check(what, found, expected, cause=None):
+    if found != expected:
+        raise SystemExit(f"{what}\n  expected {expected}\n  found    {found}\n  cause    {cause}")
+    print(f"ok  {what}")
+
+
+def check_good_run(cloud, machine):
+    execution, visited = run(cloud, machine, "sales", 1)
+    check("a valid instance goes through the whole loop twice", visited, GOOD_RUN, execution.get("cause"))
+    check("and its run succeeds", execution["status"], "SUCCEEDED")
+    check("with what validate-region answered", json.loads(execution["output"])["region"], {"region": REGION})
+    record, version = stored_instance(cloud, "sales")
+    facts = record["facts"][1]
+    check("validate-region stored the facts once", version, 2)
+    check("as RDS told them", [facts["arn"], facts["backup_option"], facts["storage_encrypted"]],
+          [f"arn:aws:rds:{REGION}:{ACCOUNT}:db:sales", "enabled", True])
+
+
+def check_bad_run(cloud, machine, instance, generation, name, sentence):
+    execution, visited = run(cloud, machine, instance, generation)
+    check(f"{name} is caught and the lease given back", visited, BAD_RUN, execution.get("cause"))
+    check("the run fails with the class", [execution["status"], execution.get("error")], ["FAILED", "Human"])
+    message = json.loads(execution["cause"])["errorMessage"]
+    check("and with the sentence", message.split("; ")[0], f"{name}: {sentence}")
+
+
+def instance_machine_on_a_local_cloud_with_only_validate_region_deployed(cloud, function, seed):
+    RdsFront.behind = cloud.url
+    front = ThreadingHTTPServer(("127.0.0.1", 0), RdsFront)
+    threading.Thread(target=front.serve_forever, daemon=True).start()
+    kms = cloud.client("kms")
+    key_arn = kms.create_key()["KeyMetadata"]["Arn"]
+    here, there = f"vault-{REGION}", f"vault-{ELSEWHERE}"
+    cloud.client("s3").create_bucket(Bucket=here, CreateBucketConfiguration={"LocationConstraint": REGION})
+    cloud.client("s3", ELSEWHERE).create_bucket(Bucket=there)
+    for instance, bucket in [("sales", here), ("ledger", there), ("ghost", f"{here}-missing")]:
+        cloud.client("rds").create_db_instance(
+            DBInstanceIdentifier=instance, DBInstanceClass="db.m6i.large", Engine="sqlserver-se", AllocatedStorage=200,
+            MasterUsername="admin", MasterUserPassword="not-a-secret-1", StorageEncrypted=True, BackupRetentionPeriod=7,
+        )
+        text = json.dumps(records(instance, bucket, key_arn))
+        subprocess.run([seed, TABLE], input=text, text=True, check=True, env=cloud.environment, timeout=60)
+    machine = deploy_machine(cloud, deploy_function(cloud, function, f"http://127.0.0.1:{front.server_port}"))
+
+    check_good_run(cloud, machine)
+    check_bad_run(cloud, machine, "ledger", 1, "BucketInOtherRegion",
+                  f"bucket {there} is in {ELSEWHERE}, instance ledger in {REGION}")
+    check_bad_run(cloud, machine, "ghost", 1, "BucketNotFound", f"there is no bucket {here}-missing")
+    check_bad_run(cloud, machine, "unknown", 1, "RecordMissing", "the store has no instance unknown")
+    kms.disable_key(KeyId=key_arn)
+    check_bad_run(cloud, machine, "sales", 2, "KeyDisabled", f"key {key_arn} cannot be used now")
+    check("facts that are no news are not stored again", stored_instance(cloud, "sales")[1], 2)
+    front.shutdown()
+
+
+def built():
+    """Builds function and seed as they are now, in one command: two would build the SDK twice, with different features."""
+    programs = ["--bin", "validate-region", "--example", "seed"]
+    subprocess.run(["cargo", "build", "--locked", "-p", "aws", "-p", "lambdas", *programs], cwd=REPOSITORY, check=True)
+    target = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
+    return target / "validate-region", target / "examples" / "seed"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--function", type=pathlib.Path, help="the binary validate-region")
+    parser.add_argument("--seed", type=pathlib.Path, help="the example seed of the crate aws")
+    arguments = parser.parse_args()
+    named = arguments.function, arguments.seed
+    function, seed = (path.resolve(strict=True) for path in (named if all(named) else built()))
+    with tempfile.TemporaryDirectory(prefix="bakproof-ministack-") as folder:
+        cloud = Cloud(pathlib.Path(folder))
+        try:
+            cloud.wait()
+            instance_machine_on_a_local_cloud_with_only_validate_region_deployed(cloud, function, seed)
+        except BaseException:
+            print(cloud.tail(), file=sys.stderr)
+            raise
+        finally:
+            cloud.stop()
+
+
+if __name__ == "__main__":
+    main()
