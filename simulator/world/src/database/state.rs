@@ -1,0 +1,101 @@
+//! What does a live database know of itself?
+//!
+//! The state machine of its backups: the guids, the forks, the differential base, the full that log headers name, the log
+//! chain. Rules of change are in `backups.rs` and `logs.rs`; this file holds the facts and simple questions. Source: the
+//! minimal state machine derived from `sys.database_recovery_status`, `sys.master_files` and `backupset`.
+
+use std::sync::Arc;
+
+use crate::{
+    backup_file::RecoveryModel,
+    database::{
+        branch::{BranchId, Branches, ContentRef},
+        logs::LogSchedule,
+    },
+    guid::Guid,
+    lsn::Lsn,
+    time::Ms,
+};
+
+/// An incarnation of a database in the world: a re-created or restored database is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DatabaseId(pub u32);
+
+/// The full that differentials depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DifferentialBase {
+    pub(crate) lsn: Lsn,
+    pub(crate) uuid: Guid,
+    pub(crate) is_snapshot: bool,
+    pub(crate) at: Ms,
+}
+
+/// A recovery fork and when it became current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fork {
+    pub(crate) from: Ms,
+    pub(crate) lsn: Lsn,
+    pub(crate) guid: Guid,
+}
+
+/// One incarnation of a database.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "database_guid and family_guid are the words of the server")]
+pub(crate) struct Database {
+    pub(crate) id: DatabaseId,
+    /// Index of its instance.
+    pub(crate) instance: usize,
+    pub(crate) name: Arc<str>,
+    pub(crate) server_name: Arc<str>,
+    /// `database_id` on its instance.
+    pub(crate) sql_id: u32,
+    pub(crate) created: Ms,
+    pub(crate) dropped: Option<Ms>,
+    pub(crate) database_guid: Guid,
+    pub(crate) family_guid: Guid,
+    /// Ascending in time, never empty.
+    pub(crate) forks: Vec<Fork>,
+    pub(crate) branch: BranchId,
+    pub(crate) recovery_model: RecoveryModel,
+    pub(crate) size_bytes: u64,
+    pub(crate) growth_bytes: u64,
+    pub(crate) file_count: u32,
+    pub(crate) base: Option<DifferentialBase>,
+    /// Ends and checkpoints of fulls that are not copy-only, ascending: log headers name the newest.
+    pub(crate) fulls: Vec<(Ms, Lsn)>,
+    pub(crate) logs: LogSchedule,
+    pub(crate) zone_quarters: i64,
+    pub(crate) major_version: u8,
+    /// Backups taken, to name them.
+    pub(crate) serial: u64,
+}
+
+impl Database {
+    /// The fork that is current at a moment.
+    pub(crate) fn fork_at(&self, at: Ms) -> Fork {
+        let index = self.forks.partition_point(|f| f.from <= at).saturating_sub(1);
+        self.forks.get(index).copied().unwrap_or(Fork { from: at, lsn: Lsn::ZERO, guid: Guid::default() })
+    }
+
+    /// The newest fork.
+    pub(crate) fn fork(&self) -> Fork {
+        self.fork_at(Ms::MAX)
+    }
+
+    /// Checkpoint of the newest full that had ended by a moment; zero before the first.
+    pub(crate) fn full_checkpoint_at(&self, at: Ms) -> Lsn {
+        let index = self.fulls.partition_point(|(end, _)| *end <= at);
+        index.checked_sub(1).and_then(|i| self.fulls.get(i)).map_or(Lsn::ZERO, |(_, lsn)| *lsn)
+    }
+
+    /// Bytes used at a moment.
+    pub(crate) fn size_at(&self, branches: &Branches, at: Ms) -> u64 {
+        let grown = branches.position_at(self.branch, at).count;
+        self.size_bytes.saturating_add(grown.saturating_mul(self.growth_bytes))
+    }
+
+    /// The content that a restore to a moment must produce: commits strictly before it.
+    pub(crate) fn truth_at(&self, branches: &Branches, at: Ms) -> ContentRef {
+        ContentRef { branch: self.branch, count: branches.commits_before(self.branch, at) }
+    }
+}

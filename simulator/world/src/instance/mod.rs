@@ -1,0 +1,6 @@
+//! An RDS DB instance: its settings, its nodes, its automated backups, its failovers.
+
+pub(crate) mod automated;
+pub(crate) mod config;
+pub(crate) mod failover;
+pub(crate) mod state;

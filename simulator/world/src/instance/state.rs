@@ -1,0 +1,171 @@
+//! What does an instance remember while it runs?
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use crate::{
+    backup_file::BackupSet,
+    database::state::DatabaseId,
+    instance::config::InstanceConfig,
+    tasks::task::{Task, Work},
+    time::{DailyWindow, Ms, WeeklyWindow},
+};
+
+/// One row of msdb's history, with the ids that only msdb has.
+#[derive(Debug, Clone)]
+pub(crate) struct HistoryRow {
+    pub(crate) backup_set_id: u32,
+    pub(crate) database: DatabaseId,
+    pub(crate) set: Arc<BackupSet>,
+    /// Task that took it and its device names are made from; 0 for snapshots and imports.
+    pub(crate) task: u32,
+    /// Device names of an imported history.
+    pub(crate) devices: Vec<String>,
+}
+
+/// msdb of one node. It is not replicated: after a failover the other node's rows are seen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Msdb {
+    pub(crate) rows: Vec<HistoryRow>,
+    pub(crate) next_id: u32,
+}
+
+/// A lock of `sp_getapplock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) session: u64,
+    pub(crate) mode: LockMode,
+    pub(crate) count: u32,
+    /// Whether the transaction owns it instead of the session.
+    pub(crate) of_transaction: bool,
+}
+
+/// Modes of `sp_getapplock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LockMode {
+    IntentShared,
+    Shared,
+    Update,
+    IntentExclusive,
+    Exclusive,
+}
+
+/// A running instance.
+#[derive(Debug, Clone)]
+pub(crate) struct Instance {
+    pub(crate) config: InstanceConfig,
+    pub(crate) backup_window: DailyWindow,
+    pub(crate) maintenance_window: WeeklyWindow,
+    pub(crate) zone: Ms,
+    /// Databases by name, those that exist.
+    pub(crate) databases: BTreeMap<String, DatabaseId>,
+    pub(crate) next_sql_id: u32,
+    /// All tasks still listed, ascending by id without gaps.
+    pub(crate) tasks: VecDeque<Task>,
+    pub(crate) next_task: u32,
+    pub(crate) waiting: VecDeque<u32>,
+    pub(crate) running: Vec<u32>,
+    pub(crate) work: BTreeMap<u32, Work>,
+    /// Not before this a free slot takes a task.
+    pub(crate) slot_from: Ms,
+    /// The next look at the queue that is on the agenda.
+    pub(crate) look_at: Option<Ms>,
+    /// End of the automated backup that runs.
+    pub(crate) automated_until: Option<Ms>,
+    /// Counts automated backups, to name their draws.
+    pub(crate) automated_serial: u64,
+    pub(crate) msdb: [Msdb; 2],
+    pub(crate) node: usize,
+    pub(crate) down_until: Option<Ms>,
+    pub(crate) failovers: u64,
+    pub(crate) compression: bool,
+    pub(crate) tlog_target: Option<Arc<str>>,
+    /// Whether the EXECUTE grants of the procedures are lost.
+    pub(crate) grants_lost: bool,
+    /// Application locks by database and resource.
+    pub(crate) locks: BTreeMap<(String, String), Vec<Held>>,
+}
+
+impl Instance {
+    /// An idle instance. Malformed windows are read as half an hour at midnight, on Monday.
+    pub(crate) fn new(config: InstanceConfig) -> Self {
+        let fallback = DailyWindow::parse("00:00-00:30").expect("a literal window that a test parses");
+        let weekly = WeeklyWindow::parse("Mon:00:00-Mon:00:30").expect("a literal window that a test parses");
+        let zone = Ms::from(config.utc_offset_minutes) * crate::time::MINUTE;
+        Self {
+            backup_window: DailyWindow::parse(&config.backup_window).unwrap_or(fallback),
+            maintenance_window: WeeklyWindow::parse(&config.maintenance_window).unwrap_or(weekly),
+            zone,
+            config,
+            databases: BTreeMap::new(),
+            next_sql_id: 6,
+            tasks: VecDeque::new(),
+            next_task: 1,
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            work: BTreeMap::new(),
+            slot_from: Ms::MIN,
+            look_at: None,
+            automated_until: None,
+            automated_serial: 0,
+            msdb: [Msdb::default(), Msdb::default()],
+            node: 0,
+            down_until: None,
+            failovers: 0,
+            compression: false,
+            tlog_target: None,
+            grants_lost: false,
+            locks: BTreeMap::new(),
+        }
+    }
+
+    /// A task by its id, if still listed.
+    pub(crate) fn task(&self, id: u32) -> Option<&Task> {
+        let first = self.tasks.front()?.id;
+        self.tasks.get(usize::try_from(id.checked_sub(first)?).ok()?)
+    }
+
+    /// The same, to change it.
+    pub(crate) fn task_mut(&mut self, id: u32) -> Option<&mut Task> {
+        let first = self.tasks.front()?.id;
+        self.tasks.get_mut(usize::try_from(id.checked_sub(first)?).ok()?)
+    }
+
+    /// Tasks that have not ended.
+    pub(crate) fn open_tasks(&self) -> impl Iterator<Item = &Task> {
+        self.work.keys().filter_map(|id| self.task(*id))
+    }
+
+    /// Writes a row into the history of the active node.
+    pub(crate) fn record(
+        &mut self,
+        database: DatabaseId,
+        set: Arc<BackupSet>,
+        task: u32,
+        devices: Vec<String>,
+    ) {
+        let Some(msdb) = self.msdb.get_mut(self.node) else { return };
+        msdb.next_id += 1;
+        msdb.rows.push(HistoryRow { backup_set_id: msdb.next_id, database, set, task, devices });
+    }
+
+    /// The history that the active node shows.
+    pub(crate) fn history(&self) -> &[HistoryRow] {
+        self.msdb.get(self.node).map_or(&[], |m| m.rows.as_slice())
+    }
+
+    /// A database by name, without regard to case, as the server's collation compares.
+    pub(crate) fn database(&self, name: &str) -> Option<DatabaseId> {
+        self.databases.get(&name.trim_end().to_lowercase()).copied()
+    }
+
+    /// Drops what a session holds, or only what its transaction holds.
+    pub(crate) fn release_locks(&mut self, session: u64, only_transaction: bool) {
+        for held in self.locks.values_mut() {
+            held.retain(|h| h.session != session || (only_transaction && !h.of_transaction));
+        }
+        self.locks.retain(|_, held| !held.is_empty());
+    }
+}

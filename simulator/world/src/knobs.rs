@@ -1,0 +1,207 @@
+//! What does nobody know about the service?
+//!
+//! Every behaviour that the public sources leave open is a field here with its default and its range; a test or a swarm
+//! turns it both ways. What a source states is no knob. `[INF]` and `[UNSOURCED]` in the field notes mark the origin.
+
+use serde::{Deserialize, Serialize};
+
+/// An inclusive range that a seeded draw picks from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// Smallest value.
+    pub min: i64,
+    /// Largest value.
+    pub max: i64,
+}
+
+impl Span {
+    /// A range.
+    pub const fn new(min: i64, max: i64) -> Self {
+        Self { min, max }
+    }
+}
+
+/// What a native backup or restore does when its host fails over under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailoverFate {
+    /// It ends in ERROR.
+    Error,
+    /// It starts again from the beginning, as log copies do.
+    Restart,
+    /// It stays `IN_PROGRESS` for ever, `last_updated` frozen, and gives its slot back.
+    Frozen,
+}
+
+/// What happens to a native backup in the maintenance window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaintenanceRule {
+    /// The call is refused.
+    RefusedAtCall,
+    /// The call succeeds, the task fails when it starts.
+    FailsAtRun,
+    /// Nothing: the absolute sentence of the user guide holds only while maintenance is pending.
+    Ignored,
+}
+
+/// Texts of RDS that no public source records. Placeholders: `{id}` the task, `{lifecycle}` its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Texts {
+    /// `rds_cancel_task` with an id that does not exist `[UNSOURCED]`.
+    pub cancel_unknown: String,
+    /// `rds_cancel_task` on a task that has ended `[UNSOURCED]`.
+    pub cancel_ended: String,
+    /// A native backup in the maintenance window `[UNSOURCED]`.
+    pub maintenance: String,
+    /// Last line of a successful task `[UNSOURCED]`.
+    pub success: String,
+    /// Last line of a cancelled task `[UNSOURCED]`.
+    pub cancelled: String,
+    /// A native task whose host failed over `[UNSOURCED]`.
+    pub failover: String,
+    /// A disabled KMS key, `{key}` its ARN; KMS says "is disabled" `[INF]`.
+    pub key_disabled: String,
+    /// An asymmetric key or the AWS managed key, `{key}` its ARN `[UNSOURCED]`.
+    pub key_unusable: String,
+    /// `task_type` of a log copy `[UNSOURCED]`.
+    pub copy_task_type: String,
+    /// A stripe that would exceed 5 TB `[UNSOURCED]`.
+    pub file_too_large: String,
+    /// A procedure called with a database that does not exist, `{name}` its name `[UNSOURCED]`.
+    pub unknown_database: String,
+    /// Encrypting with a KMS key in a Region other than the instance's, `{key}` its ARN `[UNSOURCED]`.
+    pub key_region: String,
+}
+
+/// All knobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one unknown of the service, turned by itself")]
+pub struct Knobs {
+    /// Seconds a task stays CREATED before a slot may take it: "can take up to 5 minutes", 0 to 300.
+    pub created_seconds: Span,
+    /// Seconds between the end of a task and the next one in its slot `[INF]`, 0 to 60.
+    pub handover_seconds: i64,
+    /// Seconds of set-up before a backup moves data `[INF]`, 1 to 120.
+    pub setup_seconds: Span,
+    /// Speed of a task, per cent of the instance's throughput `[INF]`, 50 to 150.
+    pub speed_percent: Span,
+    /// Seconds between two refreshes of the visible progress: "approximately every two minutes".
+    pub refresh_seconds: i64,
+    /// Whether `created_at`, `last_updated` and `task_info` are server-local instead of UTC `[UNSOURCED]`.
+    pub task_times_local: bool,
+    /// Days that ended tasks stay listed: 36.
+    pub task_history_days: i64,
+    /// Seconds that an automated backup takes `[INF]`, 60 to 7,200.
+    pub automated_backup_seconds: Span,
+    /// Automated backups skipped under load, parts in a million.
+    pub automated_backup_skip_ppm: u32,
+    /// Whether native backups stay CREATED while an automated backup runs `[INF]`; otherwise they fail on start.
+    pub automated_backup_blocks_start: bool,
+    /// Whether a killed backup ends CANCELLED instead of ERROR `[UNSOURCED]`.
+    pub aborted_is_cancelled: bool,
+    /// Incomplete multipart uploads left by an aborted task, parts in a million `[INF]`.
+    pub abandoned_upload_ppm: u32,
+    /// Native backups in the maintenance window `[UNSOURCED]`.
+    pub maintenance: MaintenanceRule,
+    /// Whether the opening maintenance window aborts a running backup `[UNSOURCED]`.
+    pub maintenance_aborts_running: bool,
+    /// Whether a bucket in another Region is refused by the call instead of in `task_info` (sources say "call/task").
+    pub region_refused_at_call: bool,
+    /// Whether a running log copy also excludes a backup of the same database, and the reverse `[INF]`.
+    pub copy_excludes_backup: bool,
+    /// Whether a differential on a snapshot base fails with 3035 (it does on volume snapshots; on RDS `[INF]`). Otherwise
+    /// it succeeds and can never be restored from the vault.
+    pub differential_on_snapshot_fails: bool,
+    /// What a failover does to native tasks `[UNSOURCED]`.
+    pub failover_fate: FailoverFate,
+    /// Seconds that a failover takes: "typically 60-120 s".
+    pub failover_seconds: Span,
+    /// Whether a failover starts a new recovery fork `[INF]`.
+    pub failover_starts_fork: bool,
+    /// Seconds until RDS sets a changed recovery model back: "within five minutes".
+    pub recovery_reset_seconds: Span,
+    /// Seconds that a cancel takes on a running task `[INF]`, 1 to 120.
+    pub cancel_seconds: Span,
+    /// Seconds that one log file takes to copy, in milliseconds `[INF]`.
+    pub copy_file_ms: Span,
+    /// Days of log files listed: "the last 7 days".
+    pub log_list_days: i64,
+    /// Bytes of a log file that holds no record `[INF]`.
+    pub log_file_overhead_bytes: u64,
+    /// Whether the guid in log copy keys is upper case; the AWS sample lower-cases it.
+    pub log_key_guid_upper: bool,
+    /// Whether a stripe's key gets `_` before `i-of-n`; one field log shows it.
+    pub stripe_underscore: bool,
+    /// Compressed size, per cent of the data `[INF]`, 10 to 100.
+    pub compressed_percent: u64,
+    /// Backups whose `first_lsn` lies before the checkpoint because a transaction was open, parts in a million.
+    pub long_transaction_ppm: u32,
+    /// Whether backups end on whole seconds. Headers have that resolution and no source says which way they round.
+    pub whole_seconds: bool,
+    /// Texts.
+    pub texts: Texts,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            created_seconds: Span::new(0, 300),
+            handover_seconds: 5,
+            setup_seconds: Span::new(5, 20),
+            speed_percent: Span::new(85, 115),
+            refresh_seconds: 120,
+            task_times_local: false,
+            task_history_days: 36,
+            automated_backup_seconds: Span::new(120, 600),
+            automated_backup_skip_ppm: 0,
+            automated_backup_blocks_start: true,
+            aborted_is_cancelled: false,
+            abandoned_upload_ppm: 200_000,
+            maintenance: MaintenanceRule::FailsAtRun,
+            maintenance_aborts_running: false,
+            region_refused_at_call: false,
+            copy_excludes_backup: false,
+            differential_on_snapshot_fails: true,
+            failover_fate: FailoverFate::Error,
+            failover_seconds: Span::new(60, 120),
+            failover_starts_fork: false,
+            recovery_reset_seconds: Span::new(10, 300),
+            cancel_seconds: Span::new(2, 40),
+            copy_file_ms: Span::new(50, 250),
+            log_list_days: 7,
+            log_file_overhead_bytes: 8_192,
+            log_key_guid_upper: false,
+            stripe_underscore: false,
+            compressed_percent: 30,
+            long_transaction_ppm: 100_000,
+            whole_seconds: true,
+            texts: Texts::default(),
+        }
+    }
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self {
+            cancel_unknown: "Task with Task Id {id} does not exist.".into(),
+            cancel_ended: "Task with Task Id {id} can't be cancelled because it is in the {lifecycle} state."
+                .into(),
+            maintenance: "The native backup can't run during the maintenance window of the DB instance."
+                .into(),
+            success: "Command execution has completed successfully.".into(),
+            cancelled: "Task has been cancelled".into(),
+            failover: "The task has been aborted because the DB instance was restarted.".into(),
+            key_disabled: "{key} is disabled.".into(),
+            key_unusable: "{key} can't be used to encrypt a backup.".into(),
+            copy_task_type: "COPY_TLOG_BACKUP_TO_S3".into(),
+            file_too_large: "Your proposed upload exceeds the maximum allowed size".into(),
+            unknown_database: "Database {name} does not exist. Make sure that the name is entered correctly."
+                .into(),
+            key_region: "Invalid arn {key}".into(),
+        }
+    }
+}

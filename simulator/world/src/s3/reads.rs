@@ -1,0 +1,240 @@
+//! What can be read from a bucket: `ListObjectsV2`, `ListObjectVersions`, `HeadObject`, `GetObject`, `ListMultipartUploads`.
+
+use std::ops::Bound;
+
+use jiff::Timestamp;
+
+use crate::{
+    s3::{
+        S3, S3Error,
+        body::Body,
+        bucket::{Bucket, Data, StorageClass, Version},
+        packed::split,
+    },
+    stream::{Purpose, draw},
+    time::timestamp,
+};
+
+/// What HEAD and a listing say of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHead {
+    /// Key.
+    pub key: String,
+    /// Size, bytes.
+    pub size_bytes: u64,
+    /// `ETag`, without quotes.
+    pub etag: String,
+    /// Version, where the bucket is versioned.
+    pub version: Option<String>,
+    /// `LastModified`.
+    pub modified: Timestamp,
+    /// Storage class.
+    pub class: StorageClass,
+}
+
+/// One version or delete marker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionHead {
+    /// The object; of a delete marker size and `ETag` are empty.
+    pub object: ObjectHead,
+    /// Whether it is a delete marker.
+    pub is_delete_marker: bool,
+    /// Whether it is the newest of its key.
+    pub is_latest: bool,
+}
+
+/// An unfinished multipart upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadHead {
+    /// Key.
+    pub key: String,
+    /// `UploadId`.
+    pub upload_id: String,
+    /// When it began.
+    pub initiated: Timestamp,
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListPage {
+    /// Objects in ascending order of key.
+    pub objects: Vec<ObjectHead>,
+    /// Key to continue after; `None` on the last page.
+    pub next: Option<String>,
+}
+
+impl S3 {
+    /// The name of a version or an upload.
+    pub(crate) fn name(&self, serial: u64) -> String {
+        format!("{:016x}{:016x}", draw(self.seed, Purpose::S3, &[serial]), serial)
+    }
+
+    fn readable(&self, bucket: &str) -> Result<&Bucket, S3Error> {
+        let bucket = self.bucket(bucket)?;
+        if bucket.config.caller_access { Ok(bucket) } else { Err(S3Error::AccessDenied) }
+    }
+
+    fn head_of(&self, bucket: &Bucket, key: &str, version: &Version) -> ObjectHead {
+        let data = version.data.as_ref();
+        let parts = match data.map(|d| &d.body) {
+            Some(Body::Stripe { .. }) => "-1",
+            _ => "",
+        };
+        let etag = data.map_or(String::new(), |d| {
+            let tag = draw(self.seed, Purpose::S3, &[version.serial, d.health as u64, d.size_bytes]);
+            format!("{tag:016x}{:016x}{parts}", draw(tag, Purpose::S3, &[]))
+        });
+        ObjectHead {
+            key: key.into(),
+            size_bytes: data.map_or(0, |d| d.size_bytes),
+            etag,
+            version: bucket.config.versioned.then(|| self.name(version.serial)),
+            modified: timestamp(version.modified),
+            class: data.map_or(StorageClass::Standard, |d| d.class),
+        }
+    }
+
+    /// `ListObjectsV2`: at most `max_keys` visible objects under a prefix, after a key if given.
+    pub fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        max_keys: usize,
+    ) -> Result<ListPage, S3Error> {
+        let bucket = self.readable(bucket)?;
+        let from = after.unwrap_or("").max(prefix);
+        let mut found: Vec<(String, Version)> = Vec::new();
+        let low =
+            if after.is_some_and(|a| a >= prefix) { Bound::Excluded(from) } else { Bound::Included(from) };
+        let plain = bucket.objects.range::<str, _>((low, Bound::Unbounded));
+        let plain = plain.take_while(|(key, _)| key.starts_with(prefix));
+        let visible = plain.filter_map(|(key, versions)| {
+            versions.last().filter(|v| v.data.is_some()).map(|v| (key.clone(), v.clone()))
+        });
+        found.extend(visible.take(max_keys.saturating_add(1)));
+        for (key, entry) in bucket.packed_under(prefix) {
+            if entry.visible() && after.is_none_or(|a| key.as_str() > a) {
+                found.push((key, entry.data_version()));
+            }
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let more = found.len() > max_keys;
+        found.truncate(max_keys);
+        let next = if more { found.last().map(|(key, _)| key.clone()) } else { None };
+        let objects = found.iter().map(|(key, version)| self.head_of(bucket, key, version)).collect();
+        Ok(ListPage { objects, next })
+    }
+
+    /// `ListObjectVersions`: every version and delete marker under a prefix, by key, newest first.
+    pub fn list_versions(&self, bucket: &str, prefix: &str) -> Result<Vec<VersionHead>, S3Error> {
+        let bucket = self.readable(bucket)?;
+        let mut keys: Vec<(String, Vec<Version>)> = bucket
+            .objects
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, versions)| (key.clone(), versions.clone()))
+            .collect();
+        keys.extend(bucket.packed_under(prefix).map(|(key, entry)| (key, entry.versions())));
+        keys.sort_by(|a, b| a.0.cmp(&b.0));
+        let heads = keys.iter().flat_map(|(key, versions)| {
+            versions.iter().rev().enumerate().map(|(index, version)| VersionHead {
+                object: self.head_of(bucket, key, version),
+                is_delete_marker: version.data.is_none(),
+                is_latest: index == 0,
+            })
+        });
+        Ok(heads.collect())
+    }
+
+    /// `HeadObject`, of the newest version or a given one.
+    pub fn head(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<ObjectHead, S3Error> {
+        let bucket = self.readable(bucket)?;
+        let found = self.find(bucket, key, version)?;
+        Ok(self.head_of(bucket, key, &found))
+    }
+
+    /// `GetObject` of bytes somebody put; backups are opaque and answer with no bytes.
+    pub fn get(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Vec<u8>, S3Error> {
+        let bucket = self.readable(bucket)?;
+        let data = self.find(bucket, key, version)?.data.ok_or(S3Error::NoSuchKey)?;
+        if data.class == StorageClass::Glacier {
+            return Err(S3Error::InvalidObjectState);
+        }
+        match data.body {
+            Body::Bytes(bytes) => Ok(bytes.to_vec()),
+            Body::Stripe { .. } | Body::Log(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// `ListMultipartUploads` under a prefix.
+    pub fn list_uploads(&self, bucket: &str, prefix: &str) -> Result<Vec<UploadHead>, S3Error> {
+        let bucket = self.readable(bucket)?;
+        let under = bucket.uploads.iter().filter(|(key, _)| key.starts_with(prefix));
+        let heads = under.flat_map(|(key, uploads)| {
+            uploads.iter().map(|u| UploadHead {
+                key: key.clone(),
+                upload_id: self.name(u.serial),
+                initiated: timestamp(u.initiated),
+            })
+        });
+        Ok(heads.collect())
+    }
+
+    fn find(&self, bucket: &Bucket, key: &str, version: Option<&str>) -> Result<Version, S3Error> {
+        let versions = bucket.versions_of(key).ok_or(S3Error::NoSuchKey)?;
+        let found = match version {
+            None => versions.last(),
+            Some(wanted) => {
+                Some(versions.iter().find(|v| self.name(v.serial) == wanted).ok_or(S3Error::NoSuchVersion)?)
+            }
+        };
+        found.filter(|v| v.data.is_some()).cloned().ok_or(S3Error::NoSuchKey)
+    }
+
+    /// The data of an object, for those who read bytes: RDS and restores.
+    pub(crate) fn data(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Data, S3Error> {
+        self.find(self.bucket(bucket)?, key, version)?.data.ok_or(S3Error::NoSuchKey)
+    }
+}
+
+impl Bucket {
+    /// Packed entries under a prefix with their keys, in no order.
+    pub(crate) fn packed_under<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (String, crate::s3::packed::Entry)> + 'a {
+        // A directory matters when it lies under the prefix or the prefix reaches into it.
+        let own = split(prefix).0;
+        let within = self.packed.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let within = within.take_while(move |(directory, _)| directory.starts_with(prefix));
+        let reaching =
+            self.packed.get_key_value(own).filter(move |(directory, _)| !directory.starts_with(prefix));
+        within.chain(reaching).flat_map(move |(directory, packed)| {
+            packed
+                .entries
+                .iter()
+                .map(move |entry| (packed.key(directory, entry), *entry))
+                .filter(move |(key, _)| key.starts_with(prefix))
+        })
+    }
+
+    /// All versions of a key, newest last; `None` when it has none.
+    pub(crate) fn versions_of(&self, key: &str) -> Option<Vec<Version>> {
+        if let Some(versions) = self.objects.get(key) {
+            return Some(versions.clone());
+        }
+        let (directory, name) = split(key);
+        let packed = self.packed.get(directory)?;
+        packed
+            .find(name)
+            .ok()
+            .and_then(|index| packed.entries.get(index))
+            .map(crate::s3::packed::Entry::versions)
+    }
+
+    /// Whether a plain GET would find the key.
+    pub(crate) fn exists(&self, key: &str) -> bool {
+        self.versions_of(key).is_some_and(|v| v.last().is_some_and(|newest| newest.data.is_some()))
+    }
+}

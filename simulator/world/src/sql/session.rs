@@ -1,0 +1,90 @@
+//! Who is connected?
+
+use std::collections::BTreeMap;
+
+use tds::ServerMessage;
+
+use crate::{error::EngineError, sql::ids::Prepared, world::World};
+
+/// A session of a client. Numbers are never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// What the server keeps of a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) instance: usize,
+    /// Current database.
+    pub(crate) database: String,
+    /// `@@TRANCOUNT`.
+    pub(crate) transactions: u32,
+    pub(crate) prepared: BTreeMap<i64, Prepared>,
+    pub(crate) next_handle: i64,
+}
+
+impl World {
+    /// Logs a client in. Errors: 18456 for a wrong login, 17187 while the instance is down ([`World::is_reachable`] tells
+    /// beforehand; a real client would not even get a connection).
+    pub fn connect(
+        &mut self,
+        instance: &str,
+        user: &str,
+        password: &str,
+    ) -> Result<SessionId, ServerMessage> {
+        let refuse = |error: EngineError| error.message(&instance.to_uppercase(), "");
+        let failed = || refuse(EngineError::new(18_456, format!("Login failed for user '{user}'.")));
+        let index = self.index_of(instance).ok_or_else(failed)?;
+        let host = self.instances.get(index).ok_or_else(failed)?;
+        if host.down_until.is_some() {
+            let text = "SQL Server is not ready to accept new client connections. Wait a few minutes before trying again.";
+            return Err(refuse(EngineError::new(17_187, text)));
+        }
+        if !host.config.user.eq_ignore_ascii_case(user) || host.config.password != password {
+            return Err(failed());
+        }
+        self.session_serial += 1;
+        let session = Session {
+            instance: index,
+            database: "master".into(),
+            transactions: 0,
+            prepared: BTreeMap::new(),
+            next_handle: 1,
+        };
+        self.sessions.insert(self.session_serial, session);
+        Ok(SessionId(self.session_serial))
+    }
+
+    /// Ends a session; its locks are released.
+    pub fn disconnect(&mut self, session: SessionId) {
+        let Some(held) = self.sessions.remove(&session.0) else { return };
+        if let Some(host) = self.instances.get_mut(held.instance) {
+            host.release_locks(session.0, false);
+        }
+    }
+
+    /// Starts a session afresh, as connection pools ask for: transaction and locks are given up, the database is master.
+    pub fn reset(&mut self, session: SessionId) {
+        let Some(held) = self.sessions.get_mut(&session.0) else { return };
+        (held.transactions, held.database) = (0, "master".into());
+        held.prepared.clear();
+        let instance = held.instance;
+        if let Some(host) = self.instances.get_mut(instance) {
+            host.release_locks(session.0, false);
+        }
+    }
+
+    /// The database that a session is in.
+    pub fn session_database(&self, session: SessionId) -> Option<&str> {
+        self.sessions.get(&session.0).map(|s| s.database.as_str())
+    }
+
+    /// Whether a session still exists: a failover ends all of an instance.
+    pub fn is_connected(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session.0)
+    }
+
+    /// Whether an instance accepts connections now.
+    pub fn is_reachable(&self, instance: &str) -> bool {
+        self.index_of(instance).and_then(|i| self.instances.get(i)).is_some_and(|i| i.down_until.is_none())
+    }
+}

@@ -1,0 +1,8 @@
+//! Native tasks: the queue of two slots, what runs in it, and what it says of itself.
+
+pub(crate) mod backup;
+pub(crate) mod copy;
+pub(crate) mod fact;
+pub(crate) mod info;
+pub(crate) mod queue;
+pub(crate) mod task;

@@ -1,0 +1,255 @@
+//! Which task runs when?
+//!
+//! First in, first out; two run at a time, whatever their types; each stays CREATED for up to five minutes. A task whose
+//! plan changes (failure, abort, cancel, restart) gets a new plan number, which voids what the agenda holds for the old
+//! one. Ended tasks are listed for 36 days. Source: RDS user guide, "Limitations" (two concurrent tasks of any type) and
+//! "Tracking the status of tasks"; the order is inferred.
+
+use std::sync::Arc;
+
+use crate::{
+    database::state::DatabaseId,
+    error::EngineError,
+    stream::{Purpose, Stream},
+    tasks::task::{Lifecycle, Line, Task, TaskType, Work},
+    time::{DAY, Ms, SECOND},
+    world::{Event, World},
+};
+
+/// Native tasks in progress at the same time. RDS user guide, "Limitations and recommendations".
+pub(crate) const SLOTS: usize = 2;
+
+/// What a call asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct NewTask {
+    pub(crate) kind: TaskType,
+    pub(crate) database: DatabaseId,
+    pub(crate) database_name: Arc<str>,
+    pub(crate) s3_arn: Arc<str>,
+    pub(crate) kms: Option<Arc<str>>,
+    pub(crate) overwrite: bool,
+    pub(crate) stripes: u8,
+    pub(crate) work: Work,
+}
+
+impl World {
+    /// Queues a task and returns its id.
+    pub(crate) fn submit(&mut self, instance: usize, new: NewTask) -> u32 {
+        let (now, seed, days) = (self.now_ms, self.seed, self.knobs.task_history_days);
+        let Some(host) = self.instances.get_mut(instance) else { return 0 };
+        let id = host.next_task;
+        host.next_task += 1;
+        let mut stream = Stream::of(seed, Purpose::TaskDelay, &[instance as u64, u64::from(id)]);
+        let delay =
+            stream.between(self.knobs.created_seconds.min * SECOND, self.knobs.created_seconds.max * SECOND);
+        let eligible = now + delay;
+        host.tasks.push_back(Task {
+            id,
+            kind: new.kind,
+            lifecycle: Lifecycle::Created,
+            plan: 0,
+            overwrite: new.overwrite,
+            stripes: new.stripes,
+            database: new.database,
+            database_name: new.database_name,
+            s3_arn: new.s3_arn,
+            kms: new.kms,
+            created: now,
+            eligible,
+            started: None,
+            data: (0, 0),
+            stopped: None,
+            ended: None,
+            ending: Lifecycle::Success,
+            lines: Vec::new(),
+        });
+        host.work.insert(id, new.work);
+        host.waiting.push_back(id);
+        let horizon = now - days * DAY;
+        while host
+            .tasks
+            .front()
+            .is_some_and(|t| t.lifecycle.is_ended() && t.ended.is_some_and(|e| e < horizon))
+        {
+            host.tasks.pop_front();
+        }
+        self.look_later(instance, eligible);
+        id
+    }
+
+    fn look_later(&mut self, instance: usize, at: Ms) {
+        let Some(host) = self.instances.get_mut(instance) else { return };
+        if host.look_at.is_none_or(|planned| at < planned) {
+            host.look_at = Some(at);
+            self.schedule(at, Event::LookAtQueue { instance });
+        }
+    }
+
+    /// Free slots take what they may.
+    pub(crate) fn look_at_queue(&mut self, instance: usize) {
+        let now = self.now_ms;
+        if let Some(host) = self.instances.get_mut(instance)
+            && host.look_at.is_some_and(|planned| planned <= now)
+        {
+            host.look_at = None;
+        }
+        loop {
+            let Some(host) = self.instances.get(instance) else { return };
+            let Some(task) = host.waiting.front().and_then(|id| host.task(*id)) else { return };
+            if host.running.len() >= SLOTS || host.down_until.is_some() {
+                return;
+            }
+            if host.automated_until.is_some()
+                && task.kind.is_backup()
+                && self.knobs.automated_backup_blocks_start
+            {
+                return;
+            }
+            let (id, at) = (task.id, task.eligible.max(host.slot_from));
+            if at > now {
+                self.look_later(instance, at);
+                return;
+            }
+            self.start(instance, id);
+        }
+    }
+
+    fn start(&mut self, instance: usize, id: u32) {
+        let now = self.now_ms;
+        let Some(host) = self.instances.get_mut(instance) else { return };
+        host.waiting.retain(|waiting| *waiting != id);
+        host.running.push(id);
+        let Some(task) = host.task_mut(id) else { return };
+        (task.lifecycle, task.started, task.stopped) = (Lifecycle::InProgress, Some(now), None);
+        if task.kind.is_backup() {
+            self.start_backup(instance, id);
+        } else {
+            self.start_copy(instance, id);
+        }
+    }
+
+    /// The random draws of one run of a task.
+    pub(crate) fn run_stream(&self, instance: usize, id: u32, which: u64) -> Stream {
+        let plan = self.instances.get(instance).and_then(|i| i.task(id)).map_or(0, |t| t.plan);
+        Stream::of(self.seed, Purpose::TaskRun, &[instance as u64, u64::from(id), u64::from(plan), which])
+    }
+
+    /// Sets when the data of a task that just started moves, and when it ends.
+    pub(crate) fn plan_run(&mut self, instance: usize, id: u32, data: (Ms, Ms), end: Ms) {
+        let Some(task) = self.instances.get_mut(instance).and_then(|i| i.task_mut(id)) else { return };
+        (task.data, task.ending) = (data, Lifecycle::Success);
+        let plan = task.plan;
+        self.schedule(end, Event::TaskEnds { instance, task: id, plan });
+    }
+
+    /// Gives a running task another end: progress stops now, these lines are written, then it ends.
+    pub(crate) fn replan(&mut self, instance: usize, id: u32, ending: Lifecycle, lines: Vec<Line>, end: Ms) {
+        let now = self.now_ms;
+        let Some(task) = self.instances.get_mut(instance).and_then(|i| i.task_mut(id)) else { return };
+        task.plan = task.plan.wrapping_add(1);
+        task.stopped = Some(task.stopped.map_or(now, |s| s.min(now)));
+        task.ending = ending;
+        task.lines.extend(lines);
+        let plan = task.plan;
+        self.schedule(end, Event::TaskEnds { instance, task: id, plan });
+    }
+
+    /// Puts a running task back at the head of the queue: it begins again.
+    pub(crate) fn requeue(&mut self, instance: usize, id: u32) {
+        self.drop_uploads(instance, id, false);
+        let Some(host) = self.instances.get_mut(instance) else { return };
+        host.running.retain(|running| *running != id);
+        host.waiting.push_front(id);
+        if let Some(task) = host.task_mut(id) {
+            task.plan = task.plan.wrapping_add(1);
+            (task.stopped, task.data) = (None, (0, 0));
+        }
+    }
+
+    /// Leaves a task as it is for ever; its slot is free again.
+    pub(crate) fn freeze(&mut self, instance: usize, id: u32) {
+        let now = self.now_ms;
+        self.drop_uploads(instance, id, true);
+        let Some(host) = self.instances.get_mut(instance) else { return };
+        host.running.retain(|running| *running != id);
+        host.work.remove(&id);
+        if let Some(task) = host.task_mut(id) {
+            task.plan = task.plan.wrapping_add(1);
+            task.stopped = Some(now);
+        }
+    }
+
+    /// A task ends as planned.
+    pub(crate) fn task_ends(&mut self, instance: usize, id: u32, plan: u16) {
+        let (now, handover) = (self.now_ms, self.knobs.handover_seconds * SECOND);
+        let Some(host) = self.instances.get_mut(instance) else { return };
+        let Some(task) = host.task(id).filter(|t| t.plan == plan && !t.lifecycle.is_ended()) else { return };
+        let (ending, kind) = (task.ending, task.kind);
+        let work = host.work.remove(&id);
+        if ending == Lifecycle::Success {
+            match work {
+                Some(Work::Backup { bucket, key, running: Some(running), uploads }) => {
+                    self.finish_backup(instance, id, (&bucket, &key), running, &uploads);
+                }
+                Some(Work::Copy { bucket, folder, files, .. }) => {
+                    self.finish_copy(instance, id, &bucket, &folder, files);
+                }
+                _ => {}
+            }
+        } else if let Some(Work::Backup { bucket, uploads, .. }) = work
+            && kind.is_backup()
+        {
+            self.abandon_uploads(instance, id, &bucket, &uploads);
+        }
+        let text = match ending {
+            Lifecycle::Success => Some(self.knobs.texts.success.clone()),
+            Lifecycle::Cancelled => Some(self.knobs.texts.cancelled.clone()),
+            _ => None,
+        };
+        let Some(host) = self.instances.get_mut(instance) else { return };
+        host.running.retain(|running| *running != id);
+        host.waiting.retain(|waiting| *waiting != id);
+        host.slot_from = host.slot_from.max(now + handover);
+        if let Some(task) = host.task_mut(id) {
+            (task.lifecycle, task.ended) = (ending, Some(now));
+            task.stopped = task.stopped.or(Some(now));
+            task.lines.extend(text.map(|text| (now, text)));
+        }
+        self.look_at_queue(instance);
+    }
+
+    /// `rds_cancel_task`.
+    pub(crate) fn cancel(&mut self, instance: usize, id: u32) -> Result<(), EngineError> {
+        let (now, span) = (self.now_ms, self.knobs.cancel_seconds);
+        let say = |text: &str, state: &str| {
+            EngineError::raised(text.replace("{id}", &id.to_string()).replace("{lifecycle}", state))
+        };
+        let task = self.instances.get(instance).and_then(|i| i.task(id));
+        let Some(lifecycle) = task.map(|t| t.lifecycle) else {
+            return Err(say(&self.knobs.texts.cancel_unknown, ""));
+        };
+        if lifecycle.is_ended() {
+            return Err(say(&self.knobs.texts.cancel_ended, lifecycle.name()));
+        }
+        if lifecycle == Lifecycle::CancelRequested {
+            return Ok(());
+        }
+        let mut stream = Stream::of(self.seed, Purpose::Cancel, &[instance as u64, u64::from(id)]);
+        let done = now + stream.between(span.min * SECOND, span.max * SECOND);
+        let created = lifecycle == Lifecycle::Created;
+        let Some(task) = self.instances.get_mut(instance).and_then(|i| i.task_mut(id)) else { return Ok(()) };
+        task.lifecycle = Lifecycle::CancelRequested;
+        // A task that fails or is killed goes on doing so; one that succeeds first wins the race.
+        let failing = task.stopped.is_some();
+        let first = created || task.data.1 > done || task.started.is_none();
+        if created {
+            if let Some(host) = self.instances.get_mut(instance) {
+                host.waiting.retain(|waiting| *waiting != id);
+            }
+            self.replan(instance, id, Lifecycle::Cancelled, Vec::new(), done);
+        } else if first && !failing {
+            self.replan(instance, id, Lifecycle::Cancelled, Vec::new(), done);
+        }
+        Ok(())
+    }
+}
