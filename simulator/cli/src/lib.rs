@@ -1,0 +1,93 @@
+//! The command `bakproof`: parses arguments, reads files, prints. One file for each subcommand.
+//!
+//! Refuses to know any rule: answers come from `domain` and `testbed`, the reading of histories from `sqlserver`. Exit codes:
+//! 0 done, 1 refused or objected, 2 wrong usage or unreadable input (one line: what, where, mend).
+
+mod input;
+mod simulate;
+mod window;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+
+/// Done.
+pub const DONE: u8 = 0;
+/// Refused, or a checker objected.
+pub const REFUSED: u8 = 1;
+/// Wrong usage or unreadable input.
+pub const UNREADABLE: u8 = 2;
+
+/// Native backups of SQL Server that can prove what they restore.
+#[derive(Debug, Parser)]
+#[command(name = "bakproof", version, about, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The subcommands, each with its arguments in a file of its own.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a story in virtual time, with the machines, functions and adapter that are deployed
+    Simulate(simulate::Arguments),
+    /// What can be restored, and every hole with cause and repair
+    Window(window::Arguments),
+}
+
+/// Why a command stops: one line on the error stream, and the exit code.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    /// Input that cannot be read or names nothing: what, where, mend.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The output cannot be written.
+    #[error("cannot write the answer: {0}; mend: check where the output goes")]
+    Output(#[from] io::Error),
+}
+
+/// The process: reads the clock once, runs the command, maps its outcome to an exit code.
+pub fn main() -> ExitCode {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where a command line without --now asks the clock"
+    )]
+    let clock = Timestamp::now();
+    let code = run(std::env::args_os(), clock, &mut io::stdout().lock(), &mut io::stderr().lock());
+    ExitCode::from(code)
+}
+
+/// Runs one command line (the first argument is the program's name) and answers with the exit code. `clock` is what `--now`
+/// defaults to.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    clock: Timestamp,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            let stream: &mut dyn Write = if usage.use_stderr() { stderr } else { stdout };
+            // Nobody is left to be told that the usage cannot be written.
+            let _ = write!(stream, "{usage}");
+            return if usage.use_stderr() { UNREADABLE } else { DONE };
+        }
+    };
+    let outcome = match arguments.command {
+        Command::Simulate(arguments) => simulate::run(&arguments, stdout),
+        Command::Window(arguments) => window::run(&arguments, clock, stdout),
+    };
+    match outcome.and_then(|code| stdout.flush().map(|()| code).map_err(Stop::Output)) {
+        Ok(code) => code,
+        // `bakproof window ... | head` is no failure.
+        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
+        Err(stop) => {
+            let _ = writeln!(stderr, "{stop}");
+            UNREADABLE
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Every claimed moment is restored by brute force, and what comes back is compared with what the database held.
+//!
+//! Edges of every span, random moments inside, every point. And the other way round: a moment claimed lost must not be
+//! restorable, or the window hides what it has. Brute force tries every full and whatever log the engine accepts.
+
+use domain::backup::HeldIn;
+use jiff::{SignedDuration, Timestamp};
+use world::{Judge, World};
+
+use super::{Checked, Claim};
+use crate::scenario::Scenario;
+use crate::stream::Stream;
+
+/// Random moments tried in each span.
+const RANDOM_MOMENTS: u64 = 3;
+
+pub(super) fn check(scenario: &Scenario, world: &World, claims: &[Claim]) -> Checked {
+    let mut checked = Checked::new("recoverability");
+    let mut stream = Stream::new(scenario.seed, "checker recoverability");
+    for claim in claims {
+        let Some(database) = world.find_database(&claim.instance, &claim.database) else {
+            checked.look(Some(format!("{} on {} does not exist", claim.database, claim.instance)));
+            continue;
+        };
+        let in_vault = world.judge(&scenario.vault.bucket, &scenario.vault.prefix, database);
+        let with_service =
+            world.judge(&scenario.vault.bucket, &scenario.vault.prefix, database).with_service();
+        for &(from, to, held_in) in &claim.spans {
+            let judge = if held_in == HeldIn::Vault { &in_vault } else { &with_service };
+            for moment in moments((from, to), &mut stream) {
+                checked.look(restorable(world, judge, claim, database, moment));
+            }
+        }
+        for &point in &claim.points {
+            checked.look(restorable(world, &in_vault, claim, database, point));
+        }
+        for &(from, to) in &claim.lost {
+            // Headers have whole seconds: the seconds at both edges may belong to either side.
+            let inside = (from + SignedDuration::from_secs(1), to - SignedDuration::from_secs(1));
+            if inside.0 < inside.1 {
+                let moment = within(inside, &mut stream);
+                let held = with_service.restore_to(moment).is_ok();
+                checked.look(held.then(|| {
+                    format!(
+                        "{} on {}: {moment} is claimed lost, but can be restored",
+                        claim.database, claim.instance
+                    )
+                }));
+            }
+        }
+    }
+    checked
+}
+
+fn within((from, to): (Timestamp, Timestamp), stream: &mut Stream) -> Timestamp {
+    let span = u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0);
+    let offset = i64::try_from(stream.between(0, span)).unwrap_or(0);
+    from.saturating_add(SignedDuration::from_millis(offset)).unwrap_or(to)
+}
+
+fn moments(span: (Timestamp, Timestamp), stream: &mut Stream) -> Vec<Timestamp> {
+    let mut moments = vec![span.0, span.1];
+    moments.extend((0..RANDOM_MOMENTS).map(|_| within(span, stream)));
+    moments
+}
+
+/// What is wrong with the claim that a moment can be restored.
+fn restorable(
+    world: &World,
+    judge: &Judge<'_>,
+    claim: &Claim,
+    database: world::DatabaseId,
+    moment: Timestamp,
+) -> Option<String> {
+    let who = format!("{} on {}", claim.database, claim.instance);
+    match judge.restore_to(moment) {
+        Err(error) => Some(format!("{who}: {moment} is claimed, but cannot be restored: {error}")),
+        Ok(restored) => {
+            let same = world.truth(database, moment).is_some_and(|truth| truth == restored.content);
+            (!same).then(|| format!("{who}: {moment} comes back with other content than it had"))
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The clock of a function's host: virtual time.
+
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use ports::Clock;
+
+use crate::kernel::Kernel;
+
+/// Reads virtual time.
+#[derive(Clone)]
+pub struct VirtualClock {
+    kernel: Rc<Kernel>,
+}
+
+impl VirtualClock {
+    pub(crate) fn new(kernel: Rc<Kernel>) -> Self {
+        Self { kernel }
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        self.kernel.now()
+    }
+}

@@ -1,0 +1,8 @@
+//! The ports in memory: what handlers ask for, answered by the world and by a table, behind latencies and the gate.
+
+pub mod clock;
+pub mod cloud;
+pub mod secrets;
+pub mod sql;
+pub mod store;
+pub mod table;

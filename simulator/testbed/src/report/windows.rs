@@ -1,0 +1,81 @@
+//! What is claimed of each database: its window, from the catalogue in the store and what the service still lists.
+
+use domain::backup::Backup;
+use domain::coverage::{self, Target, Window};
+use domain::history::History;
+use domain::inventory::{Instance, instance_key};
+use ports::store::{Key, decode};
+
+use super::{DatabaseReport, rpo};
+use crate::checkers::Claim;
+use crate::ports::table::Table;
+use crate::scenario::Scenario;
+use crate::simulation::{DatabaseView, View};
+
+/// Windows as people read them, and the same as bare moments for the checkers.
+pub type Claims = Vec<(Window, Claim)>;
+
+/// The windows of all databases.
+pub fn claims(view: &View) -> Claims {
+    view.databases.iter().map(|database| claim(view, database)).collect()
+}
+
+/// The window of a database of which nothing is held.
+fn empty(database: &str) -> Window {
+    Window {
+        database: database.into(),
+        lineage: String::new(),
+        target: Target::Any,
+        intervals: Vec::new(),
+        points: Vec::new(),
+        orphans: Vec::new(),
+        holes: Vec::new(),
+    }
+}
+
+/// The bare moments of all windows.
+pub fn bare(claims: &Claims) -> Vec<Claim> {
+    claims.iter().map(|(_, claim)| claim.clone()).collect()
+}
+
+fn claim(view: &View, database: &DatabaseView) -> (Window, Claim) {
+    let headers: Vec<Backup> = database
+        .data
+        .iter()
+        .map(|entry| entry.backup.clone())
+        .chain(database.logs.iter().flat_map(domain::catalogue::LogDay::backups))
+        .chain(database.in_service.iter().cloned())
+        .collect();
+    let window = History::build(headers, Vec::new(), view.now)
+        .ok()
+        .and_then(|history| coverage::report(&history, view.now, |_| true).databases.into_iter().next())
+        .unwrap_or_else(|| empty(&database.head.name));
+    let claim = Claim {
+        instance: database.head.instance.clone(),
+        database: database.head.name.clone(),
+        spans: window.intervals.iter().map(|span| (span.from, span.to, span.held_in)).collect(),
+        points: window.points.iter().map(|point| point.at).collect(),
+        lost: window.holes.iter().map(|hole| (hole.from, hole.to)).collect(),
+    };
+    (window, claim)
+}
+
+pub(super) fn databases(scenario: &Scenario, view: &View, claims: Claims) -> Vec<DatabaseReport> {
+    view.databases
+        .iter()
+        .zip(claims)
+        .map(|(database, (window, _))| DatabaseReport {
+            instance: database.head.instance.clone(),
+            window,
+            rpo: rpo::reached(scenario, view, database),
+        })
+        .collect()
+}
+
+/// What stopped the last run of an instance.
+pub(super) fn trouble(table: &Table, instance: &str) -> Option<String> {
+    let (partition, sort) = instance_key(instance);
+    let item = table.get(&Key { partition, sort })?;
+    let instance = decode::<Instance>(&item).ok()?.record;
+    instance.trouble.map(|reason| reason.message)
+}

@@ -1,0 +1,6 @@
+//! Whole commands: arguments and files in, bytes and exit code out.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failed test")]
+
+mod command;
+mod window;

@@ -1,0 +1,246 @@
+//! Is everything that the calendar asks for due once, and nothing else? The calendar again, by walking minute by minute.
+//!
+//! The walk reads the clock on the wall at every minute and compares it with the minute before: it finds the moments of
+//! fulls, those that a change of DST skips (due as much later as was skipped) and those that it repeats (due the first
+//! time). It asks the time zone data for offsets and jiff for nothing else.
+
+use std::collections::BTreeSet;
+
+use domain::id::BackupId;
+use domain::inventory::{Database, LastFull};
+use domain::lsn::Lsn;
+use domain::policy::{FullSchedule, LogCopySchedule, Objectives, Policy, RpoMinutes, Schedule};
+use domain::schedule::{due, next_due};
+use domain::task::Kind;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+use crate::{config, minute};
+
+const DAY: i64 = 24 * 60;
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// Zones with the minute (UTC, since 1970) of a change of theirs: an hour, half an hour, across midnight, a whole day, none.
+const ZONES: [(&str, i64); 8] = [
+    ("Europe/Berlin", 1_774_746_000 / 60),
+    ("Europe/Berlin", 1_792_890_000 / 60),
+    ("America/New_York", 1_772_953_200 / 60),
+    ("America/New_York", 1_793_512_800 / 60),
+    ("Australia/Lord_Howe", 1_775_314_800 / 60),
+    ("America/Nuuk", 1_774_746_000 / 60),
+    ("Pacific/Apia", 1_325_239_200 / 60),
+    ("Asia/Kolkata", 1_795_000_000 / 60),
+];
+
+/// A policy, and two weeks around a change of its zone.
+#[derive(Debug, Clone)]
+struct Case {
+    policy: Policy,
+    from: i64,
+    to: i64,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let days = prop::collection::btree_set(0_usize..7, 1..5);
+    // Clock times that changes skip and repeat come often.
+    let at = prop_oneof![
+        3 => 0..DAY,
+        2 => 60_i64..180,
+        1 => 22 * 60_i64..DAY,
+    ];
+    let every = prop_oneof![Just(5_u32), Just(60), Just(120), 5_u32..5_761];
+    (prop::sample::select(&ZONES[..]), days, at, every, 3_i64..9).prop_map(
+        |((zone, change), days, at, every, before)| {
+            let clock = |part: i64| i8::try_from(part).expect("a part of a clock");
+            let policy = Policy {
+                name: "p".to_owned(),
+                objectives: Objectives {
+                    window_days: 7,
+                    rpo_minutes: RpoMinutes { damage: 10, instance: 150 },
+                },
+                schedule: Schedule {
+                    time_zone: zone.to_owned(),
+                    full: FullSchedule {
+                        days: days.into_iter().map(|day| DAYS[day].to_owned()).collect(),
+                        at: Time::constant(clock(at / 60), clock(at % 60), 0, 0),
+                    },
+                    log_copy: LogCopySchedule { every_minutes: every },
+                },
+                assumed_mib_per_second: 40,
+            };
+            Case { policy, from: change - before * DAY, to: change + (14 - before) * DAY }
+        },
+    )
+}
+
+/// Minutes since 1970 as the clock on the wall shows them.
+fn wall(zone: &TimeZone, at: i64) -> i64 {
+    at + i64::from(zone.to_offset(minute(at)).seconds()) / 60
+}
+
+/// The moments of fulls in `(from, to]`, by a walk that begins a month earlier.
+fn fulls(case: &Case) -> Vec<i64> {
+    let zone = TimeZone::get(&case.policy.schedule.time_zone).expect("a zone of the list");
+    let full = &case.policy.schedule.full;
+    let asked: Vec<i64> =
+        (0_i64..).zip(DAYS).filter(|(_, day)| full.days.iter().any(|d| d == day)).map(|d| d.0).collect();
+    let clock = i64::from(full.at.hour()) * 60 + i64::from(full.at.minute());
+    // 1970-01-01 was a Thursday.
+    let wanted = |wall: i64| {
+        wall.rem_euclid(DAY) == clock && asked.contains(&(wall.div_euclid(DAY) + 3).rem_euclid(7))
+    };
+    let start = case.from - 8 * DAY;
+    let (mut before, mut dates, mut found) = (wall(&zone, start), BTreeSet::new(), BTreeSet::new());
+    for at in start + 1..=case.to + 9 * DAY {
+        let now = wall(&zone, at);
+        // What the clock jumped over is due as long after the jump as it lay after its beginning.
+        for skipped in (before + 1..now).filter(|wall| wanted(*wall)) {
+            dates.insert(skipped.div_euclid(DAY));
+            found.insert(at + skipped - (before + 1));
+        }
+        if wanted(now) && dates.insert(now.div_euclid(DAY)) {
+            found.insert(at);
+        }
+        before = now;
+    }
+    found.into_iter().collect()
+}
+
+/// The newest moment at or before a minute.
+fn newest(moments: &[i64], at: i64) -> Option<i64> {
+    moments.iter().copied().take_while(|moment| *moment <= at).last()
+}
+
+fn newest_log(policy: &Policy, at: i64) -> i64 {
+    let every = i64::from(policy.schedule.log_copy.every_minutes);
+    (0..every)
+        .map(|back| at - back)
+        .find(|moment| moment % every == 0)
+        .expect("one of that many is a multiple")
+}
+
+/// A database that was saved once, at a minute.
+fn saved(at: i64) -> Database {
+    let mut database = Database::new("sales", "orders");
+    database.last_full = Some(LastFull {
+        id: BackupId::new("1"),
+        started_at: minute(at),
+        finished_at: minute(at),
+        last_lsn: Lsn::ZERO,
+        size_bytes: 1,
+    });
+    database
+}
+
+/// What is due, as minutes: full, log copy.
+fn asked(policy: &Policy, database: &Database, now: i64) -> (Option<i64>, Option<i64>) {
+    let items = due(policy, database, minute(now)).expect("a policy in range");
+    let of = |kind: Kind| {
+        let mut moments =
+            items.iter().filter(|item| item.kind == kind).map(|item| item.moment.as_second() / 60);
+        (moments.next(), moments.next())
+    };
+    let ((full, more), (log, again)) = (of(Kind::Full), of(Kind::LogCopy));
+    assert_eq!((more, again), (None, None), "nothing is asked for twice");
+    (full, log)
+}
+
+/// Minutes at which somebody looks: around every moment of fulls, around the first moments of logs, and anywhere.
+fn looks(case: &Case, fulls: &[i64], random: &[i64]) -> Vec<i64> {
+    let around = |moment: &i64| [moment - 1, *moment, moment + 1];
+    let every = i64::from(case.policy.schedule.log_copy.every_minutes);
+    let logs: Vec<i64> = (0..40).map(|n| newest_log(&case.policy, case.from) + n * every).collect();
+    let mut looks: Vec<i64> = fulls.iter().chain(&logs).flat_map(around).collect();
+    looks.extend(random.iter().map(|at| case.from + at));
+    looks.retain(|at| (case.from..case.to).contains(at));
+    looks.sort_unstable();
+    looks.dedup();
+    looks
+}
+
+proptest! {
+    #![proptest_config(config(3, 40))]
+
+    /// A service that looks now and then and answers what it is asked: each moment is due once, and after an outage the
+    /// newest only. A full taken by hand counts for the moments before it.
+    #[test]
+    fn every_moment_is_due_once_and_after_an_outage_the_newest(
+        case in case(),
+        random in prop::collection::vec(0_i64..14 * DAY, 0..60),
+        outages in prop::collection::vec((0_i64..14 * DAY, 0_i64..4 * DAY), 0..3),
+        by_hand in prop::option::of(0_i64..14 * DAY),
+    ) {
+        let fulls = fulls(&case);
+        let mut database = saved(case.from - 30 * DAY);
+        let (mut full_done, mut log_done) = (i64::MIN, i64::MIN);
+        for now in looks(&case, &fulls, &random) {
+            if outages.iter().any(|(from, length)| (*from..from + length).contains(&(now - case.from))) {
+                continue;
+            }
+            if let Some(hand) = by_hand.map(|hand| case.from + hand).filter(|hand| *hand <= now) {
+                database.last_full = saved(hand).last_full;
+                full_done = full_done.max(hand);
+            }
+            let expected_full = newest(&fulls, now).filter(|moment| *moment > full_done);
+            let newest_log = newest_log(&case.policy, now);
+            let expected_log = Some(newest_log).filter(|moment| *moment > log_done);
+            let asked = asked(&case.policy, &database, now);
+            prop_assert_eq!(asked, (expected_full, expected_log), "{:?} at {}", case, minute(now));
+            if let Some(moment) = asked.0 {
+                database.answered.answer(Kind::Full, minute(moment));
+                full_done = full_done.max(moment);
+            }
+            if let Some(moment) = asked.1 {
+                database.answered.answer(Kind::LogCopy, minute(moment));
+                log_done = log_done.max(moment);
+            }
+        }
+    }
+
+    /// Between a look and the moment named nothing new is due; at that moment something is.
+    #[test]
+    fn the_next_moment_is_the_first_at_which_anything_changes(
+        case in case(),
+        random in prop::collection::vec(0_i64..14 * DAY, 1..60),
+        seconds in 0_i64..60,
+    ) {
+        let fulls = fulls(&case);
+        let database = saved(case.from - 30 * DAY);
+        let every = i64::from(case.policy.schedule.log_copy.every_minutes);
+        for now in looks(&case, &fulls, &random) {
+            let next_full = fulls.iter().copied().find(|moment| *moment > now).unwrap_or(i64::MAX);
+            let expected = next_full.min(newest_log(&case.policy, now) + every);
+            let asked_at = minute(now) + jiff::SignedDuration::from_secs(seconds);
+            let next = next_due(&case.policy, asked_at).expect("a policy in range");
+            prop_assert_eq!(next, minute(expected), "{:?} at {}", case, asked_at);
+            let before = asked(&case.policy, &database, now);
+            prop_assert_eq!(asked(&case.policy, &database, expected - 1), before);
+            prop_assert_ne!(asked(&case.policy, &database, expected), before);
+        }
+    }
+
+    /// A database without a base asks for a full once in a log interval, and for no log.
+    #[test]
+    fn a_first_full_is_asked_for_once_in_each_interval(
+        case in case(),
+        random in prop::collection::vec(0_i64..14 * DAY, 1..60),
+        broken in any::<bool>(),
+    ) {
+        let mut database = if broken { saved(case.from - DAY) } else { Database::new("sales", "orders") };
+        if broken {
+            let class = domain::reason::Class::Wait;
+            database.broken = Some(domain::reason::Reason::new(class, "ChainBroken", "a gap"));
+        }
+        let mut done = BTreeSet::new();
+        for now in looks(&case, &[], &random) {
+            let interval = newest_log(&case.policy, now);
+            let expected = done.insert(interval).then_some(interval);
+            let asked = asked(&case.policy, &database, now);
+            prop_assert_eq!(asked, (expected, None));
+            if let Some(moment) = expected {
+                database.answered.answer(Kind::Full, minute(moment));
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What may start now? Slots, databases and order by counting; windows by trying every minute of the next day as a start.
+//!
+//! The oracle knows the windows as a user does, a daily and a weekly one, and marks every minute in which one is open. A full
+//! could avoid them if some start within a day meets no such minute: longer than that no policy lets a full wait.
+
+use std::collections::BTreeSet;
+
+use domain::calendar::{DailyWindow, Span, WeeklyWindow};
+use domain::slots::{Candidate, Decision, decide};
+use domain::task::Kind;
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use crate::{config, minute};
+
+/// Monday 2026-11-16T00:00:00Z in minutes since 1970.
+const MONDAY: i64 = 1_794_787_200 / 60;
+const DAY: i64 = 24 * 60;
+const WEEK: i64 = 7 * DAY;
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// Tasks that wait or run on the server at a time: two slots and as many waiting. Stated a second time, on purpose.
+const DEPTH: u32 = 4;
+/// Minutes that a task may wait in CREATED.
+const CREATED: i64 = 5;
+
+/// The two windows, by their first minute and length, both counted from Monday.
+#[derive(Debug, Clone)]
+struct Windows {
+    daily: (i64, i64),
+    weekly: Option<(i64, i64)>,
+}
+
+impl Windows {
+    /// What callers of the rule hand it.
+    fn spans(&self, now: i64) -> Vec<Span> {
+        let clock = |at: i64| format!("{:02}:{:02}", at % DAY / 60, at % 60);
+        let day = |at: i64| DAYS[usize::try_from(at % WEEK / DAY).expect("not negative")];
+        let (start, length) = self.daily;
+        let daily: DailyWindow =
+            format!("{}-{}", clock(start), clock(start + length)).parse().expect("a window");
+        let weekly = self.weekly.map(|(start, length)| {
+            let end = start + length;
+            let text = format!("{}:{}-{}:{}", day(start), clock(start), day(end), clock(end));
+            text.parse::<WeeklyWindow>().expect("a window")
+        });
+        let now = minute(MONDAY + now);
+        let weekly = weekly.and_then(|weekly| weekly.current_or_next(now));
+        daily.current_or_next(now).into_iter().chain(weekly).collect()
+    }
+
+    fn is_open(&self, at: i64) -> bool {
+        let inside = |(start, length): (i64, i64), period| (at - start).rem_euclid(period) < length;
+        inside(self.daily, DAY) || self.weekly.is_some_and(|weekly| inside(weekly, WEEK))
+    }
+
+    /// For every minute from `from` on, the next open minute at or after it.
+    fn next_open(&self, from: i64) -> Vec<i64> {
+        let mut next = Vec::new();
+        let mut seen = i64::MAX;
+        for at in (from..from + 4 * DAY).rev() {
+            if self.is_open(at) {
+                seen = at;
+            }
+            next.push(seen);
+        }
+        next.reverse();
+        next
+    }
+}
+
+fn windows() -> impl Strategy<Value = Windows> {
+    let daily = (0..DAY / 5, 6_i64..24).prop_map(|(start, length)| (start * 5, length * 5));
+    let weekly = (0..WEEK / 5, 6_i64..24).prop_map(|(start, length)| (start * 5, length * 5));
+    // Maintenance close after the backup, as people set them, and anywhere.
+    let close = (-40_i64..40, 0_i64..7, 6_i64..24);
+    prop_oneof![
+        (daily.clone(), prop::option::of(weekly)).prop_map(|(daily, weekly)| Windows { daily, weekly }),
+        (daily, close).prop_map(|(daily, (shift, day, length))| {
+            let start = (daily.0 + shift * 5 + day * DAY).rem_euclid(WEEK);
+            Windows { daily, weekly: Some((start, length * 5)) }
+        }),
+    ]
+}
+
+fn candidate() -> impl Strategy<Value = Candidate> {
+    let duration = prop_oneof![5 => 1_i64..180, 1 => 180_i64..1_700];
+    let put_off = prop::option::weighted(0.2, -30_i64..60);
+    (0_u8..4, any::<bool>(), 0_u64..4, duration, put_off).prop_map(
+        |(database, full, risk, duration, put_off)| {
+            Candidate {
+                key: String::new(),
+                database: format!("db{database}"),
+                kind: if full { Kind::Full } else { Kind::LogCopy },
+                risk_per_mille: risk * 250,
+                // Relative until the moment of the question is known.
+                not_before: put_off.map(minute),
+                duration: SignedDuration::from_mins(duration),
+            }
+        },
+    )
+}
+
+/// The candidates of a question asked at minute `now`: keys by number, times absolute.
+fn asked(mut candidates: Vec<Candidate>, now: i64) -> Vec<Candidate> {
+    for (number, candidate) in candidates.iter_mut().enumerate() {
+        candidate.key = format!("task{number}");
+        candidate.not_before = candidate.not_before.map(|at| at + SignedDuration::from_mins(MONDAY + now));
+    }
+    candidates
+}
+
+/// What the windows mean for one full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outlook {
+    /// It meets none.
+    Free,
+    /// It is inside one, or would meet one and need not.
+    Waits,
+    /// It meets one whenever it starts.
+    Meets,
+}
+
+fn outlook(next_open: &[i64], now: i64, candidate: &Candidate) -> Outlook {
+    let reach = candidate.duration.as_mins() + CREATED;
+    let free = |start: &i64| {
+        let place = usize::try_from(start - now).expect("starts lie after now");
+        next_open[place] >= start + reach
+    };
+    if candidate.kind == Kind::LogCopy || free(&now) {
+        Outlook::Free
+    } else if next_open[0] == now || (now..=now + DAY).any(|start| free(&start)) {
+        Outlook::Waits
+    } else {
+        Outlook::Meets
+    }
+}
+
+proptest! {
+    #![proptest_config(config(2, 3_000))]
+
+    #[test]
+    fn no_start_breaks_slots_databases_windows_or_order(
+        candidates in prop::collection::vec(candidate(), 0..9),
+        busy in prop::collection::btree_set(0_u8..4, 0..2),
+        outstanding in 0_u32..6,
+        windows in windows(),
+        now in 0..WEEK,
+    ) {
+        let candidates = asked(candidates, now);
+        let mut taken: BTreeSet<String> = busy.iter().map(|database| format!("db{database}")).collect();
+        let (spans, at) = (windows.spans(now), minute(MONDAY + now));
+        let next_open = windows.next_open(now);
+        let decided = decide(candidates.clone(), taken.clone(), outstanding, &spans, at);
+        prop_assert_eq!(decided.len(), candidates.len());
+        let mut count = outstanding;
+        for (candidate, decision) in &decided {
+            let put_off = candidate.not_before.is_some_and(|until| at < until);
+            let outlook = outlook(&next_open, now, candidate);
+            let held = put_off || outlook == Outlook::Waits;
+            let free = count < DEPTH && !taken.contains(&candidate.database);
+            let context = format!("{candidate:?} {decision:?} {outlook:?} {windows:?} {spans:?}");
+            match decision {
+                Decision::Start(note) => {
+                    prop_assert!(!held && free, "{}", context);
+                    let named = note.as_ref().map(|reason| reason.name.as_ref());
+                    let expected = (outlook == Outlook::Meets).then_some("WindowUnavoidable");
+                    prop_assert_eq!(named, expected, "{}", context);
+                    count += 1;
+                    taken.insert(candidate.database.clone());
+                }
+                Decision::Hold { until, .. } => prop_assert!(held && *until > at, "{}", context),
+                Decision::Queue => prop_assert!(!held && !free, "{}", context),
+            }
+        }
+        prop_assert!(count <= DEPTH.max(outstanding));
+        let risks: Vec<_> = decided.iter().map(|(candidate, _)| (candidate.risk_per_mille, candidate.kind)).collect();
+        prop_assert!(risks.is_sorted_by(|a, b| a >= b), "{:?}", risks);
+        let mut keys: Vec<_> = decided.iter().map(|(candidate, _)| candidate.key.clone()).collect();
+        keys.sort();
+        let given: Vec<_> = candidates.iter().map(|candidate| candidate.key.clone()).collect();
+        prop_assert_eq!(keys, given);
+    }
+
+    /// A full that is told to wait is started in the end, within a day and a window, and free of windows if it could be.
+    #[test]
+    fn whoever_waits_as_told_starts(candidate in candidate(), windows in windows(), asked_at in 0..WEEK) {
+        let mut candidate = asked(vec![candidate], asked_at).remove(0);
+        candidate.not_before = None;
+        let (mut now, expected) = (asked_at, outlook(&windows.next_open(asked_at), asked_at, &candidate));
+        for _ in 0..8 {
+            let at = minute(MONDAY + now);
+            let decided = decide(vec![candidate.clone()], BTreeSet::new(), 0, &windows.spans(now), at);
+            match &decided[0].1 {
+                Decision::Start(note) => {
+                    prop_assert!(now <= asked_at + DAY + 4 * 60, "{} minutes late", now - asked_at);
+                    if expected == Outlook::Free {
+                        prop_assert!(note.is_none() && now == asked_at);
+                    }
+                    return Ok(());
+                }
+                Decision::Hold { until, .. } => now = until.as_second() / 60 - MONDAY,
+                Decision::Queue => prop_assert!(false, "a free server queues nothing"),
+            }
+        }
+        prop_assert!(false, "{candidate:?} waits for ever: {windows:?} from {asked_at}");
+    }
+}

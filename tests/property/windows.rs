@@ -1,0 +1,150 @@
+//! Can exactly the moments be restored that a window claims? Headers on one side, contents on the other.
+//!
+//! Histories are grown by the simulated world, not drawn: databases commit, the service backs up logs and takes snapshots,
+//! people interfere, objects are lost. The rules see headers ([`headers`]: rows read by SELECT, heads of objects) and claim
+//! moments. The oracle opens the files: it restores by brute force whatever the engine accepts and compares the content with
+//! what the database held. Times are exact here: backups and log files end on whole seconds, which headers can tell, so no
+//! edge needs a tolerance.
+
+mod grown;
+mod headers;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use domain::backup::{Backup, HeldIn};
+use domain::coverage::{Window, window};
+use domain::history::History;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use world::Judge;
+
+use crate::config;
+use grown::{Grown, Story, story};
+
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// What was seen over all cases.
+#[derive(Debug, Default)]
+struct Seen {
+    claimed: u32,
+    refused: u32,
+    causes: BTreeMap<&'static str, u32>,
+    orphans: u32,
+    points: u32,
+}
+
+fn of(backups: Vec<Backup>, now: Timestamp) -> Result<Window, TestCaseError> {
+    let history =
+        History::build(backups, Vec::new(), now).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert_eq!(history.warnings(), [""; 0]);
+    prop_assert_eq!(history.lineages().len(), 1);
+    let (window, _) = window(&history.lineages()[0]);
+    Ok(window)
+}
+
+/// Every edge with a second on both sides, every middle, and the random moments: `[created, now]`.
+fn moments(window: &Window, story: &Story, grown: &Grown) -> Vec<Timestamp> {
+    let middle = |from: Timestamp, to: Timestamp| {
+        from + SignedDuration::from_secs(to.duration_since(from).as_secs() / 2)
+    };
+    let around = |edge: Timestamp| [edge - SECOND, edge, edge + SECOND];
+    let mut moments = Vec::new();
+    for interval in &window.intervals {
+        moments.extend(around(interval.from));
+        moments.extend(around(interval.to));
+        moments.push(middle(interval.from, interval.to));
+    }
+    moments.extend(window.points.iter().flat_map(|point| around(point.at)));
+    moments.extend(window.holes.iter().map(|hole| middle(hole.from, hole.to)));
+    let lived = grown.now().duration_since(grown.created).as_millis();
+    for part in &story.looks {
+        let into = i64::try_from(lived * i128::from(*part) / 1_000_000).expect("histories last hours");
+        moments.push(grown.created + SignedDuration::from_millis(into));
+    }
+    moments.retain(|at| (grown.created..=grown.now()).contains(at));
+    moments.sort_unstable();
+    moments.dedup();
+    moments
+}
+
+/// Claims against contents, at every moment.
+fn compare(
+    claims: &Window,
+    judge: &Judge<'_>,
+    (story, grown): (&Story, &Grown),
+    seen: &RefCell<Seen>,
+) -> Result<(), TestCaseError> {
+    let last = claims.intervals.iter().map(|i| i.to).chain(claims.points.iter().map(|p| p.at)).max();
+    for at in moments(claims, story, grown) {
+        let truth = grown.world.truth(grown.database, at);
+        prop_assert!(truth.is_some());
+        let restored = judge.restore_to(at);
+        let restores = restored.as_ref().is_ok_and(|restored| Some(&restored.content) == truth.as_ref());
+        let claimed = claims.holds(at);
+        let mut seen = seen.borrow_mut();
+        seen.claimed += u32::from(claimed);
+        seen.refused += u32::from(!claimed);
+        prop_assert_eq!(
+            claimed,
+            restores,
+            "at {}, where a restore {}\n{}\n{:#?}",
+            at,
+            restored.map_or_else(|error| error.to_string(), |found| format!("used {:?}", found.objects)),
+            grown.told.join("\n"),
+            claims
+        );
+        // What is refused between the first and the last moment lies in a hole that says why.
+        let hole = claims.hole_at(at).filter(|_| !claimed);
+        if let Some(hole) = hole {
+            *seen.causes.entry(hole.cause.as_str()).or_default() += 1;
+        }
+        prop_assert!(claimed || hole.is_some() || last.is_none_or(|last| last < at) || is_before(claims, at));
+    }
+    Ok(())
+}
+
+fn is_before(claims: &Window, at: Timestamp) -> bool {
+    let firsts = claims.intervals.iter().map(|i| i.from).chain(claims.points.iter().map(|p| p.at));
+    firsts.min().is_none_or(|first| at < first)
+}
+
+/// One history: with what the vault holds alone, and with the logs that the service still keeps.
+fn judge_story(story: &Story, seen: &RefCell<Seen>) -> Result<(), TestCaseError> {
+    let mut grown = Grown::grow(story);
+    let rows = headers::read(&mut grown);
+    let now = grown.now();
+    let in_vault: Vec<Backup> = rows.iter().filter(|row| row.held_in == HeldIn::Vault).cloned().collect();
+    if of(rows.clone(), now).is_err() {
+        return Ok(());
+    } // TEMP
+    for (claims, judge) in [
+        (of(in_vault, now)?, grown.world.judge(grown::BUCKET, grown::PREFIX, grown.database)),
+        (of(rows, now)?, grown.world.judge(grown::BUCKET, grown::PREFIX, grown.database).with_service()),
+    ] {
+        compare(&claims, &judge, (story, &grown), seen)?;
+        let mut seen = seen.borrow_mut();
+        seen.orphans += u32::try_from(claims.orphans.len()).expect("few");
+        seen.points += u32::try_from(claims.points.len()).expect("few");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_moment_is_claimed_if_and_only_if_the_files_restore_it() {
+    let seen = RefCell::new(Seen::default());
+    let outcome = TestRunner::new(config(102, 4000)).run(&story(), |story| judge_story(&story, &seen));
+    if let Err(error) = outcome {
+        assert_eq!(error.to_string(), "", "claims and contents differ");
+    }
+    let seen = seen.into_inner();
+    let share = f64::from(seen.refused) / f64::from(seen.claimed + seen.refused);
+    eprintln!("{:.0} % of the moments refused: {seen:?}", share * 100.0);
+    assert!((0.1..0.9).contains(&share), "both answers must occur: {seen:?}");
+    for cause in ["log_gap", "missing_stripe", "damaged", "archived", "unreadable_key", "before_first_backup"]
+    {
+        assert!(seen.causes.contains_key(cause), "{cause} never occurred: {seen:?}");
+    }
+    assert!(seen.orphans > 0 && seen.points > 0, "{seen:?}");
+}
