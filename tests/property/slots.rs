@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use domain::calendar::{DailyWindow, Span, WeeklyWindow};
 use domain::slots::{Candidate, Decision, decide};
 use domain::task::Kind;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use crate::{config, minute};
@@ -17,6 +17,8 @@ use crate::{config, minute};
 const MONDAY: i64 = 1_794_787_200 / 60;
 const DAY: i64 = 24 * 60;
 const WEEK: i64 = 7 * DAY;
+/// As far as anybody looks: a day of waiting, and the longest full after it.
+const AHEAD: i64 = 4 * DAY;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Tasks that wait or run on the server at a time: two slots and as many waiting. Stated a second time, on purpose.
@@ -32,21 +34,21 @@ struct Windows {
 }
 
 impl Windows {
-    /// What callers of the rule hand it.
+    /// The occurrences of the next days, one after the other.
     fn spans(&self, now: i64) -> Vec<Span> {
         let clock = |at: i64| format!("{:02}:{:02}", at % DAY / 60, at % 60);
         let day = |at: i64| DAYS[usize::try_from(at % WEEK / DAY).expect("not negative")];
         let (start, length) = self.daily;
         let daily: DailyWindow =
             format!("{}-{}", clock(start), clock(start + length)).parse().expect("a window");
-        let weekly = self.weekly.map(|(start, length)| {
+        let mut spans = occurrences(now, |at| daily.current_or_next(at));
+        if let Some((start, length)) = self.weekly {
             let end = start + length;
             let text = format!("{}:{}-{}:{}", day(start), clock(start), day(end), clock(end));
-            text.parse::<WeeklyWindow>().expect("a window")
-        });
-        let now = minute(MONDAY + now);
-        let weekly = weekly.and_then(|weekly| weekly.current_or_next(now));
-        daily.current_or_next(now).into_iter().chain(weekly).collect()
+            let weekly: WeeklyWindow = text.parse().expect("a window");
+            spans.extend(occurrences(now, |at| weekly.current_or_next(at)));
+        }
+        spans
     }
 
     fn is_open(&self, at: i64) -> bool {
@@ -58,7 +60,7 @@ impl Windows {
     fn next_open(&self, from: i64) -> Vec<i64> {
         let mut next = Vec::new();
         let mut seen = i64::MAX;
-        for at in (from..from + 4 * DAY).rev() {
+        for at in (from..from + AHEAD).rev() {
             if self.is_open(at) {
                 seen = at;
             }
@@ -67,6 +69,13 @@ impl Windows {
         next.reverse();
         next
     }
+}
+
+/// The occurrences that are open at `now` or open within [`AHEAD`], each found from the end of the one before.
+fn occurrences(now: i64, next: impl Fn(Timestamp) -> Option<Span>) -> Vec<Span> {
+    let last = minute(MONDAY + now + AHEAD);
+    let all = std::iter::successors(next(minute(MONDAY + now)), |span| next(span.to));
+    all.take_while(|span| span.from < last).collect()
 }
 
 fn windows() -> impl Strategy<Value = Windows> {

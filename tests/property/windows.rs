@@ -116,9 +116,6 @@ fn judge_story(story: &Story, seen: &RefCell<Seen>) -> Result<(), TestCaseError>
     let rows = headers::read(&mut grown);
     let now = grown.now();
     let in_vault: Vec<Backup> = rows.iter().filter(|row| row.held_in == HeldIn::Vault).cloned().collect();
-    if of(rows.clone(), now).is_err() {
-        return Ok(());
-    } // TEMP
     for (claims, judge) in [
         (of(in_vault, now)?, grown.world.judge(grown::BUCKET, grown::PREFIX, grown.database)),
         (of(rows, now)?, grown.world.judge(grown::BUCKET, grown::PREFIX, grown.database).with_service()),
@@ -134,7 +131,7 @@ fn judge_story(story: &Story, seen: &RefCell<Seen>) -> Result<(), TestCaseError>
 #[test]
 fn a_moment_is_claimed_if_and_only_if_the_files_restore_it() {
     let seen = RefCell::new(Seen::default());
-    let outcome = TestRunner::new(config(102, 4000)).run(&story(), |story| judge_story(&story, &seen));
+    let outcome = TestRunner::new(config(8, 300)).run(&story(), |story| judge_story(&story, &seen));
     if let Err(error) = outcome {
         assert_eq!(error.to_string(), "", "claims and contents differ");
     }

@@ -114,6 +114,7 @@ fn every_room_has_a_readme_that_names_what_exists() {
         "simulator/cli/",
         "tests/",
     ];
+    let files = all();
     let mut findings = Vec::new();
     for room in rooms {
         let path = root().join(room).join("README.md");
@@ -133,10 +134,11 @@ fn every_room_has_a_readme_that_names_what_exists() {
             if !file || !plain || word.starts_with('.') {
                 continue;
             }
-            let here = root().join(room);
-            let exists = [here.join(word), here.join("src").join(word), root().join(word)]
-                .iter()
-                .any(|path| path.exists());
+            let exists = root().join(word).exists()
+                || files.iter().any(|(path, _)| {
+                    path.strip_prefix(room)
+                        .is_some_and(|path| path == word || path.ends_with(&format!("/{word}")))
+                });
             // Names of files that users bring are in capitals: `HISTORY.json`.
             let placeholder =
                 word.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase()) && !word.ends_with(".md");

@@ -4,6 +4,8 @@
 //! copy moves dozens of them and windows are read by the day. Both live in the partition of their lineage, so a window is
 //! read by one range of keys, and both can be made into the headers that the rules read.
 
+mod packed;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -60,7 +62,7 @@ pub const DATA_RANGE: (&str, &str) = ("data#", "data#~");
 pub const LOG_RANGE: (&str, &str) = ("log#", "log#~");
 
 /// One five-minute log file in the vault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
     /// Sequence number.
     pub seq: u64,
@@ -98,6 +100,7 @@ impl LogEntry {
 
 /// The log files of one lineage that were made on one day (UTC).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "packed::Day", into = "packed::Day")]
 pub struct LogDay {
     /// Whose.
     pub lineage: Lineage,
@@ -204,5 +207,23 @@ mod tests {
         let ids: Vec<_> = day.backups().map(|backup| backup.id.to_string()).collect();
         assert_eq!(ids, ["7.ab.1.300", "7.ab.2.600", "7.ab.3.900"]);
         assert_eq!(Record::key(&day), ("catalogue#AB#CD".to_owned(), "log#1970-01-01".to_owned()));
+    }
+
+    #[test]
+    fn a_day_survives_the_store_and_is_small() {
+        let lineage = Lineage { family_guid: Guid::from("AB"), database_guid: Guid::from("CD") };
+        let mut files: Vec<LogEntry> = (1_000..1_288).map(|seq| entry(seq, 1 << 30)).collect();
+        files[7].fork = Some(Guid::from("k1"));
+        files[8].object = "elsewhere/x.y.3.4".to_owned();
+        let (instance, database, bucket) = ("sales".to_owned(), "orders".to_owned(), "vault".to_owned());
+        let day = LogDay { lineage, instance, database, bucket, day: day_of(Timestamp::UNIX_EPOCH), files };
+        let json = serde_json::to_string(&day).unwrap();
+        assert_eq!(serde_json::from_str::<LogDay>(&json).unwrap(), day);
+        // 400 KB is an item's limit; a day has 288 files.
+        assert!(json.len() < 288 * 80, "{}", json.len());
+        let broken = json.replacen("[1000,", "[true,", 1);
+        assert!(serde_json::from_str::<LogDay>(&broken).is_err());
+        let nowhere = json.replacen("\"places\":[", "\"places\":[],\"x\":[", 1);
+        assert!(serde_json::from_str::<LogDay>(&nowhere).unwrap_err().to_string().contains("place"));
     }
 }

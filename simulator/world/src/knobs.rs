@@ -126,7 +126,7 @@ pub struct Knobs {
     pub recovery_reset_seconds: Span,
     /// Seconds that a cancel takes on a running task `[INF]`, 1 to 120.
     pub cancel_seconds: Span,
-    /// Seconds that one log file takes to copy, in milliseconds `[INF]`.
+    /// Milliseconds that one log file takes to copy, beside moving its bytes `[INF]`, 10 to 2,000.
     pub copy_file_ms: Span,
     /// Days of log files listed: "the last 7 days".
     pub log_list_days: i64,

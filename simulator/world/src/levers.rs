@@ -12,7 +12,7 @@ use crate::{
     backup_file::{BackupKind, RecoveryModel},
     database::{
         backups::Flavour,
-        branch::ContentRef,
+        branch::{ContentRef, Position},
         config::DatabaseConfig,
         state::{Database, DatabaseId, DifferentialBase, Fork},
         writes::{Rhythm, Writes},
@@ -215,7 +215,11 @@ impl World {
         // The database restored from counts as having been backed up: its base and its chain go on.
         fresh.base = old.base.filter(|b: &DifferentialBase| b.at <= at);
         fresh.fulls = old.fulls.iter().copied().filter(|(end, _)| *end <= at).collect();
-        let start = crate::database::branch::Position { count: parent.count, lsn: fork_lsn };
+        // The restored log still holds what was applied since the last whole log backup: the next one begins there.
+        let (_, end) = old.logs.numbers(at, i64::MIN);
+        let boundary =
+            end.checked_sub(1).and_then(|number| old.log_file(&self.branches, number)).map(|f| f.end);
+        let start = boundary.unwrap_or(Position { count: parent.count, lsn: fork_lsn });
         if self.retains(old.instance) {
             fresh.logs.continue_from(start, now - 1, now);
         }

@@ -157,10 +157,12 @@ impl Restoring {
                 ),
             ));
         }
-        if set.first_fork != self.fork && set.last_fork != self.fork {
-            return Err(wrong_path());
-        }
-        if set.first_fork != self.fork && set.fork_point.is_none_or(|point| self.redo < point) {
+        // A set that crosses a fork applies on its first fork up to the fork point, and on its last from there on.
+        let before = set.fork_point.is_none_or(|point| self.redo <= point);
+        let after = set.fork_point.is_some_and(|point| self.redo >= point);
+        if !(set.first_fork == self.fork && before
+            || set.last_fork == self.fork && (after || set.fork_point.is_none()))
+        {
             return Err(wrong_path());
         }
         Ok(())

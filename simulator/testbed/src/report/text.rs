@@ -71,7 +71,7 @@ impl Report {
     fn windows(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "Windows: which moments can be restored  (█ from the vault, ▒ while the instance lives, · not, | point)"
+            "Windows: which moments can be restored  (█ from the vault, ▒ while the instance lives, · not)"
         )?;
         for database in &self.databases {
             let window = &database.window;
@@ -161,12 +161,8 @@ impl Report {
             };
             let got = met.got.map_or("no such measure".to_owned(), |got| got.to_string());
             let sign = if met.met { ' ' } else { '!' };
-            writeln!(
-                f,
-                "{sign} {:<24}{expected:>14}  got {got:<6} {}",
-                word(&met.measure),
-                met.expected.because
-            )?;
+            writeln!(f, "{sign} {:<24}{expected:>14}  got {got}", word(&met.measure))?;
+            writeln!(f, "      {}", met.expected.because)?;
         }
         writeln!(f)
     }

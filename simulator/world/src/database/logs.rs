@@ -76,7 +76,7 @@ impl LogSchedule {
 
     /// The first slot whose log backup comes after a moment.
     fn slot_after(&self, at: Ms) -> i64 {
-        (at - self.offset).div_euclid(SLOT) + 1
+        at.saturating_sub(self.offset).div_euclid(SLOT) + 1
     }
 
     /// Whether log backups run or will go on by themselves.

@@ -113,11 +113,7 @@ impl S3 {
             versions.last().filter(|v| v.data.is_some()).map(|v| (key.clone(), v.clone()))
         });
         found.extend(visible.take(max_keys.saturating_add(1)));
-        for (key, entry) in bucket.packed_under(prefix) {
-            if entry.visible() && after.is_none_or(|a| key.as_str() > a) {
-                found.push((key, entry.data_version()));
-            }
-        }
+        bucket.list_packed(prefix, after, max_keys, &mut found);
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let more = found.len() > max_keys;
         found.truncate(max_keys);
@@ -217,6 +213,38 @@ impl Bucket {
                 .map(move |entry| (packed.key(directory, entry), *entry))
                 .filter(move |(key, _)| key.starts_with(prefix))
         })
+    }
+
+    /// Adds the visible packed objects of a listing, at least the first `max_keys` and one more, as far as there are any.
+    /// Directories that end before `after` are skipped, and those behind a full page are not looked at: a bucket of
+    /// millions is paged without being unfolded each time.
+    fn list_packed(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        max_keys: usize,
+        found: &mut Vec<(String, Version)>,
+    ) {
+        let (mut seen, mut added): (Vec<&str>, usize) = (Vec::new(), 0);
+        for (directory, packed) in &self.packed {
+            let related = directory.starts_with(prefix) || split(prefix).0 == directory;
+            let passed = after.is_some_and(|a| a > directory.as_str() && !a.starts_with(directory.as_str()));
+            if !related || passed {
+                continue;
+            }
+            // Keys of a directory inside one already read may sort before its keys.
+            if added > max_keys && !seen.iter().any(|outer| directory.starts_with(outer)) {
+                break;
+            }
+            for entry in packed.entries.iter().filter(|e| e.visible()) {
+                let key = packed.key(directory, entry);
+                if key.starts_with(prefix) && after.is_none_or(|a| key.as_str() > a) {
+                    found.push((key, entry.data_version()));
+                    added += 1;
+                }
+            }
+            seen.push(directory);
+        }
     }
 
     /// All versions of a key, newest last; `None` when it has none.

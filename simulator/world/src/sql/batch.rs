@@ -21,6 +21,9 @@ use crate::{
 /// Batches inside batches: SQL Server allows 32.
 const DEPTH_MAX: u32 = 32;
 
+/// Tokens in one chain of operators, with those around it. A longer one becomes a tree deeper than a thread's stack.
+const CHAIN_MAX: u32 = 500;
+
 /// Words that begin a statement.
 const STARTS: &[&str] = &[
     "SELECT",
@@ -207,6 +210,7 @@ impl World {
         statement: Vec<Token>,
         variables: &mut Variables,
     ) -> Result<Option<ResultSet>, EngineError> {
+        check_length(&statement)?;
         let dialect = MsSqlDialect {};
         let mut parser = Parser::new(&dialect).with_tokens(statement);
         let query = parser.parse_query().map_err(|e| syntax(&e.to_string()))?;
@@ -223,6 +227,7 @@ impl World {
         expression: Vec<Token>,
         variables: &Variables,
     ) -> Result<Value, EngineError> {
+        check_length(&expression)?;
         let dialect = MsSqlDialect {};
         let mut parser = Parser::new(&dialect).with_tokens(expression);
         let parsed = parser.parse_expr().map_err(|e| syntax(&e.to_string()))?;
@@ -305,6 +310,7 @@ impl World {
     ) -> Result<(), Raised> {
         let mut expression = tokens.rest_of_statement();
         expression.remove(0);
+        check_length(&expression)?;
         let dialect = MsSqlDialect {};
         let parsed = Parser::new(&dialect).with_tokens(expression).parse_expr();
         let parsed = parsed.map_err(|e| syntax(&e.to_string()))?;
@@ -363,6 +369,34 @@ impl World {
 /// The error for a variable that was not declared.
 pub(crate) fn no_variable(name: &str) -> EngineError {
     EngineError::new(137, format!("Must declare the scalar variable \"{name}\"."))
+}
+
+/// The refusal of what might be nested too deeply. The parser bounds brackets by itself, not `1 + 1 + 1 ...`: such a chain
+/// ends at a comma of its own level, so lists may be long.
+fn check_length(tokens: &[Token]) -> Result<(), EngineError> {
+    let (mut levels, mut total) = (vec![0_u32], 0_u32);
+    for token in tokens {
+        match token {
+            Token::LParen => levels.push(0),
+            Token::RParen if levels.len() > 1 => total -= levels.pop().unwrap_or(0),
+            Token::Comma => {
+                if let Some(level) = levels.last_mut() {
+                    total -= std::mem::take(level);
+                }
+            }
+            _ => {
+                if let Some(level) = levels.last_mut() {
+                    *level += 1;
+                }
+                total += 1;
+            }
+        }
+        if total > CHAIN_MAX {
+            let text = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.";
+            return Err(EngineError::new(191, text));
+        }
+    }
+    Ok(())
 }
 
 /// The error for what sqlparser does not read.

@@ -1,8 +1,16 @@
 //! The world from outside: what a client sees through SQL, what S3 shows, and what a restore yields.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::items_after_statements,
+    reason = "helpers of tests fail as tests do"
+)]
+
 mod headers;
 mod history;
 mod lab;
+mod order;
 mod restore;
 mod select;
 mod speed;

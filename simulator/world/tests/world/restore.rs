@@ -3,9 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tds::Value;
-use world::{Content, Damage, DatabaseId, ObjectRef};
+use world::{Content, Damage, DatabaseId, Knobs, MultiAz, ObjectRef};
 
-use crate::lab::{Lab, text};
+use crate::lab::{Lab, prompt, text};
 
 fn vault(keys: &[String]) -> Vec<ObjectRef> {
     keys.iter().map(|k| ObjectRef::newest("vault", k)).collect()
@@ -236,8 +236,12 @@ proptest! {
     /// Whatever happens to a database, what the judge restores is what the database held, and nothing but a fault ever
     /// opens a hole between the first full and the last copied file.
     #[test]
-    fn judged_content_is_true(steps in proptest::collection::vec((0_u8..9, 60_i64..4_000), 4..14), probes in proptest::collection::vec(0_i64..10_000, 12)) {
-        let mut lab = Lab::new();
+    fn judged_content_is_true(
+        forks in any::<bool>(),
+        whole in any::<bool>(),
+        steps in proptest::collection::vec((0_u8..9, 60_i64..4_000), 4..14), probes in proptest::collection::vec(0_i64..10_000, 12)) {
+        let knobs = Knobs { failover_starts_fork: forks, whole_seconds: whole, ..prompt() };
+        let mut lab = Lab::with(knobs, |config| config.multi_az = MultiAz::AlwaysOn);
         let database = lab.database("A");
         lab.set_up_logs();
         full(&mut lab, "first.bak");

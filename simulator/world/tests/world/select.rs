@@ -171,6 +171,26 @@ fn errors_have_sql_servers_numbers() {
 }
 
 #[test]
+fn deep_statements_are_refused_or_answered() {
+    let mut lab = Lab::new();
+    for (before, part, after, times, number) in [
+        ("SELECT 1", " + 1", "", 240, 0),
+        ("SELECT 1", " + 1", "", 100_000, 191),
+        ("SELECT 1 WHERE 1 = 1", " AND 1 = 1", "", 120, 0),
+        ("SELECT ", "(", "1", 900, 102),
+        ("SELECT 1 WHERE 1 IS NULL", " IS NULL", "", 200, 102),
+        ("SELECT 1 WHERE 1 IN (1", ", 1", ")", 5_000, 0),
+        ("SELECT 1 WHERE ", "NOT ", "1 = 1", 900, 191),
+        ("IF ", "1 = 1 AND ", "1 = 1 SELECT 1", 120, 0),
+        ("EXEC ('", "EXEC (''", "", 300, 105),
+    ] {
+        let sql = format!("{before}{}{after}", part.repeat(times));
+        let got = lab.batch(&sql).error.map_or(0, |e| e.number);
+        assert_eq!(got, number, "{before}{part}");
+    }
+}
+
+#[test]
 fn application_locks_exclude_and_end_with_their_session() {
     let mut lab = Lab::new();
     let other = lab.world.connect("prod", "admin", "simulated").unwrap();

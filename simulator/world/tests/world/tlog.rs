@@ -203,6 +203,19 @@ fn refusals_of_the_copy() {
     for (arguments, part) in cases {
         check(&mut lab, &arguments, part);
     }
+}
+
+#[test]
+fn refusals_of_the_copy_by_state() {
+    let mut lab = Lab::new();
+    lab.database("A");
+    lab.set_up_logs();
+    lab.wait(3_600);
+    let (name, start) = (("@db_name", text("A")), ("@rds_backup_starting_seq_id", Value::Int(1)));
+    let check = |lab: &mut Lab, arguments: &[(&str, Value)], part: &str| {
+        let (code, said) = error(&lab.call("msdb.dbo.rds_tlog_backup_copy_to_S3", arguments));
+        assert!(code == 50_000 && said.contains(part), "{code} {said}");
+    };
     lab.world.execute(lab.session, &Request::Transaction(TransactionRequest::Begin));
     check(&mut lab, &[name.clone(), start.clone()], "inside a transaction is not supported");
     lab.world.execute(lab.session, &Request::Transaction(TransactionRequest::Rollback));

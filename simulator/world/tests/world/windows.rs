@@ -114,13 +114,12 @@ fn a_failover_ends_sessions_hides_history_and_meets_each_fate() {
         lab.session = lab.world.connect("prod", "admin", "simulated").unwrap();
         let history = lab.select("SELECT COUNT(*) AS n FROM msdb.dbo.backupset", &[]);
         assert_eq!(*cell(&history, 0, "n"), Value::Int(0), "msdb of the other node");
-        match ending {
-            Some(ending) => assert_eq!(lab.finish(id), ending),
-            None => {
-                let seen = lab.task(id, "last_updated");
-                lab.wait(3_600);
-                assert_eq!((lab.lifecycle(id), lab.task(id, "last_updated")), ("IN_PROGRESS".into(), seen));
-            }
+        if let Some(ending) = ending {
+            assert_eq!(lab.finish(id), ending);
+        } else {
+            let seen = lab.task(id, "last_updated");
+            lab.wait(3_600);
+            assert_eq!((lab.lifecycle(id), lab.task(id, "last_updated")), ("IN_PROGRESS".into(), seen));
         }
     }
 }

@@ -117,7 +117,7 @@ fn back_up_write_copy_restore_and_compare_through_a_real_client() {
         to
     };
     run(async {
-        let mut client = Client::connect(config("simulated"), pipe.clone()).await.unwrap();
+        let mut client = Box::pin(Client::connect(config("simulated"), pipe.clone())).await.unwrap();
         client
             .execute("EXEC msdb.dbo.rds_tlog_copy_setup @target_s3_arn = @P1", &[&"arn:aws:s3:::vault/logs"])
             .await
@@ -177,12 +177,12 @@ fn every_table_can_be_written_to_the_wire() {
         to_client: VecDeque::new(),
     })));
     run(async {
-        assert!(Client::connect(config("wrong"), pipe.clone()).await.is_err());
+        assert!(Box::pin(Client::connect(config("wrong"), pipe.clone())).await.is_err());
     });
     pipe.0.lock().unwrap().connection = Connection::new(Options::default());
     pipe.0.lock().unwrap().to_client.clear();
     run(async {
-        let mut client = Client::connect(config("simulated"), pipe.clone()).await.unwrap();
+        let mut client = Box::pin(Client::connect(config("simulated"), pipe.clone())).await.unwrap();
         for sql in [
             "SELECT * FROM sys.databases",
             "SELECT * FROM sys.database_recovery_status",
