@@ -137,7 +137,7 @@ fn scan((full, finished): (u64, i64), tail: Option<u64>, files: &[LogFile]) -> E
 }
 
 proptest! {
-    #![proptest_config(config(5, 20_000))]
+    #![proptest_config(config(5, 8_000))]
 
     #[test]
     fn a_copy_goes_on_where_the_vault_ends_skips_nothing_and_takes_all_it_can(

@@ -209,7 +209,7 @@ impl Fleet {
 }
 
 proptest! {
-    #![proptest_config(config(1, 2_000))]
+    #![proptest_config(config(1, 1_000))]
 
     #[test]
     fn one_run_acts_at_a_time_and_no_generation_comes_twice(events in events()) {

@@ -131,7 +131,7 @@ fn judge_story(story: &Story, seen: &RefCell<Seen>) -> Result<(), TestCaseError>
 #[test]
 fn a_moment_is_claimed_if_and_only_if_the_files_restore_it() {
     let seen = RefCell::new(Seen::default());
-    let outcome = TestRunner::new(config(8, 300)).run(&story(), |story| judge_story(&story, &seen));
+    let outcome = TestRunner::new(config(8, 240)).run(&story(), |story| judge_story(&story, &seen));
     if let Err(error) = outcome {
         assert_eq!(error.to_string(), "", "claims and contents differ");
     }

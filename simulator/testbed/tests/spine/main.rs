@@ -7,4 +7,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failed test")]
 
 mod calm;
+mod replies;
 mod story;
+mod trouble;
