@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failed test")]
 
 mod command;
+mod simulate;
 mod window;

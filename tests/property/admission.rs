@@ -148,6 +148,10 @@ proptest! {
         let files = files(&steps);
         let verdict = match admit_log_copy(&database(full, tail), Some(&live()), &files) {
             Verdict::Admit(FileRange { first_seq, last_seq }) => Expected::Copy(first_seq, last_seq),
+            Verdict::Defer(reason) => {
+                prop_assert!(false, "nothing passing stands in the way: {}", reason);
+                Expected::Nothing
+            }
             Verdict::Skip(reason) => {
                 prop_assert_eq!(reason.name.as_ref(), "NoNewLogs");
                 Expected::Nothing
@@ -181,4 +185,13 @@ proptest! {
         let verdict = admit_log_copy(&database, Some(&live).filter(|_| !gone), &files(&steps));
         prop_assert!(!matches!(verdict, Verdict::Admit(_)), "{:?}", verdict);
     }
+}
+
+/// A file that the service could not read has no LSNs: it must not hide the files before it.
+#[test]
+fn what_lies_before_an_unreadable_file_is_copied() {
+    let step = |error| Step { length: 10, shift: 0, missing: 0, broken: false, error };
+    let files = files(&[step(None), step(Some(false)), step(None)]);
+    let verdict = admit_log_copy(&database((105, 0), None), Some(&live()), &files);
+    assert_eq!(verdict, Verdict::Admit(FileRange { first_seq: 1, last_seq: 1 }));
 }

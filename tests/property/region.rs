@@ -64,13 +64,13 @@ const FAULTS: [Fault; 19] = [
     ("option", &["OptionMissing"], |f| f.instance.backup_option = OptionState::Missing),
     ("retention", &["AutomatedBackupsOff"], |f| f.instance.retention_days = 0),
     ("replica", &["ReadReplica"], |f| f.instance.read_replica = true),
-    ("prefix", &["PrefixMalformed"], |f| f.vault.prefix = "/prod".to_owned()),
-    ("prefix", &["PrefixMalformed"], |f| f.vault.prefix = "prod/".to_owned()),
-    ("prefix", &["PrefixMalformed"], |f| f.vault.prefix = "a//b".to_owned()),
-    ("prefix", &["PrefixMalformed"], |f| f.vault.prefix = "what?".to_owned()),
+    ("prefix", &["PrefixMalformed"], |f| "/prod".clone_into(&mut f.vault.prefix)),
+    ("prefix", &["PrefixMalformed"], |f| "prod/".clone_into(&mut f.vault.prefix)),
+    ("prefix", &["PrefixMalformed"], |f| "a//b".clone_into(&mut f.vault.prefix)),
+    ("prefix", &["PrefixMalformed"], |f| "what?".clone_into(&mut f.vault.prefix)),
     ("prefix", &["PrefixMalformed"], |f| f.vault.prefix = "p".repeat(201)),
     ("owner", &["BucketOfAnotherAccount"], |f| f.bucket.owned = false),
-    ("bucket region", &["BucketInOtherRegion"], |f| f.bucket.region = "us-east-1".to_owned()),
+    ("bucket region", &["BucketInOtherRegion"], |f| "us-east-1".clone_into(&mut f.bucket.region)),
     ("instance region", &["BucketInOtherRegion", "KeyInOtherRegion"], |f| {
         f.instance.arn = f.instance.arn.replace("eu-west-1", "eu-north-1");
     }),
@@ -81,7 +81,7 @@ const FAULTS: [Fault; 19] = [
     ("managed", &["KeyAwsManaged"], |f| f.key.customer_managed = false),
     // Nothing that anybody minds.
     ("versioned", &[], |f| f.bucket.versioned = false),
-    ("status", &[], |f| f.instance.status = "modifying".to_owned()),
+    ("status", &[], |f| "modifying".clone_into(&mut f.instance.status)),
 ];
 
 fn names(facts: &Facts, with_key: bool) -> Vec<String> {

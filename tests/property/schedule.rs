@@ -12,6 +12,7 @@ use domain::lsn::Lsn;
 use domain::policy::{FullSchedule, LogCopySchedule, Objectives, Policy, RpoMinutes, Schedule};
 use domain::schedule::{due, next_due};
 use domain::task::Kind;
+use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -21,17 +22,21 @@ use crate::{config, minute};
 const DAY: i64 = 24 * 60;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/// Zones with the minute (UTC, since 1970) of a change of theirs: an hour, half an hour, across midnight, a whole day, none.
-const ZONES: [(&str, i64); 8] = [
-    ("Europe/Berlin", 1_774_746_000 / 60),
-    ("Europe/Berlin", 1_792_890_000 / 60),
-    ("America/New_York", 1_772_953_200 / 60),
-    ("America/New_York", 1_793_512_800 / 60),
-    ("Australia/Lord_Howe", 1_775_314_800 / 60),
-    ("America/Nuuk", 1_774_746_000 / 60),
-    ("Pacific/Apia", 1_325_239_200 / 60),
-    ("Asia/Kolkata", 1_795_000_000 / 60),
+/// Zones with a change of theirs: an hour, half an hour, at midnight, a whole day; and one without.
+const ZONES: [(&str, &str); 8] = [
+    ("Europe/Berlin", "2026-03-29T01:00:00Z"),
+    ("Europe/Berlin", "2026-10-25T01:00:00Z"),
+    ("America/New_York", "2026-03-08T07:00:00Z"),
+    ("America/New_York", "2026-11-01T06:00:00Z"),
+    ("Australia/Lord_Howe", "2026-04-04T15:00:00Z"),
+    ("America/Nuuk", "2026-03-29T01:00:00Z"),
+    ("Pacific/Apia", "2011-12-30T10:00:00Z"),
+    ("Asia/Kolkata", "2026-11-16T00:00:00Z"),
 ];
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
 
 /// A policy, and two weeks around a change of its zone.
 #[derive(Debug, Clone)]
@@ -41,37 +46,48 @@ struct Case {
     to: i64,
 }
 
+fn policy(zone: &str, days: &BTreeSet<usize>, clock: i64, every_minutes: u32) -> Policy {
+    let part = |part: i64| i8::try_from(part).expect("a part of a clock");
+    Policy {
+        name: "p".to_owned(),
+        objectives: Objectives { window_days: 7, rpo_minutes: RpoMinutes { damage: 10, instance: 150 } },
+        schedule: Schedule {
+            time_zone: zone.to_owned(),
+            full: FullSchedule {
+                days: days.iter().map(|day| DAYS[*day].to_owned()).collect(),
+                at: Time::constant(part(clock / 60), part(clock % 60), 0, 0),
+            },
+            log_copy: LogCopySchedule { every_minutes },
+        },
+        assumed_mib_per_second: 40,
+    }
+}
+
 fn case() -> impl Strategy<Value = Case> {
-    let days = prop::collection::btree_set(0_usize..7, 1..5);
-    // Clock times that changes skip and repeat come often.
-    let at = prop_oneof![
-        3 => 0..DAY,
-        2 => 60_i64..180,
-        1 => 22 * 60_i64..DAY,
-    ];
+    let days = prop::collection::btree_set(0_usize..7, 1..4);
+    // Clock times that the change skips or repeats, on its own day, come often.
+    let clock = prop_oneof![1 => (0..DAY).prop_map(Err), 3 => (-75_i64..75).prop_map(Ok)];
     let every = prop_oneof![Just(5_u32), Just(60), Just(120), 5_u32..5_761];
-    (prop::sample::select(&ZONES[..]), days, at, every, 3_i64..9).prop_map(
-        |((zone, change), days, at, every, before)| {
-            let clock = |part: i64| i8::try_from(part).expect("a part of a clock");
-            let policy = Policy {
-                name: "p".to_owned(),
-                objectives: Objectives {
-                    window_days: 7,
-                    rpo_minutes: RpoMinutes { damage: 10, instance: 150 },
+    (prop::sample::select(&ZONES[..]), days, clock, every, 3_i64..9).prop_map(
+        |((zone, change), mut days, clock, every, before)| {
+            let change = at(change).as_second() / 60;
+            let clock = clock.map_or_else(
+                |clock| clock,
+                |shift| {
+                    let near = wall(&TimeZone::get(zone).expect("a zone of the list"), change - 1) + shift;
+                    days.insert(usize::try_from(weekday_of(near)).expect("not negative"));
+                    near.rem_euclid(DAY)
                 },
-                schedule: Schedule {
-                    time_zone: zone.to_owned(),
-                    full: FullSchedule {
-                        days: days.into_iter().map(|day| DAYS[day].to_owned()).collect(),
-                        at: Time::constant(clock(at / 60), clock(at % 60), 0, 0),
-                    },
-                    log_copy: LogCopySchedule { every_minutes: every },
-                },
-                assumed_mib_per_second: 40,
-            };
+            );
+            let policy = policy(zone, &days, clock, every);
             Case { policy, from: change - before * DAY, to: change + (14 - before) * DAY }
         },
     )
+}
+
+/// The weekday of a minute on the wall, Monday 0: 1970-01-01 was a Thursday.
+fn weekday_of(wall: i64) -> i64 {
+    (wall.div_euclid(DAY) + 3).rem_euclid(7)
 }
 
 /// Minutes since 1970 as the clock on the wall shows them.
@@ -79,17 +95,14 @@ fn wall(zone: &TimeZone, at: i64) -> i64 {
     at + i64::from(zone.to_offset(minute(at)).seconds()) / 60
 }
 
-/// The moments of fulls in `(from, to]`, by a walk that begins a month earlier.
+/// The moments of fulls in the days of a case and a week around them, by a walk.
 fn fulls(case: &Case) -> Vec<i64> {
     let zone = TimeZone::get(&case.policy.schedule.time_zone).expect("a zone of the list");
     let full = &case.policy.schedule.full;
     let asked: Vec<i64> =
         (0_i64..).zip(DAYS).filter(|(_, day)| full.days.iter().any(|d| d == day)).map(|d| d.0).collect();
     let clock = i64::from(full.at.hour()) * 60 + i64::from(full.at.minute());
-    // 1970-01-01 was a Thursday.
-    let wanted = |wall: i64| {
-        wall.rem_euclid(DAY) == clock && asked.contains(&(wall.div_euclid(DAY) + 3).rem_euclid(7))
-    };
+    let wanted = |wall: i64| wall.rem_euclid(DAY) == clock && asked.contains(&weekday_of(wall));
     let start = case.from - 8 * DAY;
     let (mut before, mut dates, mut found) = (wall(&zone, start), BTreeSet::new(), BTreeSet::new());
     for at in start + 1..=case.to + 9 * DAY {
@@ -178,7 +191,7 @@ proptest! {
             if outages.iter().any(|(from, length)| (*from..from + length).contains(&(now - case.from))) {
                 continue;
             }
-            if let Some(hand) = by_hand.map(|hand| case.from + hand).filter(|hand| *hand <= now) {
+            if let Some(hand) = by_hand.map(|hand| case.from + hand).filter(|hand| *hand <= now && *hand > full_done) {
                 database.last_full = saved(hand).last_full;
                 full_done = full_done.max(hand);
             }
@@ -188,12 +201,34 @@ proptest! {
             let asked = asked(&case.policy, &database, now);
             prop_assert_eq!(asked, (expected_full, expected_log), "{:?} at {}", case, minute(now));
             if let Some(moment) = asked.0 {
+                database.last_full = saved(now).last_full;
                 database.answered.answer(Kind::Full, minute(moment));
-                full_done = full_done.max(moment);
+                full_done = full_done.max(now);
             }
             if let Some(moment) = asked.1 {
                 database.answered.answer(Kind::LogCopy, minute(moment));
                 log_done = log_done.max(moment);
+            }
+        }
+    }
+
+    /// A full that never comes about is asked for once in each log interval, from its moment of the calendar on.
+    #[test]
+    fn a_full_that_failed_is_asked_for_again_once_in_each_interval(
+        case in case(),
+        random in prop::collection::vec(0_i64..14 * DAY, 0..60),
+    ) {
+        let fulls = fulls(&case);
+        let mut database = saved(case.from - 30 * DAY);
+        let mut tried = i64::MIN;
+        for now in looks(&case, &fulls, &random) {
+            let Some(moment) = newest(&fulls, now) else { continue };
+            let again = newest_log(&case.policy, now).max(moment);
+            let expected = if tried < moment { Some(moment) } else { Some(again).filter(|again| *again > tried) };
+            prop_assert_eq!(asked(&case.policy, &database, now).0, expected, "{:?} at {}", case, minute(now));
+            if let Some(moment) = expected {
+                database.answered.answer(Kind::Full, minute(moment));
+                tried = moment;
             }
         }
     }
@@ -243,4 +278,12 @@ proptest! {
             }
         }
     }
+}
+
+/// In Nuuk the clock jumps from 23:00 on Saturday to midnight: a full of 23:30 is due at 00:30 on Sunday, which is ahead at
+/// 00:10 although its day has passed.
+#[test]
+fn a_moment_that_dst_moves_into_the_next_day_is_still_ahead() {
+    let policy = policy("America/Nuuk", &BTreeSet::from([5]), 23 * 60 + 30, 120);
+    assert_eq!(next_due(&policy, at("2026-03-29T01:10:00Z")), Ok(at("2026-03-29T01:30:00Z")));
 }

@@ -215,3 +215,25 @@ proptest! {
         prop_assert!(false, "{candidate:?} waits for ever: {windows:?} from {asked_at}");
     }
 }
+
+/// Two windows close together: what waits for the end of the first must not start into the second.
+#[test]
+fn a_full_before_two_windows_waits_for_the_end_of_both() {
+    // Sunday: backup 03:00 to 03:30, maintenance 04:00 to 04:30. At 02:30 a full of 40 minutes is due.
+    let sunday = 6 * DAY;
+    let windows = Windows { daily: (180, 30), weekly: Some((sunday + 240, 30)) };
+    let now = sunday + 150;
+    let full = Candidate {
+        key: "f".to_owned(),
+        database: "db".to_owned(),
+        kind: Kind::Full,
+        risk_per_mille: 0,
+        not_before: None,
+        duration: SignedDuration::from_mins(40),
+    };
+    let decided = decide(vec![full], BTreeSet::new(), 0, &windows.spans(now), minute(MONDAY + now));
+    let Decision::Hold { until, .. } = &decided[0].1 else {
+        panic!("it must wait: {:?}", decided[0].1);
+    };
+    assert_eq!(*until, minute(MONDAY + sunday + 270));
+}

@@ -81,14 +81,14 @@ fn compare(
         let truth = grown.world.truth(grown.database, at);
         prop_assert!(truth.is_some());
         let restored = judge.restore_to(at);
-        let restores = restored.as_ref().is_ok_and(|restored| Some(&restored.content) == truth.as_ref());
+        let is_true = restored.as_ref().is_ok_and(|found| Some(&found.content) == truth.as_ref());
         let claimed = claims.holds(at);
         let mut seen = seen.borrow_mut();
         seen.claimed += u32::from(claimed);
         seen.refused += u32::from(!claimed);
         prop_assert_eq!(
             claimed,
-            restores,
+            is_true,
             "at {}, where a restore {}\n{}\n{:#?}",
             at,
             restored.map_or_else(|error| error.to_string(), |found| format!("used {:?}", found.objects)),
@@ -133,7 +133,7 @@ fn a_moment_is_claimed_if_and_only_if_the_files_restore_it() {
     let seen = RefCell::new(Seen::default());
     let outcome = TestRunner::new(config(8, 240)).run(&story(), |story| judge_story(&story, &seen));
     if let Err(error) = outcome {
-        assert_eq!(error.to_string(), "", "claims and contents differ");
+        panic!("claims and contents differ: {error}");
     }
     let seen = seen.into_inner();
     let share = f64::from(seen.refused) / f64::from(seen.claimed + seen.refused);

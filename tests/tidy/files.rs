@@ -1,4 +1,5 @@
 //! Sizes, heads, words, READMEs.
+#![expect(clippy::case_sensitive_file_extension_comparisons, reason = "our own files, whose names we choose")]
 
 use super::{all, assert_none, root};
 

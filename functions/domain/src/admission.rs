@@ -16,10 +16,24 @@ pub const LOG_FILES_PER_COPY_MAX: u32 = 7 * 24 * 12;
 pub enum Verdict<T> {
     /// Go ahead with this.
     Admit(T),
-    /// Not needed or not possible now; the moment of the schedule is answered with the reason.
+    /// Something passing stands in the way: look again soon, the moment of the schedule stays open.
+    Defer(Reason),
+    /// Not needed, or not possible before somebody changes something; the moment of the schedule is answered.
     Skip(Reason),
     /// The chain cannot go on: a full is needed instead.
     Promote(Reason),
+}
+
+impl<T> Verdict<T> {
+    /// The same verdict on something made of what was admitted.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Verdict<U> {
+        match self {
+            Self::Admit(admitted) => Verdict::Admit(make(admitted)),
+            Self::Defer(reason) => Verdict::Defer(reason),
+            Self::Skip(reason) => Verdict::Skip(reason),
+            Self::Promote(reason) => Verdict::Promote(reason),
+        }
+    }
 }
 
 /// Sequence numbers of the files to copy, both included.
@@ -42,17 +56,21 @@ pub fn lineage_of(live: &DatabaseState) -> Option<Lineage> {
 }
 
 /// What every task needs of the live database: that it is there, online, and known by its guids.
-fn common(database: &Database, live: Option<&DatabaseState>) -> Result<Lineage, Reason> {
+fn common<T>(database: &Database, live: Option<&DatabaseState>) -> Result<Lineage, Verdict<T>> {
     let name = &database.name;
-    let live = live.ok_or_else(|| {
-        Reason::new(Class::Human, "DatabaseMissing", format!("{name} is not on {}", database.instance))
-            .guidance("if it was dropped or renamed, stop its protection or discover the instance again")
-    })?;
+    let Some(live) = live else {
+        let missing =
+            Reason::new(Class::Human, "DatabaseMissing", format!("{name} is not on {}", database.instance))
+                .guidance("if it was dropped or renamed, stop its protection or discover the instance again");
+        return Err(Verdict::Skip(missing));
+    };
     if live.state != "ONLINE" {
-        return Err(Reason::new(Class::Wait, "DatabaseNotOnline", format!("{name} is {}", live.state)));
+        let state = Reason::new(Class::Wait, "DatabaseNotOnline", format!("{name} is {}", live.state));
+        return Err(Verdict::Defer(state));
     }
     lineage_of(live).ok_or_else(|| {
-        Reason::new(Class::Wait, "IdentityUnknown", format!("the server tells no guids of {name}"))
+        let unknown = format!("the server tells no guids of {name}");
+        Verdict::Defer(Reason::new(Class::Wait, "IdentityUnknown", unknown))
     })
 }
 
@@ -60,7 +78,7 @@ fn common(database: &Database, live: Option<&DatabaseState>) -> Result<Lineage, 
 pub fn admit_full(database: &Database, live: Option<&DatabaseState>) -> Verdict<Lineage> {
     match common(database, live) {
         Ok(lineage) => Verdict::Admit(lineage),
-        Err(reason) => Verdict::Skip(reason),
+        Err(verdict) => verdict,
     }
 }
 
@@ -77,7 +95,7 @@ pub fn admit_log_copy(
 ) -> Verdict<FileRange> {
     let lineage = match common(database, live) {
         Ok(lineage) => lineage,
-        Err(reason) => return Verdict::Skip(reason),
+        Err(verdict) => return verdict,
     };
     let name = &database.name;
     if live.is_some_and(|live| live.recovery_model == Some(RecoveryModel::Simple)) {
@@ -122,7 +140,8 @@ pub fn admit_log_copy(
         let useless = |file: &LogFile| {
             file.last_lsn < goes_on_at || (file.last_lsn == goes_on_at && file.made_at < full.finished_at)
         };
-        &files[files.partition_point(useless)..]
+        let first = files.iter().position(|file| !useless(file));
+        &files[first.unwrap_or(files.len())..]
     };
     range_of(name, goes_on_at, tail.is_some(), useful)
 }
@@ -239,6 +258,7 @@ mod tests {
     fn said(verdict: Verdict<FileRange>) -> String {
         match verdict {
             Verdict::Admit(range) => format!("{}-{}", range.first_seq, range.last_seq),
+            Verdict::Defer(reason) => format!("defer {}", reason.name),
             Verdict::Skip(reason) => format!("skip {}", reason.name),
             Verdict::Promote(reason) => format!("full {}", reason.name),
         }
@@ -274,8 +294,8 @@ mod tests {
         type Change = fn(&mut DatabaseState);
         let cases: [(&str, Change); 5] = [
             ("skip SimpleRecovery", |live| live.recovery_model = Some(RecoveryModel::Simple)),
-            ("skip DatabaseNotOnline", |live| live.state = "RESTORING".to_owned()),
-            ("skip IdentityUnknown", |live| live.database_guid = None),
+            ("defer DatabaseNotOnline", |live| live.state = "RESTORING".to_owned()),
+            ("defer IdentityUnknown", |live| live.database_guid = None),
             ("full NewIncarnation", |live| live.database_guid = Some(Guid::from("d2"))),
             ("full ForkChanged", |live| live.recovery_fork_guid = Some(Guid::from("k2"))),
         ];

@@ -64,6 +64,12 @@ pub struct DailyWindow(Recurring);
 #[serde(try_from = "String", into = "String")]
 pub struct WeeklyWindow(Recurring);
 
+/// The occurrences of a window that are open at `now` or open before `until`, in order: `next` is its `current_or_next`.
+pub fn occurrences(now: Timestamp, until: Timestamp, next: impl Fn(Timestamp) -> Option<Span>) -> Vec<Span> {
+    let all = std::iter::successors(next(now), |span| next(span.to));
+    all.take_while(|span| span.from < until).collect()
+}
+
 impl DailyWindow {
     /// The occurrence that holds `now`, or else the next one. `None` only at the ends of representable time.
     pub fn current_or_next(&self, now: Timestamp) -> Option<Span> {

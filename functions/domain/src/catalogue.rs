@@ -108,6 +108,8 @@ pub struct LogDay {
     pub instance: String,
     /// Database name when the first of them was copied.
     pub database: String,
+    /// ARN partition of the bucket: `aws`, `aws-cn`, ...
+    pub partition: String,
     /// Bucket they are in.
     pub bucket: String,
     /// Day.
@@ -159,7 +161,8 @@ impl LogDay {
             backup.last_fork.clone_from(&file.fork);
             backup.database_guid = Some(self.lineage.database_guid.clone());
             backup.family_guid = Some(self.lineage.family_guid.clone());
-            backup.stripes = Stripes::present([format!("arn:aws:s3:::{}/{}", self.bucket, file.object)]);
+            backup.stripes =
+                Stripes::present([format!("arn:{}:s3:::{}/{}", self.partition, self.bucket, file.object)]);
             backup.size_bytes = file.size_bytes;
             backup.held_in = HeldIn::Vault;
             backup
@@ -196,6 +199,7 @@ mod tests {
             lineage,
             instance: "sales".to_owned(),
             database: "orders".to_owned(),
+            partition: "aws".to_owned(),
             bucket: "vault".to_owned(),
             day: day_of(Timestamp::UNIX_EPOCH),
             files: Vec::new(),
@@ -215,8 +219,16 @@ mod tests {
         let mut files: Vec<LogEntry> = (1_000..1_288).map(|seq| entry(seq, 1 << 30)).collect();
         files[7].fork = Some(Guid::from("k1"));
         files[8].object = "elsewhere/x.y.3.4".to_owned();
-        let (instance, database, bucket) = ("sales".to_owned(), "orders".to_owned(), "vault".to_owned());
-        let day = LogDay { lineage, instance, database, bucket, day: day_of(Timestamp::UNIX_EPOCH), files };
+        let [instance, database, partition, bucket] = ["sales", "orders", "aws", "vault"].map(str::to_owned);
+        let day = LogDay {
+            lineage,
+            instance,
+            database,
+            partition,
+            bucket,
+            day: day_of(Timestamp::UNIX_EPOCH),
+            files,
+        };
         let json = serde_json::to_string(&day).unwrap();
         assert_eq!(serde_json::from_str::<LogDay>(&json).unwrap(), day);
         // 400 KB is an item's limit; a day has 288 files.

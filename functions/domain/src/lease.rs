@@ -25,6 +25,10 @@ pub struct Lease {
     pub holder: Option<String>,
     /// When it ends without renewal.
     pub expires_at: Timestamp,
+    /// Newest generation whose name was given out. A name that was given out is spent, whether or not its run ever took the
+    /// lease: Step Functions remembers it.
+    #[serde(default)]
+    pub offered: u64,
 }
 
 impl Record for Lease {
@@ -65,12 +69,25 @@ pub fn claim(stored: Option<Lease>, group: &str, generation: u64, now: Timestamp
         generation,
         holder: Some(ours.clone()),
         expires_at: renewed_until(now),
+        offered: stored.as_ref().map_or(0, |lease| lease.offered).max(generation),
     };
     match stored {
         Some(lease) if lease.holder.as_ref() == Some(&ours) => Claim::AlreadyOurs(lease),
         Some(lease) if lease.generation >= generation || lease.is_alive(now) => Claim::Held(lease),
         None | Some(_) => Claim::Take(fresh),
     }
+}
+
+/// The lease with the next generation given out, for a run to be started by that name; `None` while a run is at work.
+pub fn offer(stored: Option<Lease>, group: &str, now: Timestamp) -> Option<Lease> {
+    let lease = stored.unwrap_or_else(|| Lease {
+        group: group.to_owned(),
+        generation: 0,
+        holder: None,
+        expires_at: now,
+        offered: 0,
+    });
+    (!lease.is_alive(now)).then(|| Lease { offered: lease.next_generation(), ..lease })
 }
 
 /// When a lease renewed at `now` ends.
@@ -95,16 +112,17 @@ impl Lease {
         Self { holder: None, expires_at: now, ..self }
     }
 
+    /// The first generation whose name was never given out.
+    fn next_generation(&self) -> u64 {
+        self.generation.max(self.offered) + 1
+    }
+
     /// The lease as its holder passes it to the next generation, which must claim it before it expires.
     #[must_use]
     pub fn handed_over(self, now: Timestamp) -> Self {
-        let generation = self.generation + 1;
-        Self {
-            holder: Some(run_name(&self.group, generation)),
-            generation,
-            expires_at: renewed_until(now),
-            ..self
-        }
+        let generation = self.next_generation();
+        let holder = Some(run_name(&self.group, generation));
+        Self { holder, generation, offered: generation, expires_at: renewed_until(now), ..self }
     }
 }
 
@@ -141,6 +159,22 @@ mod tests {
         assert!(!lease.is_alive(at(1)));
         assert!(matches!(claim(Some(lease.clone()), "sales", 1, at(2)), Claim::Held(_)));
         assert!(matches!(claim(Some(lease), "sales", 2, at(2)), Claim::Take(_)));
+    }
+
+    #[test]
+    fn a_name_given_out_is_spent_whether_or_not_its_run_ever_began() {
+        let first = offer(None, "sales", at(0)).unwrap();
+        assert_eq!((first.generation, first.offered), (0, 1));
+        // The run died before it took the lease: the next one has another name.
+        let second = offer(Some(first), "sales", at(5)).unwrap();
+        assert_eq!(second.offered, 2);
+        let taken = taken(claim(Some(second), "sales", 2, at(6)));
+        assert_eq!(offer(Some(taken.clone()), "sales", at(7)), None, "a run is at work");
+        // A late first run finds a newer generation.
+        assert!(matches!(claim(Some(taken.clone()), "sales", 1, at(8)), Claim::Held(_)));
+        let mut raced = taken;
+        raced.offered = 3;
+        assert_eq!(raced.handed_over(at(9)).generation, 4, "3 was given out");
     }
 
     #[test]

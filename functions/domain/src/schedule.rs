@@ -59,10 +59,12 @@ pub fn due(policy: &Policy, database: &Database, now: Timestamp) -> Result<Vec<D
         return Ok(if tried { Vec::new() } else { vec![full] });
     }
     let mut items = Vec::new();
-    if let Some(moment) = latest_full(policy, now)? {
-        let answered = database.answered.full.is_some_and(|answered| answered >= moment);
-        let taken = database.last_full.as_ref().is_some_and(|full| full.started_at >= moment);
-        if !answered && !taken {
+    if let Some(calendar) = latest_full(policy, now)? {
+        let taken = database.last_full.as_ref().is_some_and(|full| full.started_at >= calendar);
+        // A full that did not come about is tried again, once in each log interval, until it does.
+        let answered = |moment| database.answered.full.is_some_and(|answered| answered >= moment);
+        let moment = if answered(calendar) { log_moment.max(calendar) } else { calendar };
+        if !taken && !answered(moment) {
             items.push(DueItem { kind: Kind::Full, moment });
         }
     }
@@ -106,7 +108,7 @@ fn latest_full(policy: &Policy, now: Timestamp) -> Result<Option<Timestamp>, Rea
 fn next_full(policy: &Policy, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
     let zone = policy.zone()?;
     let today = now.to_zoned(zone.clone()).date();
-    Ok((0..=8_i64)
+    Ok((-1..=8_i64)
         .filter_map(|ahead| full_moment(policy, &zone, today.checked_add(ahead.days()).ok()?))
         .find(|&moment| moment > now))
 }
@@ -188,6 +190,14 @@ mod tests {
                 Some("2026-11-22T00:00:00Z"),
                 "2026-11-22T01:30:00Z",
                 "nothing",
+            ),
+            // The full of Sunday was tried and did not come about: again in the next interval.
+            (
+                Some("2026-11-20T10:07:00Z"),
+                Some("2026-11-22T01:00:00Z"),
+                Some("2026-11-22T02:00:00Z"),
+                "2026-11-22T02:30:00Z",
+                "full 2026-11-22T02:00:00Z",
             ),
             // Two weeks of outage: one full, for the newest moment.
             (

@@ -111,30 +111,27 @@ fn hold(candidate: &Candidate, windows: &[Span], now: Timestamp) -> Option<(Time
         return None;
     }
     let reach = reach(candidate);
-    let span = windows.iter().filter(|span| span.overlaps(now, reach)).max_by_key(|span| span.to)?;
-    let inside = span.from <= now;
-    if !inside && !fits_after(candidate, windows, span.to) {
-        // It would run into the next one just as well: waiting gains nothing.
+    let meets = |start: Timestamp| windows.iter().any(|span| span.overlaps(start, reach));
+    if !meets(now) {
         return None;
     }
-    let why = if inside { "is inside" } else { "would run into" };
+    let latest = now.saturating_add(WAIT_MAX).unwrap_or(Timestamp::MAX);
+    let ends = windows.iter().map(|span| span.to).filter(|end| (now..=latest).contains(end));
+    let free = ends.filter(|end| !meets(*end)).min();
+    let inside = windows.iter().find(|span| span.from <= now && now < span.to);
+    let until = free.or(inside.map(|span| span.to))?;
+    let span = inside.or(windows.iter().find(|span| span.overlaps(now, reach)))?;
+    let why = if inside.is_some() { "is inside" } else { "would run into" };
     let reason = Reason::new(
         Class::Wait,
         "WindowAhead",
         format!("{} {why} the window {} to {}", candidate.key, span.from, span.to),
     );
-    Some((span.to, reason))
+    Some((until, reason))
 }
 
-/// Whether the task fits between the end of one window and the next occurrence, a day later, of the shortest cycle.
-fn fits_after(candidate: &Candidate, windows: &[Span], start: Timestamp) -> bool {
-    let day = SignedDuration::from_hours(24);
-    windows.iter().all(|span| {
-        let again = |at: Timestamp| at.saturating_add(day).unwrap_or(Timestamp::MAX);
-        let next = if span.to <= start { Span { from: again(span.from), to: again(span.to) } } else { *span };
-        !next.overlaps(start, reach(candidate))
-    })
-}
+/// How long a full is held back at most to keep out of a window.
+const WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 fn unavoidable(candidate: &Candidate, windows: &[Span], now: Timestamp) -> Option<Reason> {
     let reach = reach(candidate);
@@ -209,7 +206,7 @@ mod tests {
     #[test]
     fn no_full_runs_into_a_window_it_can_avoid() {
         // A window from 03:00 to 03:30 every day.
-        let window = [Span { from: at(180), to: at(210) }];
+        let window = [0, 1, 2].map(|day| Span { from: at(day * 1440 + 180), to: at(day * 1440 + 210) });
         for (now, minutes, expected) in [
             (0, 60, "f start"),
             (115, 60, "f start"),

@@ -182,8 +182,11 @@ pub struct Task {
     pub due_at: Timestamp,
     /// When it was planned.
     pub planned_at: Timestamp,
-    /// 1 for the first try at this moment of the schedule.
+    /// 1 for the first time that the service is asked; each time writes into a folder of its own.
     pub attempt: u32,
+    /// Times that it went wrong. Waiting for somebody else's task is no failure.
+    #[serde(default)]
+    pub failures: u32,
     /// Not to be started before.
     pub not_before: Option<Timestamp>,
     /// Identity and recovery fork of the database when the task was admitted.
@@ -242,6 +245,7 @@ impl Task {
             due_at: item.moment,
             planned_at: now,
             attempt: 1,
+            failures: 0,
             not_before: None,
             seen: None,
             state: State::Planned,

@@ -4,27 +4,27 @@
 //! and for a log copy the files that the service lists. Answers admit, promote, put off or skip, each with a Reason in the
 //! task's record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use domain::admission::{LOG_FILES_PER_COPY_MAX, Verdict, admit_full, admit_log_copy};
-use domain::calendar::Span;
 use domain::facts::DatabaseState;
-use domain::inventory::{Database, LastFull};
+use domain::inventory::Database;
 use domain::paths::{S3Arn, backup_folder, backup_key};
 use domain::policy::Policy;
 use domain::reason::{Class, Reason};
 use domain::request::{CopyLogs, NativeBackup};
 use domain::schedule::DueItem;
-use domain::slots::{Candidate, Decision, decide, full_duration};
+use domain::slots::Decision;
 use domain::task::{Kind, Outcome, Request, Seen, State, Task};
 use jiff::{SignedDuration, Timestamp};
-use ports::Clock;
 use ports::server::{OpenSession, ReadDatabases, ReadLogFiles, ReadTasks};
 use ports::store::{ReadItems, Versioned, Write, WriteItems};
+use ports::{Clock, Fault};
 
+use crate::choose::{Chosen, Open};
 use crate::contract::{CheckChainsOutput, InstanceRun, check_schema};
 use crate::handler::Handler;
-use crate::scope::{Scope, check_lease, commit_groups, databases, end_task, open_tasks};
+use crate::scope::{Scope, check_lease, commit_groups, end_task, open_tasks};
 
 /// Files of one native backup. Stripes sized from a forecast come with the policy that asks for them; one file holds 5 TB
 /// (RDS user guide, "Limitations").
@@ -72,7 +72,13 @@ where
         let intended =
             asked.iter().filter(|task| matches!(task.record.state, State::Intended { .. })).count();
         let outstanding = u32::try_from(live + intended).unwrap_or(u32::MAX);
-        let busy: BTreeSet<String> = asked.iter().map(|task| task.record.database.clone()).collect();
+        let unfinished =
+            rows.iter().filter(|row| row.lifecycle.is_none_or(|lifecycle| !lifecycle.is_final()));
+        let busy: BTreeSet<String> = asked
+            .iter()
+            .map(|task| task.record.database.clone())
+            .chain(unfinished.filter_map(|row| row.database.clone()))
+            .collect();
         let databases = session.databases().await?;
 
         let fulls: BTreeSet<String> = waiting
@@ -81,9 +87,12 @@ where
             .filter(|task| task.record.kind == Kind::Full)
             .map(|task| task.record.database.clone())
             .collect();
-        let mut chosen = Chosen::new(self, &scope, now, &databases);
-        chosen.weigh(waiting).await?;
+        let mut chosen = Chosen::new(&scope, now, &databases);
         let mut groups = Vec::new();
+        for orphan in chosen.weigh(waiting, crate::scope::databases(&self.store, &input.instance).await?) {
+            said.skipped += 1;
+            groups.push(unprotected(&orphan, now)?);
+        }
         for (mut open, decision) in chosen.decide(busy, outstanding) {
             let writes = match decision {
                 Decision::Queue => Vec::new(),
@@ -96,9 +105,9 @@ where
                         open.task.record.note(note);
                     }
                     let full_waits = fulls.contains(&open.task.record.database);
-                    let list = self.log_files(&mut session, &open).await?;
-                    let live = databases.iter().find(|live| live.name == open.task.record.database);
-                    look(open, full_waits, live, &list, &scope, now, &mut said)?
+                    let live = chosen.live(&open.task.record.database);
+                    let verdict = verdict(&mut session, &open, live, &scope).await?;
+                    carry_out(open, verdict, (full_waits, live), &scope, now, &mut said)?
                 }
             };
             groups.push(writes);
@@ -106,106 +115,6 @@ where
         commit_groups(&self.store, groups).await?;
         Ok(said)
     }
-}
-
-/// A task that waits, with the record of its database.
-struct Open {
-    task: Versioned<Task>,
-    database: Versioned<Database>,
-}
-
-/// What could start, weighed.
-struct Chosen<'a, H> {
-    handler: &'a H,
-    scope: &'a Scope,
-    now: Timestamp,
-    live: &'a [DatabaseState],
-    windows: Vec<Span>,
-    open: BTreeMap<String, Open>,
-}
-
-impl<'a, S: ReadItems, Q, C> Chosen<'a, CheckChains<S, Q, C>> {
-    fn new(
-        handler: &'a CheckChains<S, Q, C>,
-        scope: &'a Scope,
-        now: Timestamp,
-        live: &'a [DatabaseState],
-    ) -> Self {
-        let facts = scope.instance.record.facts.as_ref().map(|(_, facts)| facts);
-        let backup =
-            facts.and_then(|facts| facts.backup_window).and_then(|window| window.current_or_next(now));
-        let maintenance =
-            facts.and_then(|facts| facts.maintenance_window).and_then(|window| window.current_or_next(now));
-        let windows = backup.into_iter().chain(maintenance).collect();
-        Self { handler, scope, now, live, windows, open: BTreeMap::new() }
-    }
-
-    /// Reads the heads of all databases at once: cheaper than one by one as soon as two tasks wait.
-    async fn weigh(&mut self, waiting: Vec<Versioned<Task>>) -> Result<(), Reason> {
-        let instance = &self.scope.instance.record.name;
-        let heads: BTreeMap<String, Versioned<Database>> = databases(&self.handler.store, instance)
-            .await?
-            .into_iter()
-            .map(|head| (head.record.name.clone(), head))
-            .collect();
-        for task in waiting {
-            let name = task.record.database.as_str();
-            let database = heads.get(name).cloned().ok_or_else(|| {
-                Reason::new(
-                    Class::Human,
-                    "RecordMissing",
-                    format!("the store has no database {name} of {instance}"),
-                )
-            })?;
-            self.open.insert(task.record.key.clone(), Open { task, database });
-        }
-        Ok(())
-    }
-
-    fn decide(mut self, busy: BTreeSet<String>, outstanding: u32) -> Vec<(Open, Decision)> {
-        let candidates = self.open.values().map(|open| self.candidate(open)).collect();
-        decide(candidates, busy, outstanding, &self.windows, self.now)
-            .into_iter()
-            .filter_map(|(candidate, decision)| Some((self.open.remove(&candidate.key)?, decision)))
-            .collect()
-    }
-
-    fn candidate(&self, open: &Open) -> Candidate {
-        let Open { task, database } = open;
-        let (task, database) = (&task.record, &database.record);
-        let risk = risk_per_mille(task, database, &self.scope.policy, self.now);
-        let speed = self.scope.instance.record.bytes_per_second;
-        let assumed = u64::from(self.scope.policy.assumed_mib_per_second) << 20;
-        let live = self.live.iter().find(|live| live.name == task.database);
-        let size = live.and_then(|live| live.data_bytes).unwrap_or(0);
-        let size = size.max(database.last_full.as_ref().map_or(0, |full: &LastFull| full.size_bytes));
-        Candidate {
-            key: task.key.clone(),
-            database: task.database.clone(),
-            kind: task.kind,
-            risk_per_mille: risk,
-            not_before: task.not_before,
-            duration: match task.kind {
-                Kind::Full => full_duration(size, speed.unwrap_or(assumed)),
-                Kind::LogCopy => SignedDuration::ZERO,
-            },
-        }
-    }
-}
-
-/// What waiting risks. A log copy, or a full that begins or heals a chain: the exposure against the promised RPO. A full of
-/// the calendar: its delay against the week until the next one at the latest, because the logs go on without it.
-fn risk_per_mille(task: &Task, database: &Database, policy: &Policy, now: Timestamp) -> u64 {
-    let chain_holds = database.last_full.is_some() && database.broken.is_none();
-    let (waited, promised) = if task.kind == Kind::Full && chain_holds {
-        (now.duration_since(task.due_at), SignedDuration::from_hours(7 * 24))
-    } else {
-        let promised = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
-        // A database without any backup risks all it ever was: it comes before everybody else.
-        (database.exposure(now).unwrap_or(SignedDuration::from_hours(24 * 365)), promised)
-    };
-    let risk = waited.as_secs().max(0).saturating_mul(1_000) / promised.as_secs().max(1);
-    u64::try_from(risk).unwrap_or(0)
 }
 
 /// Writes only when something is news: a task that waits for a window is held in every round.
@@ -218,49 +127,59 @@ fn put_off(task: &mut Versioned<Task>, until: Timestamp, reason: Reason) -> Resu
     Ok(vec![task.put()?])
 }
 
-impl<S, Q, C> CheckChains<S, Q, C> {
-    /// The files that a log copy could take: after the newest in the vault, or all that there are.
-    async fn log_files<T: ReadLogFiles>(
-        &self,
-        session: &mut T,
-        open: &Open,
-    ) -> Result<Vec<domain::facts::LogFile>, Reason> {
-        let task = &open.task.record;
-        if task.kind != Kind::LogCopy {
-            return Ok(Vec::new());
+/// The verdict on one task. What the server refuses to tell of one database is that database's trouble, not the run's.
+async fn verdict<T: ReadLogFiles>(
+    session: &mut T,
+    open: &Open,
+    live: Option<&DatabaseState>,
+    scope: &Scope,
+) -> Result<Verdict<Request>, Reason> {
+    let (task, head) = (&open.task.record, &open.database.record);
+    if task.kind == Kind::Full {
+        let request = |_| Request::Backup(native_backup(task, scope));
+        return Ok(admit_full(head, live).map(request));
+    }
+    // Only an online database lists its files; whatever else it is, the verdict says so without them.
+    let files = if live.is_some_and(|live| live.state == "ONLINE") {
+        let after = head.log_tail.as_ref().map_or(0, |tail| tail.seq);
+        match session.log_files(&task.database, after, LOG_FILES_PER_COPY_MAX).await {
+            Ok(files) => files,
+            Err(Fault::Refused(reason)) => return Ok(Verdict::Defer(reason)),
+            Err(fault) => return Err(fault.into_reason()),
         }
-        let after = open.database.record.log_tail.as_ref().map_or(0, |tail| tail.seq);
-        Ok(session.log_files(&task.database, after, LOG_FILES_PER_COPY_MAX).await?)
+    } else {
+        Vec::new()
+    };
+    Ok(admit_log_copy(head, live, &files).map(|range| {
+        Request::Copy(CopyLogs {
+            database: task.database.clone(),
+            kms_key_arn: scope.log_copy_key(),
+            first_seq: range.first_seq,
+            last_seq: range.last_seq,
+        })
+    }))
+}
+
+/// How long a passing state is waited out before the moment of the schedule is answered with it.
+fn patience(kind: Kind, policy: &Policy) -> SignedDuration {
+    match kind {
+        Kind::Full => SignedDuration::from_hours(24),
+        Kind::LogCopy => SignedDuration::from_mins(i64::from(policy.schedule.log_copy.every_minutes)),
     }
 }
 
-/// The verdict on one task, as writes. `full_waits`: its database has an open full already.
-fn look(
+/// How soon a passing state is looked at again.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// A verdict as writes. `full_waits`: the database has an open full already.
+fn carry_out(
     open: Open,
-    full_waits: bool,
-    live: Option<&DatabaseState>,
-    files: &[domain::facts::LogFile],
+    verdict: Verdict<Request>,
+    (full_waits, live): (bool, Option<&DatabaseState>),
     scope: &Scope,
     now: Timestamp,
     said: &mut CheckChainsOutput,
 ) -> Result<Vec<Write>, Reason> {
-    let verdict = match open.task.record.kind {
-        Kind::Full => match admit_full(&open.database.record, live) {
-            Verdict::Admit(_) => Verdict::Admit(Request::Backup(native_backup(&open.task.record, scope))),
-            Verdict::Skip(reason) => Verdict::Skip(reason),
-            Verdict::Promote(reason) => Verdict::Promote(reason),
-        },
-        Kind::LogCopy => match admit_log_copy(&open.database.record, live, files) {
-            Verdict::Admit(range) => Verdict::Admit(Request::Copy(CopyLogs {
-                database: open.task.record.database.clone(),
-                kms_key_arn: scope.log_copy_key(),
-                first_seq: range.first_seq,
-                last_seq: range.last_seq,
-            })),
-            Verdict::Skip(reason) => Verdict::Skip(reason),
-            Verdict::Promote(reason) => Verdict::Promote(reason),
-        },
-    };
     let Open { mut task, mut database } = open;
     match verdict {
         Verdict::Admit(request) => {
@@ -272,7 +191,13 @@ fn look(
             task.record.advance(State::Admitted { request, at: now })?;
             Ok(vec![task.put()?])
         }
-        Verdict::Skip(reason) => {
+        Verdict::Defer(reason)
+            if now.duration_since(task.record.due_at) < patience(task.record.kind, &scope.policy) =>
+        {
+            said.held += 1;
+            put_off(&mut task, now.saturating_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX), reason)
+        }
+        Verdict::Defer(reason) | Verdict::Skip(reason) => {
             said.skipped += 1;
             skip(&task, &mut database, reason, now)
         }
@@ -304,6 +229,19 @@ fn skip(
     let done = task.record.ended(Outcome::Skipped(reason), now, None)?;
     let [remove, keep] = end_task(task, done)?;
     Ok(vec![remove, keep, database.put()?])
+}
+
+/// A task of a database that nobody protects any more ends with that reason.
+fn unprotected(task: &Versioned<Task>, now: Timestamp) -> Result<Vec<Write>, Reason> {
+    let Task { instance, database, .. } = &task.record;
+    let reason = Reason::new(
+        Class::Human,
+        "RecordMissing",
+        format!("the store has no database {database} of {instance}"),
+    )
+    .guidance("enrol the database again if it shall be protected");
+    let done = task.record.ended(Outcome::Skipped(reason), now, None)?;
+    Ok(end_task(task, done)?.to_vec())
 }
 
 fn native_backup(task: &Task, scope: &Scope) -> NativeBackup {

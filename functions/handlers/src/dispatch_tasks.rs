@@ -8,7 +8,7 @@
 use domain::inventory::Instance;
 use domain::reason::{Class, Reason};
 use domain::slots::QUEUE_DEPTH;
-use domain::task::{Outcome, Request, State, Task, TaskId, TaskRow};
+use domain::task::{Kind, Outcome, Request, State, Task, TaskId, TaskRow};
 use jiff::{SignedDuration, Timestamp};
 use ports::server::{Fence, LogCopyTarget, OpenSession, ReadTasks, SubmitTasks};
 use ports::store::{ReadItems, Versioned, WriteItems};
@@ -16,7 +16,7 @@ use ports::{Clock, Fault};
 
 use crate::contract::{DispatchTasksOutput, InstanceRun, WAIT_SECONDS_MAX, check_schema};
 use crate::handler::Handler;
-use crate::scope::{Scope, check_lease, commit, end_task, lost, open_tasks};
+use crate::scope::{Scope, check_lease, commit, end_task, lost, open_tasks, same_name};
 
 /// Application lock that all dispatches to one instance share.
 pub const FENCE: &str = "bakproof-dispatch";
@@ -54,6 +54,7 @@ where
     async fn handle(&self, input: InstanceRun) -> Result<DispatchTasksOutput, Reason> {
         check_schema(input.schema)?;
         let tasks = open_tasks(&self.store, &input.instance).await?;
+        let open = !tasks.is_empty();
         let submitted =
             tasks.iter().filter(|task| matches!(task.record.state, State::Submitted { .. })).count();
         let ready: Vec<_> = tasks
@@ -76,17 +77,18 @@ where
             said.dispatched = self.dispatch(&mut session, scope, ready).await?;
             session.unlock(FENCE).await?;
         }
-        said.wait_seconds = wait_seconds(submitted + said.dispatched as usize);
+        said.wait_seconds = wait_seconds(submitted + said.dispatched as usize, open);
         Ok(said)
     }
 }
 
-/// How long polling can wait: not at all when the service has nothing of ours, longer the fuller its queue.
-fn wait_seconds(outstanding: usize) -> u32 {
+/// How long polling can wait: longer the fuller the service's queue is of ours. While tasks of ours are open and none could be
+/// asked for, other people's tasks fill the queue: no reason to hurry either.
+fn wait_seconds(outstanding: usize, open: bool) -> u32 {
     match u32::try_from(outstanding).unwrap_or(u32::MAX) {
-        0 => 1,
-        full if full >= QUEUE_DEPTH => WAIT_SECONDS_MAX,
-        _ => WAIT_SECONDS_MAX / 2,
+        0 if !open => 1,
+        some if some > 0 && some < QUEUE_DEPTH => WAIT_SECONDS_MAX / 2,
+        _ => WAIT_SECONDS_MAX,
     }
 }
 
@@ -102,7 +104,8 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
     {
         let rows = session.tasks(scope.instance.record.tasks_from).await?;
         let above = rows.last().map_or(scope.instance.record.tasks_from.saturating_sub(1), |row| row.id);
-        let target = self.log_copy_target(session, &mut scope).await?;
+        let copies = ready.iter().any(|task| task.record.kind == Kind::LogCopy);
+        let target = if copies { self.log_copy_target(session, &mut scope).await? } else { Ok(()) };
         let mut dispatched = 0;
         for task in ready {
             self.time_left()?;
@@ -150,12 +153,16 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
         if scope.instance.record.log_copy_target.as_ref() == Some(&wanted) {
             return Ok(Ok(()));
         }
-        if session.log_copy_target().await?.as_ref() != Some(&wanted) {
-            match session.set_log_copy_target(&wanted).await {
-                Ok(()) => {}
-                Err(Fault::Refused(reason)) => return Ok(Err(reason)),
-                Err(fault) => return Err(fault.into_reason()),
+        let set = async {
+            if session.log_copy_target().await?.as_ref() != Some(&wanted) {
+                session.set_log_copy_target(&wanted).await?;
             }
+            Ok(())
+        };
+        match set.await {
+            Ok(()) => {}
+            Err(Fault::Refused(reason)) => return Ok(Err(reason)),
+            Err(fault) => return Err(fault.into_reason()),
         }
         let instance: &mut Instance = &mut scope.instance.record;
         instance.log_copy_target = Some(wanted);
@@ -169,16 +176,16 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
         T: SubmitTasks + ReadTasks,
     {
         let request = task.record.request().cloned().ok_or_else(|| lost(&task.record.key))?;
-        let intended = self
-            .step(task, State::Intended { request: request.clone(), at: self.clock.now(), above })
-            .await?;
+        let asked_at = self.clock.now();
+        let intended =
+            self.step(task, State::Intended { request: request.clone(), at: asked_at, above }).await?;
         let reply = match &request {
             Request::Backup(backup) => session.backup_database(backup).await,
             Request::Copy(copy) => session.copy_logs(copy).await,
         };
         match reply {
             Ok(task_id) => {
-                self.step(intended, State::Submitted { request, task_id, at: self.clock.now() }).await?;
+                self.step(intended, State::Submitted { request, task_id, at: asked_at }).await?;
                 Ok(true)
             }
             // Somebody's task of this database waits or runs; it may be ours after all.
@@ -214,8 +221,10 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
     /// What became of an intent: the service has it under this id, or never heard of it.
     async fn settle(&self, task: Versioned<Task>, found: Option<TaskId>) -> Result<(), Reason> {
         let now = self.clock.now();
-        if let (Some(task_id), Some(request)) = (found, task.record.request().cloned()) {
-            return self.step(task, State::Submitted { request, task_id, at: now }).await.map(|_| ());
+        // The task keeps the moment of its intent: what it made is looked for from then on, and it may have ended long
+        // before anybody learned its id.
+        if let (Some(task_id), State::Intended { request, at, .. }) = (found, task.record.state.clone()) {
+            return self.step(task, State::Submitted { request, task_id, at }).await.map(|_| ());
         }
         let reason = Reason::new(Class::Retry, "NeverArrived", "the service has no task of this intent");
         self.put_back(task, Some(reason), now).await
@@ -241,11 +250,12 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
     }
 
     /// The service said no. What time may mend is put off, the rest ends here and is the database's trouble.
-    async fn refused(&self, task: Versioned<Task>, reason: Reason) -> Result<(), Reason> {
+    async fn refused(&self, mut task: Versioned<Task>, reason: Reason) -> Result<(), Reason> {
         let now = self.clock.now();
         if matches!(reason.class, Class::Retry | Class::Wait)
-            && task.record.attempt < crate::finish::ATTEMPTS_MAX
+            && task.record.failures + 1 < crate::finish::FAILURES_MAX
         {
+            task.record.failures += 1;
             return self.put_back(task, Some(reason), now).await;
         }
         let mut writes = crate::finish::answer(&self.store, &task.record, false).await?;
@@ -265,7 +275,7 @@ fn ours(rows: &[TaskRow], request: &Request, above: TaskId) -> Option<TaskId> {
             let other_kind = ["BACKUP_DB", "RESTORE_DB", "FINISH_RESTORE"]
                 .iter()
                 .any(|kind| row.task_type.starts_with(kind));
-            row.database.as_deref() == Some(copy.database.as_str()) && !other_kind
+            row.database.as_deref().is_some_and(|name| same_name(name, &copy.database)) && !other_kind
         }
     };
     rows.iter().filter(|row| row.id > above).find(matches).map(|row| row.id)
@@ -322,6 +332,10 @@ mod tests {
 
     #[test]
     fn polling_waits_longer_the_more_there_is_to_wait_for() {
-        assert_eq!([0, 1, 3, 4, 9].map(wait_seconds), [1, 60, 60, 120, 120]);
+        assert_eq!(
+            [0, 1, 3, 4, 9].map(|outstanding| wait_seconds(outstanding, true)),
+            [120, 60, 60, 120, 120]
+        );
+        assert_eq!(wait_seconds(0, false), 1);
     }
 }

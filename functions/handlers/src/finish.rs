@@ -3,19 +3,67 @@
 use domain::backup::{Backup, Evidence, Kind as BackupKind, Stripes};
 use domain::catalogue::{DataBackup, LogDay, LogEntry, SeenObject, day_of, log_day_key};
 use domain::facts::LogFile;
+use domain::id::Guid;
 use domain::inventory::{Database, LastFull, LogTail, database_key};
 use domain::lsn::Lsn;
 use domain::paths::{S3Arn, log_file_of_key, log_folder};
 use domain::reason::{Class, Reason};
 use domain::request::{CopyLogs, NativeBackup};
 use domain::task::{Seen, Task, TaskId};
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use ports::cloud::{ListObjects, ObjectFacts};
 use ports::server::{ReadHistory, ReadLogFiles};
 use ports::store::{ReadItems, Versioned, Write, load};
 
-/// Tries at one moment of the schedule before it counts as failed. Policy of ours: three tries, then people hear of it.
-pub(crate) const ATTEMPTS_MAX: u32 = 3;
+/// Failures at one moment of the schedule before it counts as failed. Policy of ours: three, then people hear of it.
+pub(crate) const FAILURES_MAX: u32 = 3;
+
+/// When a task was asked for and what the server says of its end, on the server's clock.
+pub(crate) struct Asked {
+    /// When, UTC.
+    pub(crate) at: Timestamp,
+    /// How far the server's local time is ahead of UTC now.
+    pub(crate) offset: SignedDuration,
+    /// The task's last change, in a zone that is not documented: UTC or local.
+    pub(crate) last_updated: Option<DateTime>,
+    /// Now.
+    pub(crate) now: Timestamp,
+}
+
+/// Slack between two readings of one clock, and the whole seconds of headers.
+const SLACK: SignedDuration = SignedDuration::from_secs(2);
+
+/// How far local time may have jumped since a task was asked for: daylight saving, twice over.
+const JUMP: SignedDuration = SignedDuration::from_hours(2);
+
+impl Asked {
+    /// From when on rows of history are read, on the server's local clock.
+    fn since(&self) -> DateTime {
+        let local = self.at.saturating_add(self.offset - JUMP).unwrap_or(Timestamp::MIN);
+        local.to_zoned(TimeZone::UTC).datetime()
+    }
+
+    /// Whether a backup may be the one that was asked for. It is the first to start since: the service takes no second task of
+    /// a database while one waits or runs, so whatever is somebody else's started after ours had ended.
+    fn fits(&self, row: &Backup, seen: &Seen) -> bool {
+        let same = |told: Option<&Guid>, known: &Guid| told.is_none_or(|told| told == known);
+        row.kind == BackupKind::Full
+            && row.started.saturating_add(SLACK).is_ok_and(|started| started >= self.at)
+            && same(row.database_guid.as_ref(), &seen.lineage.database_guid)
+            && same(row.family_guid.as_ref(), &seen.lineage.family_guid)
+    }
+
+    /// The moment the task ended, as its status tells: read as UTC, or as local time where only that lies between the
+    /// request and now. Otherwise the earliest that it can have been.
+    fn ended(&self) -> Timestamp {
+        let utc = self.last_updated.and_then(|told| TimeZone::UTC.to_timestamp(told).ok());
+        let local = utc.and_then(|told| told.checked_sub(self.offset).ok());
+        let between = |told: &Timestamp| (self.at..=self.now).contains(told);
+        utc.filter(between).or(local.filter(between)).unwrap_or(self.at)
+    }
+}
 
 /// The head of a task's database.
 pub(crate) async fn head(store: &impl ReadItems, task: &Task) -> Result<Versioned<Database>, Reason> {
@@ -28,9 +76,10 @@ pub(crate) async fn head(store: &impl ReadItems, task: &Task) -> Result<Versione
     })
 }
 
-/// The write that says that a moment of the schedule was answered.
+/// The write that says that a moment of the schedule was answered; none when nobody protects the database any more.
 pub(crate) async fn answer(store: &impl ReadItems, task: &Task, good: bool) -> Result<Vec<Write>, Reason> {
-    let mut head = head(store, task).await?;
+    let head: Option<Versioned<Database>> = load(store, database_key(&task.instance, &task.database)).await?;
+    let Some(mut head) = head else { return Ok(Vec::new()) };
     settle(&mut head.record, task, good);
     Ok(vec![head.put()?])
 }
@@ -74,9 +123,8 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     session: &mut T,
     (task, task_id): (&Task, TaskId),
     request: &NativeBackup,
-    span: (jiff::civil::DateTime, Timestamp, Timestamp),
+    asked: &Asked,
 ) -> Result<(Vec<Write>, Option<u64>), Reason> {
-    let (since_local, asked_at, now) = span;
     let arn = S3Arn::parse(&request.s3_arn)?;
     let folder = arn.key.rsplit_once('/').map_or(arn.key.as_str(), |(folder, _)| folder);
     let mut stripes = objects(cloud, &arn.bucket, &format!("{folder}/")).await?;
@@ -90,15 +138,14 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
         .guidance("nobody but the service writes to this folder: look for a lifecycle rule or a deletion"));
     }
     let seen = seen(task)?;
-    let rows = session.backups(&task.database, since_local).await?;
-    // One task per database at a time: the newest native full since the task began is this one.
-    let row = rows.into_iter().rev().find(|row| row.kind == BackupKind::Full);
-    let mut backup = row.unwrap_or_else(|| by_evidence_of_the_task(task, asked_at, now));
+    let rows = session.backups(&task.database, asked.since()).await?;
+    let row = rows.into_iter().find(|row| asked.fits(row, seen));
+    let mut backup = row.unwrap_or_else(|| by_evidence_of_the_task(task, asked));
     backup.stripes = Stripes::present(
         stripes.iter().map(|object| format!("arn:{}:s3:::{}/{}", arn.partition, arn.bucket, object.key)),
     );
     let mut head = head(store, task).await?;
-    head_of_full(&mut head.record, task, seen, &backup, asked_at);
+    head_of_full(&mut head.record, task, seen, &backup, asked.at);
     let speed = speed_of(&backup);
     let entry = Versioned::new(DataBackup {
         lineage: seen.lineage.clone(),
@@ -114,15 +161,11 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     Ok((vec![head.put()?, entry.put()?], speed))
 }
 
-fn by_evidence_of_the_task(task: &Task, asked_at: Timestamp, now: Timestamp) -> Backup {
-    let mut backup = Backup::new(
-        task.folder_name(),
-        task.database.as_str(),
-        BackupKind::Full,
-        (Lsn::ZERO, Lsn::ZERO),
-        now,
-    );
-    backup.started = asked_at;
+fn by_evidence_of_the_task(task: &Task, asked: &Asked) -> Backup {
+    let lsns = (Lsn::ZERO, Lsn::ZERO);
+    let mut backup =
+        Backup::new(task.folder_name(), task.database.as_str(), BackupKind::Full, lsns, asked.ended());
+    backup.started = asked.at;
     backup.evidence = Evidence::Task;
     backup
 }
@@ -203,6 +246,7 @@ pub(crate) async fn finish_copy<T: ReadLogFiles>(
     let mut writes = log_days(store, task, seen, target, &entries).await?;
     let mut head = head(store, task).await?;
     settle(&mut head.record, task, true);
+    head.record.broken = broken(&head.record, &entries).or(head.record.broken.take());
     head.record.log_tail = entries.last().map(|entry| LogTail {
         seq: entry.seq,
         last_lsn: entry.last_lsn,
@@ -211,6 +255,24 @@ pub(crate) async fn finish_copy<T: ReadLogFiles>(
     });
     writes.push(head.put()?);
     Ok(writes)
+}
+
+/// Whether the files go on where the vault ends. The range did when it was admitted; by the time its copy has ended the
+/// service may list its oldest files no more, and what is not listed has no LSNs that could be catalogued.
+fn broken(head: &Database, entries: &[LogEntry]) -> Option<Reason> {
+    let first = entries.first()?;
+    let tail = head.log_tail.as_ref().map(|tail| tail.last_lsn);
+    let goes_on_at = tail.or(head.last_full.as_ref().map(|full| full.last_lsn))?;
+    (first.first_lsn > goes_on_at).then(|| {
+        Reason::new(
+            Class::Wait,
+            "LogsForgotten",
+            format!(
+                "logs of {} go on at {goes_on_at} in the vault, but the service lists none before {} any more",
+                head.name, first.first_lsn
+            ),
+        )
+    })
 }
 
 /// The objects of a range of files, by sequence number and epoch, in order. Listed by the prefixes of their names, not by the
@@ -274,6 +336,7 @@ async fn log_days(
                 lineage: seen.lineage.clone(),
                 instance: task.instance.clone(),
                 database: task.database.clone(),
+                partition: target.partition.clone(),
                 bucket: target.bucket.clone(),
                 day,
                 files: Vec::new(),

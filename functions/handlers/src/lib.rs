@@ -1,6 +1,7 @@
 //! What each function does: one file a function, plus the machines' payloads.
 
 pub mod check_chains;
+mod choose;
 pub mod contract;
 pub mod dispatch_tasks;
 mod finish;

@@ -5,7 +5,7 @@ use domain::lease::{self, Lease};
 use domain::reason::Reason;
 use domain::record::DUE_SHARDS;
 use ports::Clock;
-use ports::store::{ReadDue, ReadItems, Versioned, load};
+use ports::store::{CommitFault, Expect, ReadDue, ReadItems, Versioned, WriteItems, load};
 
 use crate::contract::{InstanceRun, ListWorkInput, ListWorkOutput, RunStart, SCHEMA, check_schema};
 use crate::handler::Handler;
@@ -14,7 +14,7 @@ use crate::handler::Handler;
 /// still due five minutes later.
 const PER_SHARD: u32 = 64;
 
-/// Reads what is due; starts nothing itself.
+/// Reads what is due and names the runs; starts nothing itself.
 pub struct ListWork<S, C> {
     /// Task store.
     pub store: S,
@@ -22,7 +22,7 @@ pub struct ListWork<S, C> {
     pub clock: C,
 }
 
-impl<S: ReadItems + ReadDue, C: Clock> Handler for ListWork<S, C> {
+impl<S: ReadItems + WriteItems + ReadDue, C: Clock> Handler for ListWork<S, C> {
     type Input = ListWorkInput;
     type Output = ListWorkOutput;
     const NAME: &'static str = "list-work";
@@ -42,15 +42,22 @@ impl<S: ReadItems + ReadDue, C: Clock> Handler for ListWork<S, C> {
     }
 }
 
-impl<S: ReadItems, C: Clock> ListWork<S, C> {
+impl<S: ReadItems + WriteItems, C: Clock> ListWork<S, C> {
+    /// The run to start, unless one is at work. Its generation is written down before its name is given out: a run that dies
+    /// before it takes the lease has spent its name for 90 days, and the next one must have another.
     async fn run_for(&self, instance: &str) -> Result<Option<RunStart>, Reason> {
-        let lease: Option<Versioned<Lease>> = load(&self.store, lease::key(instance)).await?;
-        let now = self.clock.now();
-        let generation = match lease {
-            Some(lease) if lease.record.is_alive(now) => return Ok(None),
-            Some(lease) => lease.record.generation + 1,
-            None => 1,
+        let stored: Option<Versioned<Lease>> = load(&self.store, lease::key(instance)).await?;
+        let expect = stored.as_ref().map_or(Expect::Absent, |lease| lease.expect);
+        let Some(record) = lease::offer(stored.map(|lease| lease.record), instance, self.clock.now()) else {
+            return Ok(None);
         };
+        let generation = record.offered;
+        match self.store.commit(&[Versioned { record, expect }.put()?]).await {
+            Ok(()) => {}
+            // Another fleet run offers one, or a run took the lease meanwhile: either is at work.
+            Err(CommitFault::Conflict { .. }) => return Ok(None),
+            Err(CommitFault::Fault(fault)) => return Err(fault.into_reason()),
+        }
         let input = InstanceRun { schema: SCHEMA, instance: instance.to_owned(), generation };
         Ok(Some(RunStart { name: lease::run_name(instance, generation), input }))
     }

@@ -8,7 +8,7 @@ use domain::lease::{self, Lease, renewed_until};
 use domain::paths::S3Arn;
 use domain::reason::{Class, Reason};
 use domain::task::{Lifecycle, Outcome, Request, State, Task, TaskId, TaskRow};
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 use ports::Clock;
 use ports::cloud::ListObjects;
 use ports::server::{OpenSession, ReadClock, ReadHistory, ReadLogFiles, ReadTasks};
@@ -17,7 +17,7 @@ use ports::store::{ReadItems, Versioned, Write, WriteItems, load};
 use crate::contract::{
     InstanceRun, PollOutcome, PollTasksInput, PollTasksOutput, ROUNDS_MAX, WAIT_SECONDS_MAX, check_schema,
 };
-use crate::finish::{ATTEMPTS_MAX, answer, finish_backup, finish_copy};
+use crate::finish::{Asked, FAILURES_MAX, answer, finish_backup, finish_copy};
 use crate::handler::Handler;
 use crate::scope::{Scope, commit, end_task, lost, open_tasks};
 
@@ -121,6 +121,8 @@ where
         let mut scope = Scope::load(&self.store, &run.instance).await?;
         let mut session = self.servers.open(&scope.endpoint()).await?;
         let clock = session.clock().await?;
+        // Our host's clock may differ from the server's: moments of ours are compared with rows of the server's.
+        let skew = clock.utc.duration_since(self.clock.now());
         let offset = clock.local.duration_since(clock.utc.to_zoned(jiff::tz::TimeZone::UTC).datetime());
         let rows = session.tasks(scope.instance.record.tasks_from).await?;
         let mut speed = scope.instance.record.bytes_per_second;
@@ -140,17 +142,15 @@ where
             let now = self.clock.now();
             let result = match (ended, request) {
                 (End::Good, Request::Backup(backup)) => {
-                    // One minute of slack for clocks that are read one after the other.
-                    let since =
-                        (at + offset).to_zoned(jiff::tz::TimeZone::UTC).datetime().saturating_sub(1.minute());
-                    let span = (since, at, now);
+                    let last_updated = row.and_then(|row| row.last_updated);
+                    let asked = Asked { at: at + skew, offset, last_updated, now };
                     finish_backup(
                         &self.store,
                         &self.cloud,
                         &mut session,
                         (&task.record, task_id),
                         &backup,
-                        span,
+                        &asked,
                     )
                     .await
                     .map(|(writes, measured)| {
@@ -195,12 +195,13 @@ where
 
     /// Another try later, while there are tries left and time may mend it; the end otherwise.
     async fn failed(&self, mut task: Versioned<Task>, task_id: TaskId, reason: Reason) -> Result<(), Reason> {
-        let tries = task.record.attempt;
-        if tries >= ATTEMPTS_MAX || matches!(reason.class, Class::Never) {
+        task.record.failures += 1;
+        let failures = task.record.failures;
+        if failures >= FAILURES_MAX || matches!(reason.class, Class::Never) {
             let writes = answer(&self.store, &task.record, false).await?;
             return self.end(task, task_id, Outcome::Failed(reason), writes).await;
         }
-        let pause = usize::try_from(tries.saturating_sub(1)).unwrap_or(0).min(BACKOFF_MINUTES.len() - 1);
+        let pause = usize::try_from(failures - 1).unwrap_or(0).min(BACKOFF_MINUTES.len() - 1);
         task.record.not_before =
             self.clock.now().checked_add(SignedDuration::from_mins(BACKOFF_MINUTES[pause])).ok();
         task.record.attempt += 1;

@@ -123,15 +123,20 @@ impl<S: ReadItems + WriteItems, C: Clock> RunLease<S, C> {
     async fn hand_over(&self, run: InstanceRun) -> Result<RunLeaseOutput, Reason> {
         let now = self.clock.now();
         let name = lease::run_name(&run.instance, run.generation);
-        let successor = run.generation + 1;
-        let successor_name = lease::run_name(&run.instance, successor);
         let Some(stored) = self.stored(&run).await? else {
             return Ok(said(LeaseOutcome::Released));
         };
-        if stored.record.holder.as_ref() == Some(&name) {
+        let lease = if stored.record.holder.as_ref() == Some(&name) {
             let passed = Versioned { record: stored.record.handed_over(now), expect: stored.expect };
             commit(&self.store, &[passed.put()?]).await?;
-        } else if stored.record.holder.as_ref() != Some(&successor_name) {
+            passed.record
+        } else {
+            stored.record
+        };
+        // Passed on by an earlier call whose reply was lost, or lost to another run altogether.
+        let successor = lease.generation;
+        let successor_name = lease::run_name(&run.instance, successor);
+        if successor <= run.generation || lease.holder.as_ref() != Some(&successor_name) {
             return Ok(said(LeaseOutcome::Released));
         }
         let input = InstanceRun { generation: successor, ..run };

@@ -94,6 +94,12 @@ pub(crate) async fn open_tasks(
     Ok(load_range(store, &open_partition(instance), ("", SORT_MAX)).await?)
 }
 
+/// Whether two names are one database's. Instances compare names without case unless they were created with another
+/// collation, and then two databases that differ by case alone are refused by RDS all the same.
+pub(crate) fn same_name(one: &str, other: &str) -> bool {
+    one == other || one.to_lowercase() == other.to_lowercase()
+}
+
 /// Fails unless the run holds its lease now.
 pub(crate) async fn check_lease(
     store: &impl ReadItems,

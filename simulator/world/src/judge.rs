@@ -39,6 +39,7 @@ enum Place {
 }
 
 /// A log file that a sequence may try.
+#[derive(Clone)]
 struct Candidate {
     first: Lsn,
     last: Lsn,
@@ -47,6 +48,7 @@ struct Candidate {
 }
 
 /// All backups of one family under a prefix.
+#[derive(Clone)]
 pub struct Judge<'w> {
     world: &'w World,
     database: DatabaseId,

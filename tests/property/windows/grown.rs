@@ -26,8 +26,8 @@ const INSTANCE: &str = "sales";
 /// What happens next.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// A full of ours in so many files, encrypted or not.
-    Full { files: u8, encrypted: bool },
+    /// A full of ours in so many files, encrypted or not; somebody may take a snapshot while it runs.
+    Full { files: u8, encrypted: bool, disturbed: bool },
     /// A differential of ours.
     Differential,
     /// The log files that are new are copied.
@@ -56,6 +56,8 @@ pub(super) struct Story {
     size_bytes: u64,
     /// Each with the seconds that pass before it.
     steps: Vec<(i64, Step)>,
+    /// Whether the server refuses a differential on a snapshot; nobody knows, and restored it cannot be.
+    refuses_on_snapshot: bool,
     /// Whether the key of encrypted backups is lost in the end.
     key_lost: bool,
     /// Random moments, in millionths of the history.
@@ -68,7 +70,8 @@ fn step() -> impl Strategy<Value = Step> {
     );
     let model = prop::sample::select(&[RecoveryModel::Simple, RecoveryModel::BulkLogged][..]);
     prop_oneof![
-        6 => (1_u8..4, prop::bool::weighted(0.3)).prop_map(|(files, encrypted)| Step::Full { files, encrypted }),
+        6 => (1_u8..4, prop::bool::weighted(0.3), prop::bool::weighted(0.2))
+            .prop_map(|(files, encrypted, disturbed)| Step::Full { files, encrypted, disturbed }),
         4 => Just(Step::Differential),
         9 => Just(Step::CopyLogs),
         1 => Just(Step::ForgetLogs),
@@ -85,15 +88,18 @@ pub(super) fn story() -> impl Strategy<Value = Story> {
     let steps = prop::collection::vec((0_i64..2_400, step()), 4..30);
     let rate = prop_oneof![Just(0_u64), 20_u64..500, 500_u64..20_000];
     let looks = prop::collection::vec(0_u32..1_000_000, 12);
-    let scalars = (any::<u64>(), rate, 1_u64..120, prop::bool::weighted(0.3));
+    let scalars = (any::<u64>(), rate, 1_u64..120, any::<bool>(), prop::bool::weighted(0.3));
     (scalars, steps, looks).prop_map(
-        |((seed, transactions_per_minute_milli, gigabytes, key_lost), steps, looks)| Story {
-            seed,
-            transactions_per_minute_milli,
-            size_bytes: gigabytes * 1_000_000_000,
-            steps,
-            key_lost,
-            looks,
+        |((seed, transactions_per_minute_milli, gigabytes, refuses_on_snapshot, key_lost), steps, looks)| {
+            Story {
+                seed,
+                transactions_per_minute_milli,
+                size_bytes: gigabytes * 1_000_000_000,
+                steps,
+                refuses_on_snapshot,
+                key_lost,
+                looks,
+            }
         },
     )
 }
@@ -136,7 +142,11 @@ pub(super) struct Grown {
 impl Grown {
     pub(super) fn grow(story: &Story) -> Self {
         let created: Timestamp = "2026-11-16T20:00:00Z".parse().expect("a timestamp");
-        let mut world = World::new(story.seed, created, Knobs::default());
+        let mut world = World::new(
+            story.seed,
+            created,
+            Knobs { differential_on_snapshot_fails: story.refuses_on_snapshot, ..Knobs::default() },
+        );
         world.add_bucket(BucketConfig::named(BUCKET, REGION, ACCOUNT));
         world.add_key(KeyConfig::usable(KEY, REGION));
         // Headers are server-local: here 90 minutes behind UTC.
@@ -190,8 +200,10 @@ impl Grown {
 
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Full { files, encrypted } => self.back_up("FULL", *files, *encrypted),
-            Step::Differential => self.back_up("DIFFERENTIAL", 1, false),
+            Step::Full { files, encrypted, disturbed } => {
+                self.back_up("FULL", *files, (*encrypted, *disturbed));
+            }
+            Step::Differential => self.back_up("DIFFERENTIAL", 1, (false, false)),
             Step::CopyLogs => self.copy_logs(),
             Step::ForgetLogs => self.next_seq = self.newest_seq() + 1,
             Step::ForeignFull { copy_only } => self.world.break_foreign_full(self.database, *copy_only),
@@ -217,18 +229,22 @@ impl Grown {
         }
     }
 
-    /// Waits for the newest task; whether it succeeded.
-    fn wait_for_task(&mut self) -> bool {
+    /// Waits for the newest task; whether it succeeded. Where it is disturbed, somebody takes a snapshot while it runs.
+    fn wait_for_task(&mut self, mut disturbed: bool) -> bool {
         loop {
             let lifecycle = self.world.tasks(INSTANCE).last().map(|task| task.lifecycle);
             if lifecycle.is_none_or(Lifecycle::is_ended) {
                 return lifecycle == Some(Lifecycle::Success);
             }
-            self.pass(30);
+            if disturbed && lifecycle == Some(Lifecycle::InProgress) {
+                self.world.break_snapshot(INSTANCE);
+                disturbed = false;
+            }
+            self.pass(10);
         }
     }
 
-    fn back_up(&mut self, kind: &str, files: u8, encrypted: bool) {
+    fn back_up(&mut self, kind: &str, files: u8, (encrypted, disturbed): (bool, bool)) {
         self.folders += 1;
         let folder = format!("{PREFIX}data/{}/", self.folders);
         let star = if files > 1 { "*" } else { "" };
@@ -242,7 +258,7 @@ impl Grown {
         if encrypted {
             arguments.push(("@kms_master_key_arn", Value::Text(KEY.to_owned())));
         }
-        if self.call("rds_backup_database", &arguments).is_err() || !self.wait_for_task() {
+        if self.call("rds_backup_database", &arguments).is_err() || !self.wait_for_task(disturbed) {
             return;
         }
         let objects = self.new_objects(&folder);
@@ -270,7 +286,7 @@ impl Grown {
             ("@rds_backup_starting_seq_id", number(next)),
             ("@rds_backup_ending_seq_id", number(newest)),
         ];
-        if self.call("rds_tlog_backup_copy_to_S3", &arguments).is_err() || !self.wait_for_task() {
+        if self.call("rds_tlog_backup_copy_to_S3", &arguments).is_err() || !self.wait_for_task(false) {
             return;
         }
         let fork = headers::fork(self);
@@ -295,7 +311,7 @@ impl Grown {
     /// Breaks the object that is so many from the newest: every other time one of a data backup.
     fn spoil(&mut self, number: usize, damage: Damage) {
         let page = self.world.s3().list(BUCKET, PREFIX, None, usize::MAX).expect("our bucket");
-        let of_data = number % 2 == 0;
+        let of_data = number.is_multiple_of(2);
         let mut keys: Vec<ObjectHead> =
             page.objects.into_iter().filter(|object| object.key.contains("/data/") == of_data).collect();
         keys.sort_by_key(|object| (std::cmp::Reverse(object.modified), object.key.clone()));

@@ -78,12 +78,14 @@ fn json(value: &Value) -> Json {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+    let digit =
+        |half: u8| char::from_digit(u32::from(half), 16).map_or('?', |digit| digit.to_ascii_uppercase());
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// The rows of a SELECT as objects.
-fn select(grown: &mut Grown, text: String) -> Vec<Map<String, Json>> {
-    let response = grown.world.execute(grown.session, &Request::Batch(text.clone()));
+fn select(grown: &mut Grown, text: &str) -> Vec<Map<String, Json>> {
+    let response = grown.world.execute(grown.session, &Request::Batch(text.to_owned()));
     assert_eq!(response.error, None, "{text}");
     let set = response.results.into_iter().next().unwrap_or_default();
     let names: Vec<String> = set.columns.into_iter().map(|column| column.name).collect();
@@ -93,7 +95,7 @@ fn select(grown: &mut Grown, text: String) -> Vec<Map<String, Json>> {
 fn backup_rows(grown: &mut Grown) -> Vec<Map<String, Json>> {
     let columns = BACKUP_COLUMNS.join(", ");
     let text = format!("SELECT {columns} FROM msdb.dbo.backupset WHERE database_name = N'{DATABASE}'");
-    select(grown, text)
+    select(grown, &text)
 }
 
 /// Ids of all backups that are no snapshots.
@@ -111,7 +113,7 @@ pub(super) fn listed_logs(grown: &mut Grown, from: u64) -> Vec<(u64, Json)> {
         "SELECT {columns} FROM msdb.dbo.rds_fn_list_tlog_backup_metadata(N'{DATABASE}') WHERE {number} >= {from} \
          ORDER BY {number}"
     );
-    let rows = select(grown, text);
+    let rows = select(grown, &text);
     rows.into_iter().map(|row| (row[number].as_u64().expect("a number"), Json::Object(row))).collect()
 }
 
@@ -121,7 +123,7 @@ fn identity(grown: &mut Grown) -> [String; 3] {
         "SELECT r.family_guid, r.database_guid, r.recovery_fork_guid FROM sys.databases AS d JOIN \
          sys.database_recovery_status AS r ON r.database_id = d.database_id WHERE d.name = N'{DATABASE}'"
     );
-    let rows = select(grown, text);
+    let rows = select(grown, &text);
     ["family_guid", "database_guid", "recovery_fork_guid"]
         .map(|column| rows[0][column].as_str().expect("a live database has guids").to_owned())
 }
@@ -191,7 +193,7 @@ pub(super) fn read(grown: &mut Grown) -> Vec<Backup> {
         let service = row.clone();
         if let Some(log) = copied {
             note_objects(grown, &mut row, std::slice::from_ref(&log.object));
-            let useless = domain::chain::defect(&row).is_some();
+            let useless = look(grown, &log.object) != Fate::Kept;
             if useless && listed.iter().any(|(listed, _)| listed == seq) {
                 row.id = format!("{}-copy", row.id).into();
                 rows.push(service);

@@ -20,8 +20,10 @@ pub(super) struct Day {
     lineage: Lineage,
     instance: String,
     database: String,
+    partition: String,
     bucket: String,
-    day: Date,
+    #[serde(rename = "day")]
+    date: Date,
     /// Object keys up to the sequence number.
     places: Vec<String>,
     forks: Vec<Option<Guid>>,
@@ -60,8 +62,8 @@ impl From<LogDay> for Day {
                 (file.seq, file.epoch, file.first_lsn, file.last_lsn, made_at, place, fork, file.size_bytes)
             })
             .collect();
-        let LogDay { lineage, instance, database, bucket, day, .. } = day;
-        Self { lineage, instance, database, bucket, day, places, forks, files }
+        let LogDay { lineage, instance, database, partition, bucket, day: date, .. } = day;
+        Self { lineage, instance, database, partition, bucket, date, places, forks, files }
     }
 }
 
@@ -90,7 +92,7 @@ impl TryFrom<Day> for LogDay {
             Ok(LogEntry { seq, epoch, first_lsn, last_lsn, made_at, fork, object, size_bytes })
         };
         let files = day.files.iter().copied().map(entry).collect::<Result<_, _>>()?;
-        let Day { lineage, instance, database, bucket, day, .. } = day;
-        Ok(Self { lineage, instance, database, bucket, day, files })
+        let Day { lineage, instance, database, partition, bucket, date, .. } = day;
+        Ok(Self { lineage, instance, database, partition, bucket, day: date, files })
     }
 }

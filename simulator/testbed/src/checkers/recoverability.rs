@@ -1,6 +1,6 @@
 //! Every claimed moment is restored by brute force, and what comes back is compared with what the database held.
 //!
-//! Edges of every span, random moments inside, every point. And the other way round: a moment claimed lost must not be
+//! Edges of every span, random moments inside, every point. And the other way round: a moment that is not claimed must not be
 //! restorable, or the window hides what it has. Brute force tries every full and whatever log the engine accepts.
 
 use domain::backup::HeldIn;
@@ -23,8 +23,7 @@ pub(super) fn check(scenario: &Scenario, world: &World, claims: &[Claim]) -> Che
             continue;
         };
         let in_vault = world.judge(&scenario.vault.bucket, &scenario.vault.prefix, database);
-        let with_service =
-            world.judge(&scenario.vault.bucket, &scenario.vault.prefix, database).with_service();
+        let with_service = in_vault.clone().with_service();
         for &(from, to, held_in) in &claim.spans {
             let judge = if held_in == HeldIn::Vault { &in_vault } else { &with_service };
             for moment in moments((from, to), &mut stream) {
@@ -34,22 +33,37 @@ pub(super) fn check(scenario: &Scenario, world: &World, claims: &[Claim]) -> Che
         for &point in &claim.points {
             checked.look(restorable(world, &in_vault, claim, database, point));
         }
-        for &(from, to) in &claim.lost {
-            // Headers have whole seconds: the seconds at both edges may belong to either side.
-            let inside = (from + SignedDuration::from_secs(1), to - SignedDuration::from_secs(1));
-            if inside.0 < inside.1 {
-                let moment = within(inside, &mut stream);
-                let held = with_service.restore_to(moment).is_ok();
-                checked.look(held.then(|| {
-                    format!(
-                        "{} on {}: {moment} is claimed lost, but can be restored",
-                        claim.database, claim.instance
-                    )
-                }));
-            }
+        for moment in unclaimed(scenario, world, claim, &mut stream) {
+            let found = with_service.restore_to(moment);
+            let held = found.is_ok_and(|found| world.truth(database, moment) == Some(found.content));
+            checked.look(held.then(|| {
+                format!(
+                    "{} on {}: {moment} is not claimed, but can be restored",
+                    claim.database, claim.instance
+                )
+            }));
         }
     }
     checked
+}
+
+/// Random moments of the whole story that no span or point claims. Headers have whole seconds, so the seconds at an edge may
+/// belong to either side.
+fn unclaimed(scenario: &Scenario, world: &World, claim: &Claim, stream: &mut Stream) -> Vec<Timestamp> {
+    let edge = SignedDuration::from_secs(1);
+    let mut moments: Vec<Timestamp> = claim
+        .lost
+        .iter()
+        .filter(|(from, to)| to.duration_since(*from) > edge * 2)
+        .map(|&(from, to)| within((from + edge, to - edge), stream))
+        .collect();
+    moments.extend((0..RANDOM_MOMENTS).map(|_| within((scenario.start, world.now()), stream)));
+    let claimed = |at: Timestamp| {
+        claim.spans.iter().any(|&(from, to, _)| from - edge <= at && at <= to + edge)
+            || claim.points.iter().any(|&point| point - edge <= at && at <= point + edge)
+    };
+    moments.retain(|&at| !claimed(at));
+    moments
 }
 
 fn within((from, to): (Timestamp, Timestamp), stream: &mut Stream) -> Timestamp {

@@ -1,11 +1,13 @@
-//! Nothing is passed over in silence: every database, in every interval of the policy, has a task that ended, done or
-//! skipped with its reason or failed with its reason.
+//! Nothing is passed over in silence: every database, in every interval of the logs and for every full of the calendar, has a
+//! task that ended, done or skipped with its reason or failed with its reason.
 //!
-//! The intervals are counted here from 1970 by plain arithmetic, apart from the schedule they judge.
+//! Intervals and days are counted here by plain arithmetic, apart from the schedule they judge.
 
 use std::collections::BTreeSet;
 
 use domain::task::{Kind, Outcome, State};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Checked;
 use crate::scenario::{DatabaseSpec, Scenario};
@@ -30,16 +32,46 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
     let first = scenario.start.as_second().div_euclid(interval);
     // The last interval has as long as the one before it took: its tasks may still run when the story ends.
     let last = scenario.end().as_second().div_euclid(interval) - 1;
+    let fulls = fulls(scenario);
     for instance in &scenario.instances {
         for (name, ..) in instance.databases.iter().flat_map(DatabaseSpec::each) {
             for moment in first..last {
                 let silent = !heard.contains(&(instance.name.as_str(), name.as_str(), moment));
                 checked.look(silent.then(|| {
-                    let at = jiff::Timestamp::from_second(moment * interval).unwrap_or(scenario.start);
+                    let at = Timestamp::from_second(moment * interval).unwrap_or(scenario.start);
                     format!("nothing is known of {name} on {} for the interval from {at}", instance.name)
+                }));
+            }
+            for &moment in &fulls {
+                let heard = view.done.iter().any(|task| {
+                    task.kind == Kind::Full
+                        && task.due_at == moment
+                        && task.instance == instance.name
+                        && task.database == name
+                });
+                checked.look((!heard).then(|| {
+                    format!("nothing is known of the full of {name} on {} at {moment}", instance.name)
                 }));
             }
         }
     }
     checked
+}
+
+/// How long before the end a full must have been due to have ended: a held one waits for windows, a large one runs.
+const FULL_TAKES: SignedDuration = SignedDuration::from_hours(10);
+
+/// The fulls of the calendar that fall into the story, found by walking it minute by minute.
+fn fulls(scenario: &Scenario) -> Vec<Timestamp> {
+    let schedule = &scenario.policy.schedule;
+    let Ok(zone) = TimeZone::get(&schedule.time_zone) else { return Vec::new() };
+    let minutes = i64::from(scenario.days) * 24 * 60;
+    let walk =
+        (1..minutes).filter_map(|minute| scenario.start.checked_add(SignedDuration::from_mins(minute)).ok());
+    let due = |at: &Timestamp| {
+        let local = at.to_zoned(zone.clone());
+        let day = local.strftime("%a").to_string().to_lowercase();
+        local.time() == schedule.full.at && schedule.full.days.iter().any(|named| named.to_lowercase() == day)
+    };
+    walk.filter(due).filter(|at| scenario.end().duration_since(*at) > FULL_TAKES).collect()
 }

@@ -2,8 +2,9 @@
 //!
 //! Loss of the instance: only what is in the vault counts, from the moment it is known to be there. Damage: what the service
 //! keeps counts too, so the worst is the longest time between two log files. Both are read off what was recorded, and both
-//! are only defined from the first full on.
+//! are only defined from the first full on. What lies in a hole of the window counts for nothing: no chain reaches it.
 
+use domain::coverage::Window;
 use domain::request::CopyLogs;
 use domain::task::{Outcome, Request, State, Task};
 use jiff::Timestamp;
@@ -60,7 +61,7 @@ fn worst_minutes(mut edges: Vec<(Timestamp, Timestamp)>, end: Timestamp) -> Opti
     u64::try_from(worst).ok().map(|seconds| seconds.div_ceil(60))
 }
 
-pub(super) fn reached(scenario: &Scenario, view: &View, database: &DatabaseView) -> Rpo {
+pub(super) fn reached(scenario: &Scenario, view: &View, database: &DatabaseView, window: &Window) -> Rpo {
     let promised = scenario.policy.objectives.rpo_minutes;
     let tasks: Vec<&Task> = view
         .done
@@ -70,17 +71,17 @@ pub(super) fn reached(scenario: &Scenario, view: &View, database: &DatabaseView)
     Rpo {
         damage: Loss {
             promised_minutes: u64::from(promised.damage),
-            reached_minutes: damage(view, database),
+            reached_minutes: damage(view, database, window),
         },
         instance: Loss {
             promised_minutes: u64::from(promised.instance),
-            reached_minutes: worst_minutes(vault_edges(&tasks, database), view.now),
+            reached_minutes: worst_minutes(vault_edges(&tasks, database, window), view.now),
         },
     }
 }
 
 /// What each finished task added to the vault, from the moment its record said so.
-fn vault_edges(tasks: &[&Task], database: &DatabaseView) -> Vec<(Timestamp, Timestamp)> {
+fn vault_edges(tasks: &[&Task], database: &DatabaseView, window: &Window) -> Vec<(Timestamp, Timestamp)> {
     let files = || database.logs.iter().flat_map(|day| &day.files);
     tasks
         .iter()
@@ -96,18 +97,19 @@ fn vault_edges(tasks: &[&Task], database: &DatabaseView) -> Vec<(Timestamp, Time
                 }
                 _ => None,
             };
-            edge.map(|edge| (*at, edge))
+            edge.filter(|edge| window.holds(*edge)).map(|edge| (*at, edge))
         })
         .collect()
 }
 
 /// Files known of: those in the vault and those the service still lists, each restorable from the moment it was made.
-fn damage(view: &View, database: &DatabaseView) -> Option<u64> {
+fn damage(view: &View, database: &DatabaseView, window: &Window) -> Option<u64> {
     let first_full = database.data.iter().map(|entry| entry.backup.finished).min()?;
     let in_vault = database.logs.iter().flat_map(|day| &day.files).map(|file| file.made_at);
     let in_service = database.in_service.iter().map(|file| file.finished);
+    let reached = |made: &Timestamp| *made >= first_full && window.holds(*made);
     let mut edges: Vec<(Timestamp, Timestamp)> =
-        in_vault.chain(in_service).filter(|made| *made >= first_full).map(|made| (made, made)).collect();
+        in_vault.chain(in_service).filter(reached).map(|made| (made, made)).collect();
     edges.push((first_full, first_full));
     worst_minutes(edges, view.now)
 }

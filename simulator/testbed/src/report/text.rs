@@ -133,7 +133,7 @@ impl Report {
             let reached = losses.clone().map(|loss| loss.reached_minutes.unwrap_or(u64::MAX)).max();
             let reached = reached.filter(|&minutes| minutes != u64::MAX);
             let broken = losses.filter(|loss| !loss.holds()).count();
-            write!(f, "  {name:<36}{:>8} min", promised)?;
+            write!(f, "  {name:<36}{promised:>8} min")?;
             match reached {
                 Some(minutes) => write!(f, "{minutes:>6} min")?,
                 None => write!(f, "{:>10}", "no full")?,

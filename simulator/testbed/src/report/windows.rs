@@ -66,8 +66,8 @@ pub(super) fn databases(scenario: &Scenario, view: &View, claims: Claims) -> Vec
         .zip(claims)
         .map(|(database, (window, _))| DatabaseReport {
             instance: database.head.instance.clone(),
+            rpo: rpo::reached(scenario, view, database, &window),
             window,
-            rpo: rpo::reached(scenario, view, database),
         })
         .collect()
 }

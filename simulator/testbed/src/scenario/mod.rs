@@ -217,8 +217,8 @@ impl Scenario {
         }
         let mut names: Vec<&str> = self.instances.iter().map(|instance| instance.name.as_str()).collect();
         names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(format!("instance: two are called {}", pair[0]));
+        if let Some([name, _]) = names.array_windows().find(|[one, other]| one == other) {
+            return Err(format!("instance: two are called {name}"));
         }
         for instance in &self.instances {
             if instance.mib_per_second == 0 {

@@ -7,6 +7,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failed test")]
 
 mod calm;
+mod chains;
+mod history;
+mod killed;
+mod region;
 mod replies;
+mod runs;
 mod story;
+mod sweep;
 mod trouble;
+mod zz;

@@ -28,6 +28,7 @@ pub(crate) struct Story {
     pub(crate) every_minutes: u32,
     pub(crate) rpo_instance_minutes: u32,
     pub(crate) bucket_region: &'static str,
+    pub(crate) multi_az: &'static str,
     pub(crate) backup_window: &'static str,
     pub(crate) mib_per_second: u32,
     pub(crate) databases: String,
@@ -41,6 +42,7 @@ impl Story {
             every_minutes: 120,
             rpo_instance_minutes: 300,
             bucket_region: "eu-west-1",
+            multi_az: "single_az",
             backup_window: "03:00-03:30",
             mib_per_second: 200,
             databases: database("orders", 8) + &database("parts", 2),
@@ -60,7 +62,7 @@ impl Story {
 
     fn text(&self) -> String {
         let Self { seed, every_minutes, rpo_instance_minutes, .. } = self;
-        let Self { bucket_region, backup_window, mib_per_second, databases, .. } = self;
+        let Self { bucket_region, multi_az, backup_window, mib_per_second, databases, .. } = self;
         format!(
             r#"
             name = "spine"
@@ -83,7 +85,7 @@ impl Story {
             region = "{bucket_region}"
             [[instance]]
             name = "{INSTANCE}"
-            multi_az = "single_az"
+            multi_az = "{multi_az}"
             backup_window = "{backup_window}"
             maintenance_window = "sun:04:30-sun:05:00"
             retention_days = 7

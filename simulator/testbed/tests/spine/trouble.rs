@@ -96,5 +96,11 @@ pub(crate) fn later(minutes: i64) -> Verdict {
 
 /// Every way in which a call can go wrong for good or be repeated.
 pub(crate) fn troubles() -> [Verdict; 5] {
-    [throttled(), Verdict::LoseReply, Verdict::Duplicate, Verdict::Crash(Moment::Before), Verdict::Crash(Moment::After)]
+    [
+        throttled(),
+        Verdict::LoseReply,
+        Verdict::Duplicate,
+        Verdict::Crash(Moment::Before),
+        Verdict::Crash(Moment::After),
+    ]
 }

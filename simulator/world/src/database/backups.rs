@@ -30,6 +30,7 @@ pub(crate) struct RunningBackup {
     /// The base as it was at the start, for a differential.
     base: Option<DifferentialBase>,
     kind: BackupKind,
+    serial: u64,
 }
 
 /// What kind of full it is, beside its letter.
@@ -66,7 +67,7 @@ impl Database {
         let checkpoint = before.lsn.with_slot(slot);
         let first =
             if open == 0 || back.lsn >= before.lsn { Position { lsn: checkpoint, ..before } } else { back };
-        RunningBackup { checkpoint, first, start: at, base: self.base, kind }
+        RunningBackup { checkpoint, first, start: at, base: self.base, kind, serial: self.serial }
     }
 
     /// Ends a full or differential: its file, and the changes it makes.
@@ -78,7 +79,7 @@ impl Database {
         flavour: Flavour,
         at: Ms,
     ) -> BackupFile {
-        let mut stream = self.backup_stream(seed, Purpose::Guid);
+        let mut stream = Stream::of(seed, Purpose::Guid, &[u64::from(self.id.0), running.serial]);
         let uuid = stream.guid();
         let (_, end) = branches.consume(self.branch, at, stream.between(2, 12).unsigned_abs());
         let fork = self.fork_at(at).guid;

@@ -1,0 +1,122 @@
+//! What could start now: the tasks that wait, weighed against each other, against slots and windows.
+//!
+//! Gathers what `domain::slots` needs to decide; decides nothing itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::calendar::{Span, occurrences};
+use domain::facts::DatabaseState;
+use domain::inventory::{Database, LastFull};
+use domain::policy::Policy;
+use domain::slots::{Candidate, Decision, decide, full_duration};
+use domain::task::{Kind, Task};
+use jiff::{SignedDuration, Timestamp};
+use ports::store::Versioned;
+
+use crate::scope::{Scope, same_name};
+
+/// A task that waits, with the record of its database.
+pub(crate) struct Open {
+    pub(crate) task: Versioned<Task>,
+    pub(crate) database: Versioned<Database>,
+}
+
+/// What could start, weighed.
+pub(crate) struct Chosen<'a> {
+    scope: &'a Scope,
+    now: Timestamp,
+    live: &'a [DatabaseState],
+    windows: Vec<Span>,
+    open: BTreeMap<String, Open>,
+}
+
+/// How far ahead windows are looked at: a day of waiting, and the longest full after it.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 8);
+
+impl<'a> Chosen<'a> {
+    pub(crate) fn new(scope: &'a Scope, now: Timestamp, live: &'a [DatabaseState]) -> Self {
+        let facts = scope.instance.record.facts.as_ref().map(|(_, facts)| facts);
+        let until = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+        let backup = facts.and_then(|facts| facts.backup_window);
+        let maintenance = facts.and_then(|facts| facts.maintenance_window);
+        let daily = backup.map(|window| occurrences(now, until, |at| window.current_or_next(at)));
+        let weekly = maintenance.map(|window| occurrences(now, until, |at| window.current_or_next(at)));
+        let windows = daily.into_iter().chain(weekly).flatten().collect();
+        Self { scope, now, live, windows, open: BTreeMap::new() }
+    }
+
+    /// The live database of a name: the very name, or the only one that differs by case.
+    pub(crate) fn live(&self, name: &str) -> Option<&'a DatabaseState> {
+        let exact = self.live.iter().find(|live| live.name == name);
+        exact.or_else(|| {
+            let mut alike = self.live.iter().filter(|live| same_name(&live.name, name));
+            alike.next().filter(|_| alike.next().is_none())
+        })
+    }
+
+    /// Takes the tasks that wait, each with the head of its database. Returns those whose database has none.
+    pub(crate) fn weigh(
+        &mut self,
+        waiting: Vec<Versioned<Task>>,
+        heads: Vec<Versioned<Database>>,
+    ) -> Vec<Versioned<Task>> {
+        let heads: BTreeMap<String, Versioned<Database>> =
+            heads.into_iter().map(|head| (head.record.name.clone(), head)).collect();
+        let mut orphans = Vec::new();
+        for task in waiting {
+            match heads.get(&task.record.database).cloned() {
+                Some(database) => {
+                    self.open.insert(task.record.key.clone(), Open { task, database });
+                }
+                None => orphans.push(task),
+            }
+        }
+        orphans
+    }
+
+    /// What to do with each of them, in the order in which to start.
+    pub(crate) fn decide(&mut self, busy: BTreeSet<String>, outstanding: u32) -> Vec<(Open, Decision)> {
+        let candidates = self.open.values().map(|open| self.candidate(open)).collect();
+        decide(candidates, busy, outstanding, &self.windows, self.now)
+            .into_iter()
+            .filter_map(|(candidate, decision)| Some((self.open.remove(&candidate.key)?, decision)))
+            .collect()
+    }
+
+    fn candidate(&self, open: &Open) -> Candidate {
+        let Open { task, database } = open;
+        let (task, database) = (&task.record, &database.record);
+        let risk = risk_per_mille(task, database, &self.scope.policy, self.now);
+        let speed = self.scope.instance.record.bytes_per_second;
+        let assumed = u64::from(self.scope.policy.assumed_mib_per_second) << 20;
+        let live = self.live(&task.database);
+        let size = live.and_then(|live| live.data_bytes).unwrap_or(0);
+        let size = size.max(database.last_full.as_ref().map_or(0, |full: &LastFull| full.size_bytes));
+        Candidate {
+            key: task.key.clone(),
+            database: task.database.clone(),
+            kind: task.kind,
+            risk_per_mille: risk,
+            not_before: task.not_before,
+            duration: match task.kind {
+                Kind::Full => full_duration(size, speed.unwrap_or(assumed)),
+                Kind::LogCopy => SignedDuration::ZERO,
+            },
+        }
+    }
+}
+
+/// What waiting risks. A log copy, or a full that begins or heals a chain: the exposure against the promised RPO. A full of
+/// the calendar: its delay against the week until the next one at the latest, because the logs go on without it.
+fn risk_per_mille(task: &Task, database: &Database, policy: &Policy, now: Timestamp) -> u64 {
+    let chain_holds = database.last_full.is_some() && database.broken.is_none();
+    let (waited, promised) = if task.kind == Kind::Full && chain_holds {
+        (now.duration_since(task.due_at), SignedDuration::from_hours(7 * 24))
+    } else {
+        let promised = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
+        // A database without any backup risks all it ever was: it comes before everybody else.
+        (database.exposure(now).unwrap_or(SignedDuration::from_hours(24 * 365)), promised)
+    };
+    let risk = waited.as_secs().max(0).saturating_mul(1_000) / promised.as_secs().max(1);
+    u64::try_from(risk).unwrap_or(0)
+}

@@ -1,0 +1,170 @@
+//! Chains that break, databases that become others: what cannot go on is named and healed by a full, and nothing is claimed
+//! that the contents do not give.
+
+use domain::coverage::Cause;
+use domain::task::Kind;
+use testbed::simulation::Simulation;
+use testbed::{Call, Verdict};
+use world::{DatabaseId, RecoveryModel};
+
+use crate::story::{
+    BUCKET, Story, assert_well, at, day, id_of, native, notes, objections, outcome, reported, tasks,
+};
+use crate::trouble::told_to_wait;
+
+/// Does something to `orders` at half past five.
+fn with(simulation: &mut Simulation, change: impl FnOnce(&mut world::World, DatabaseId) + 'static) {
+    simulation.bed().at(at("05:32"), move |bed| {
+        let id = id_of(bed, "orders");
+        change(&mut bed.world_mut(), id);
+    });
+}
+
+/// What became of the log copies of `orders`, other than success.
+fn odd_copies(view: &testbed::simulation::View) -> Vec<String> {
+    tasks(view, "orders", Kind::LogCopy)
+        .into_iter()
+        .map(outcome)
+        .filter(|outcome| outcome != "succeeded")
+        .collect()
+}
+
+#[test]
+fn a_chain_that_breaks_is_healed_by_a_full_and_the_hole_is_named() {
+    let mut simulation = Story::calm().simulation();
+    with(&mut simulation, |world, id| world.break_recovery_model(id, RecoveryModel::Simple));
+    let (report, view) = day(&mut simulation);
+    assert_eq!(objections(&report), [""; 0]);
+    assert!(view.open.is_empty());
+    let fulls = tasks(&view, "orders", Kind::Full);
+    assert_eq!(fulls.iter().map(|task| outcome(task)).collect::<Vec<_>>(), ["succeeded", "succeeded"]);
+    let healer = fulls[1];
+    let odd = odd_copies(&view);
+    assert_eq!(odd, ["skipped ChainBroken"], "one copy finds the break, the next ones go on behind the full");
+    assert_eq!(notes(healer), ["ChainBroken"], "the full says why it was taken");
+    let window = &reported(&report, "orders").window;
+    let [hole] = &window.holes[..] else { panic!("{:?}", window.holes) };
+    assert_eq!(hole.cause, Cause::LogGap);
+    let (Some(from), Some(to)) = (hole.from_lsn, hole.to_lsn) else { panic!("{hole:?}") };
+    assert!(from < to, "{hole:?}");
+    assert!(hole.from <= at("05:33") && hole.from > at("05:20"), "{hole:?}");
+    let native = native(&mut simulation, "orders", true);
+    assert_eq!(hole.to, native[1].ended_at.unwrap(), "from the full on everything can be restored again");
+    assert!(!hole.detail.is_empty() && !hole.repair.is_empty());
+    let rpo = reported(&report, "orders").rpo;
+    assert!(
+        rpo.instance.holds() && !rpo.damage.holds() && !report.holds,
+        "minutes of work were lost: {rpo:?}"
+    );
+    assert_eq!(reported(&report, "parts").window.holes, [], "the other database is not concerned");
+}
+
+#[test]
+fn somebody_elses_full_is_not_taken_for_ours() {
+    for copy_only in [false, true] {
+        let mut simulation = Story::calm().simulation();
+        // Ours ends in the second minute and is looked at in the seventh, because polls are put off; the other one ends in
+        // between, and so does a log file: a chain that was thought to begin with the other one would lack it.
+        let mut polls = 0;
+        simulation.bed().set_gate(move |call: &Call<'_>| {
+            let ours = call.name == "lambda.invoke" && call.function == "poll-tasks";
+            polls += u32::from(ours);
+            if ours && polls <= 5 { told_to_wait() } else { Verdict::Pass }
+        });
+        simulation.bed().at(at("00:06"), move |bed| {
+            let id = id_of(bed, "orders");
+            bed.world_mut().break_foreign_full(id, copy_only);
+        });
+        simulation.run_until(at("00:06:01"));
+        assert!(native(&mut simulation, "orders", true)[0].ended_at.is_some(), "the premise");
+        let (report, view) = day(&mut simulation);
+        assert_well(&report, &view);
+        let full = tasks(&view, "orders", Kind::Full)[0];
+        assert_eq!((outcome(full).as_str(), full.attempt), ("succeeded", 1), "copy-only {copy_only}");
+        let ended = native(&mut simulation, "orders", true)[0].ended_at.unwrap();
+        let begins = reported(&report, "orders").window.intervals[0].from;
+        assert_eq!(begins, ended, "the window begins with ours, copy-only {copy_only}");
+    }
+}
+
+#[test]
+fn a_database_restored_over_itself_is_another_one() {
+    let mut simulation = Story::calm().simulation();
+    with(&mut simulation, |world, id| {
+        world.break_restore_in_place(id, at("04:11")).unwrap();
+    });
+    let (report, view) = day(&mut simulation);
+    assert_eq!(objections(&report), [""; 0]);
+    assert!(view.open.is_empty());
+    assert_eq!(odd_copies(&view), ["skipped NewIncarnation"]);
+    let fulls = tasks(&view, "orders", Kind::Full);
+    assert_eq!(fulls.len(), 2);
+    assert_eq!((outcome(fulls[1]).as_str(), notes(fulls[1])), ("succeeded", vec!["NewIncarnation"]));
+    let window = &reported(&report, "orders").window;
+    let begins = window.intervals.iter().map(|interval| interval.from).min().unwrap();
+    assert!(begins > at("05:32"), "the new database has no past: {begins}");
+    assert_eq!(window.holes, []);
+    let edge = window.intervals.iter().map(|interval| interval.to).max().unwrap();
+    assert!(edge > at("23:45"), "{edge}");
+}
+
+/// Every claimed moment is restored from the vault and compared with what that database held, whatever it is called now.
+fn assert_claims_hold(simulation: &mut Simulation, report: &testbed::report::Report, id: DatabaseId) {
+    let window = reported(report, "orders").window.clone();
+    assert!(!window.intervals.is_empty());
+    let world = simulation.bed().world();
+    let judge = world.judge(BUCKET, "prod", id);
+    for interval in &window.intervals {
+        let middle = interval.from + interval.to.duration_since(interval.from) / 2;
+        for moment in [interval.from, middle, interval.to] {
+            let restored = judge.restore_to(moment).unwrap().content;
+            assert_eq!(Some(restored), world.truth(id, moment), "{moment}");
+        }
+    }
+}
+
+#[test]
+fn a_database_that_is_gone_is_named_and_what_is_in_the_vault_stays_true() {
+    type Change = fn(&mut world::World, DatabaseId);
+    let changes: [(&str, Change); 2] = [
+        ("dropped", |world, id| assert!(world.break_drop_database(id))),
+        ("renamed", |world, id| world.break_rename(id, "orders-2").unwrap()),
+    ];
+    for (what, change) in changes {
+        let mut simulation = Story::calm().simulation();
+        let id = id_of(simulation.bed(), "orders");
+        with(&mut simulation, change);
+        let (report, view) = day(&mut simulation);
+        // From 06:00 to 22:00 every copy says why it is none.
+        assert_eq!(odd_copies(&view), ["skipped DatabaseMissing"; 9], "{what}");
+        assert!(view.open.is_empty());
+        assert_eq!(tasks(&view, "orders", Kind::Full).len(), 1, "{what}: nothing is promoted");
+        assert_claims_hold(&mut simulation, &report, id);
+        let edge = reported(&report, "orders").window.intervals.last().unwrap().to;
+        assert!(edge < at("05:32"), "{what}: nothing is claimed of what came after: {edge}");
+        let others: Vec<String> =
+            objections(&report).into_iter().filter(|objection| !objection.contains("orders")).collect();
+        assert_eq!(others, [""; 0], "{what}: the other database is not concerned");
+        assert!(!report.holds, "{what}: its promise is broken");
+    }
+}
+
+#[test]
+fn a_file_that_vanishes_from_the_vault_makes_the_checkers_object() {
+    let mut simulation = Story::calm().simulation();
+    simulation.bed().at(at("12:00"), |bed| {
+        let key = {
+            let world = bed.world();
+            let keys = world.s3().list(BUCKET, "prod/logs/", None, 1_000).unwrap();
+            keys.objects[10].key.clone()
+        };
+        bed.world_mut().break_object(BUCKET, &key, world::Damage::Delete).unwrap();
+    });
+    let (report, _) = day(&mut simulation);
+    assert!(!report.holds);
+    let said = objections(&report);
+    assert!(
+        !said.is_empty() && said.iter().all(|objection| objection.starts_with("recoverability: ")),
+        "{said:?}"
+    );
+}

@@ -1,0 +1,104 @@
+//! Native tasks that somebody else ends or hides: the automated backup, a failover, a password that changes.
+
+use domain::backup::Evidence;
+use domain::task::Kind;
+use testbed::simulation::Simulation;
+
+use crate::story::{
+    INSTANCE, Story, assert_well, at, day, instance, minutes, native, notes, objections, outcome, reported,
+    runs, tasks,
+};
+
+#[test]
+fn a_full_killed_by_the_automated_backup_is_taken_again() {
+    // Thought to take 128 minutes at 40 MiB/s, it takes 256 at 20, and is under way when the window opens at 03:00.
+    let mut simulation = Story::slow(300, 20).simulation();
+    let (report, view) = day(&mut simulation);
+    assert_well(&report, &view);
+    let full = tasks(&view, "orders", Kind::Full)[0];
+    assert_eq!((outcome(full).as_str(), full.attempt), ("succeeded", 2));
+    assert!(notes(full).contains(&"AutomatedBackup"), "{:?}", full.notes);
+    let native = native(&mut simulation, "orders", true);
+    let [killed, taken] = &native[..] else { panic!("{native:?}") };
+    assert_eq!((killed.lifecycle, taken.lifecycle), (world::Lifecycle::Error, world::Lifecycle::Success));
+    assert_eq!(full.earlier_ids, [i64::from(killed.id)]);
+    assert!((at("03:00")..at("03:45")).contains(&killed.ended_at.unwrap()), "{killed:?}");
+    assert!(taken.created_at >= at("03:30"), "not again into the same window");
+    assert_ne!(killed.s3_arn, taken.s3_arn, "a folder of its own for each try");
+}
+
+#[test]
+fn a_password_that_changed_is_a_trouble_that_people_read() {
+    let mut simulation = Story::calm().simulation();
+    simulation.bed().at(at("01:00"), |bed| {
+        bed.world_mut().configure_instance("sales", |config| config.password = "another".to_owned());
+    });
+    simulation.run_until(at("03:00"));
+    let trouble = instance(simulation.bed()).trouble.unwrap();
+    assert!(!trouble.message.contains("simulated-sales"), "no secret in words: {}", trouble.message);
+    let failed =
+        runs(&mut simulation).iter().filter(|run| matches!(run.status, asl::Status::Failed { .. })).count();
+    assert!(failed >= 2, "tried again");
+    simulation.bed().world_mut().configure_instance("sales", |config| {
+        config.password = "simulated-sales".to_owned();
+    });
+    let (report, view) = day(&mut simulation);
+    assert_well(&report, &view);
+}
+
+fn failover(clock: &str) -> Simulation {
+    let mut story = Story::calm();
+    story.multi_az = "always_on";
+    let mut simulation = story.simulation();
+    simulation.bed().at(at(clock), |bed| assert!(bed.world_mut().break_failover(INSTANCE)));
+    simulation
+}
+
+#[test]
+fn a_full_that_a_failover_ends_is_taken_again() {
+    let mut simulation = failover("00:01");
+    let (report, view) = day(&mut simulation);
+    assert_well(&report, &view);
+    let full = tasks(&view, "orders", Kind::Full)[0];
+    assert_eq!((outcome(full).as_str(), full.attempt, full.earlier_ids.len()), ("succeeded", 2, 1));
+    assert!(!notes(full).is_empty(), "it says why");
+}
+
+#[test]
+fn a_log_copy_goes_on_after_a_failover() {
+    let mut simulation = failover("02:02");
+    let (report, view) = day(&mut simulation);
+    assert_well(&report, &view);
+    for database in ["orders", "parts"] {
+        let copies = tasks(&view, database, Kind::LogCopy);
+        assert!(copies.iter().all(|task| outcome(task) == "succeeded"), "{copies:?}");
+    }
+}
+
+#[test]
+fn a_full_whose_history_a_failover_took_away_is_a_point_until_the_next_one() {
+    // The full of orders ends at 00:01:35; before anybody looks, the other node takes over, and its msdb knows nothing of it.
+    let mut simulation = failover("00:02");
+    simulation.run_until(at("00:02"));
+    let first = native(&mut simulation, "orders", true)[0].clone();
+    assert!(first.ended_at.is_some(), "the premise");
+    let (report, view) = day(&mut simulation);
+    // What is not measured is not claimed, though brute force finds logs that fit: careful is the only thing to be called.
+    let careless: Vec<String> = objections(&report)
+        .into_iter()
+        .filter(|objection| !objection.ends_with("is not claimed, but can be restored"))
+        .collect();
+    assert_eq!(careless, [""; 0]);
+    let orders = view.databases.iter().find(|database| database.head.name == "orders").unwrap();
+    let evidence: Vec<Evidence> = orders.data.iter().map(|entry| entry.backup.evidence).collect();
+    assert_eq!(evidence, [Evidence::Task, Evidence::History]);
+    let window = &reported(&report, "orders").window;
+    let [point] = &window.points[..] else { panic!("{:?}", window.points) };
+    assert!(point.at.duration_since(first.ended_at.unwrap()).abs() < minutes(3), "{point:?}");
+    assert!(
+        window.intervals.iter().all(|interval| interval.from > point.at),
+        "no log is measured against it"
+    );
+    assert!(window.intervals.last().unwrap().to > at("23:45"), "the next full begins the chain");
+    assert!(view.open.is_empty());
+}
