@@ -39,7 +39,7 @@ START_SECONDS_MAX, RUN_SECONDS_MAX = 60, 60
 # Answers of the functions that are not deployed, state by state, call by call.
 ANSWERS = {
     "TakeLease": [{"outcome": "taken", "round": 0}],
-    "PlanBackups": [{"outcome": "work", "planned": 1, "open": 1}],
+    "PlanBackups": [{"outcome": "work", "planned": 1, "open": 1, "next_due_at": "2100-01-01T00:00:00Z"}],
     "CheckChains": [{"admitted": 1, "skipped": 0, "promoted": 0, "held": 0}] * 2,
     "DispatchTasks": [{"dispatched": 1, "wait_seconds": 120}, {"dispatched": 0, "wait_seconds": 120}],
     "PollTasks": [

@@ -101,7 +101,12 @@ fn outcomes() -> BTreeMap<&'static str, Vec<String>> {
         ("instance.IsThereWork", vec![json(&PlanOutcome::Work), json(&PlanOutcome::Idle)]),
         (
             "instance.HowToGoOn",
-            vec![json(&PollOutcome::Again), json(&PollOutcome::Drained), json(&PollOutcome::HandOver)],
+            vec![
+                json(&PollOutcome::Again),
+                json(&PollOutcome::Plan),
+                json(&PollOutcome::Drained),
+                json(&PollOutcome::HandOver),
+            ],
         ),
     ])
 }

@@ -150,7 +150,7 @@ pub fn admit_log_copy(
 /// must hold that LSN (it began before the full ended).
 fn range_of(name: &str, goes_on_at: crate::lsn::Lsn, exact: bool, files: &[LogFile]) -> Verdict<FileRange> {
     let Some(first) = files.first() else {
-        return Verdict::Skip(Reason::new(
+        return Verdict::Defer(Reason::new(
             Class::Wait,
             "NoNewLogs",
             format!("the service lists no new log of {name}"),
@@ -270,12 +270,12 @@ mod tests {
             (true, None, "0 1 2 3", "1-3"),
             (true, None, "1 2", "1-2"),
             (true, None, "2 3", "full ChainBroken"),
-            (true, None, "0", "skip NoNewLogs"),
+            (true, None, "0", "defer NoNewLogs"),
             (true, None, "0 =1 =2", "1-2"),
             (true, None, "|1 2", "1-2"),
             (true, Some(20), "2 3 4", "2-4"),
             (true, Some(20), "3 4", "full ChainBroken"),
-            (true, Some(20), "", "skip NoNewLogs"),
+            (true, Some(20), "", "defer NoNewLogs"),
             (true, Some(20), "|2 3", "full ChainBroken"),
             (true, Some(20), "2 3 |4 5", "2-3"),
             (true, Some(20), "2 3 5", "2-3"),

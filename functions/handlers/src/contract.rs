@@ -139,6 +139,8 @@ pub struct PlanBackupsOutput {
     pub planned: u32,
     /// Open tasks, these included.
     pub open: u32,
+    /// When more becomes due: a run that is still at work then plans again.
+    pub next_due_at: Timestamp,
 }
 
 /// Whether there is work.
@@ -184,6 +186,9 @@ pub struct PollTasksInput {
     pub run: InstanceRun,
     /// Rounds so far.
     pub round: u32,
+    /// When more becomes due, as the last planning said.
+    #[serde(default)]
+    pub next_due_at: Option<Timestamp>,
 }
 
 /// Output of `poll-tasks`.
@@ -205,16 +210,18 @@ pub struct PollTasksOutput {
 pub enum PollOutcome {
     /// Another round.
     Again,
+    /// Another round, and more has become due: a long task must not hold up what others wait for.
+    Plan,
     /// Nothing left that could be done now.
     Drained,
     /// The history of this execution grows long: a successor takes over.
     HandOver,
 }
 
-/// Rounds of one execution. A round enters and leaves five states, 26 history events without retries; a Standard execution
-/// fails at 25,000 (developer guide, "Quotas"), so even a round in which every call is retried five times fits.
+/// Rounds of one execution. A round enters and leaves at most seven states, 33 history events without retries; a Standard execution
+/// fails at 25,000 (developer guide, "Quotas"), so even rounds in which every call is tried three times fit.
 pub const ROUNDS_MAX: u32 = 200;
-const _: () = assert!(ROUNDS_MAX * 26 * 4 < 25_000);
+const _: () = assert!(ROUNDS_MAX * 33 * 3 < 25_000);
 
 /// When somebody should look at an instance whose run ended in trouble.
 pub fn after_trouble(now: Timestamp) -> Timestamp {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use domain::reason::Reason;
-use domain::schedule::due;
+use domain::schedule::{due, next_due};
 use domain::task::{Kind, Task};
 use ports::Clock;
 use ports::store::{ReadItems, Versioned, WriteItems};
@@ -51,6 +51,6 @@ impl<S: ReadItems + WriteItems, C: Clock> Handler for PlanBackups<S, C> {
         commit_groups(&self.store, groups).await?;
         let open = planned.saturating_add(u32::try_from(open.len()).unwrap_or(u32::MAX));
         let outcome = if open == 0 { PlanOutcome::Idle } else { PlanOutcome::Work };
-        Ok(PlanBackupsOutput { outcome, planned, open })
+        Ok(PlanBackupsOutput { outcome, planned, open, next_due_at: next_due(&scope.policy, now)? })
     }
 }

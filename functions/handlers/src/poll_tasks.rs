@@ -58,16 +58,17 @@ where
             finished: 0,
             outstanding: 0,
         };
-        let asked = tasks.iter().any(|task| matches!(task.record.state, State::Submitted { .. }));
-        if asked {
-            self.follow(&input.run, tasks, &mut said).await?;
-        } else {
-            said.outcome = self.outcome(&tasks, &said);
-            return Ok(said);
+        let mut plan_at = input.next_due_at.unwrap_or(Timestamp::MAX);
+        let mut open = tasks;
+        if open.iter().any(|task| matches!(task.record.state, State::Submitted { .. })) {
+            if self.follow(&input.run, open, &mut said).await? {
+                // A full makes the first log copy due, or the first after a break.
+                plan_at = self.clock.now();
+            }
+            // Read again: what just ended may have been put back for another try.
+            open = open_tasks(&self.store, &input.run.instance).await?;
         }
-        // Read again: what just ended may have been put back for another try.
-        let tasks = open_tasks(&self.store, &input.run.instance).await?;
-        said.outcome = self.outcome(&tasks, &said);
+        said.outcome = self.outcome(&open, &said, plan_at);
         Ok(said)
     }
 }
@@ -89,7 +90,7 @@ where
     }
 
     /// Whether another round can do anything before the next look would be due anyway.
-    fn outcome(&self, tasks: &[Versioned<Task>], said: &PollTasksOutput) -> PollOutcome {
+    fn outcome(&self, tasks: &[Versioned<Task>], said: &PollTasksOutput, plan_at: Timestamp) -> PollOutcome {
         let soon = self
             .clock
             .now()
@@ -103,16 +104,18 @@ where
         match active {
             false => PollOutcome::Drained,
             true if said.round >= ROUNDS_MAX => PollOutcome::HandOver,
+            true if self.clock.now() >= plan_at => PollOutcome::Plan,
             true => PollOutcome::Again,
         }
     }
 
+    /// Folds the service's answers into the tasks. `true`: a full came about.
     async fn follow(
         &self,
         run: &InstanceRun,
         tasks: Vec<Versioned<Task>>,
         said: &mut PollTasksOutput,
-    ) -> Result<(), Reason>
+    ) -> Result<bool, Reason>
     where
         Q: OpenSession,
         Q::Session: ReadClock + ReadTasks + ReadHistory + ReadLogFiles,
@@ -126,6 +129,7 @@ where
         let offset = clock.local.duration_since(clock.utc.to_zoned(jiff::tz::TimeZone::UTC).datetime());
         let rows = session.tasks(scope.instance.record.tasks_from).await?;
         let mut speed = scope.instance.record.bytes_per_second;
+        let mut full = false;
         let unsettled = tasks.iter().any(|task| matches!(task.record.state, State::Intended { .. }));
         for task in tasks {
             let State::Submitted { request, task_id, at } = task.record.state.clone() else { continue };
@@ -154,6 +158,7 @@ where
                     )
                     .await
                     .map(|(writes, measured)| {
+                        full = true;
                         speed = blend(speed, measured);
                         writes
                     })
@@ -177,7 +182,8 @@ where
         }
         // Whoever settles an intent looks for its task among those that are read: it must not fall out of the range.
         let rows = if unsettled { &[] } else { rows.as_slice() };
-        self.remember(&mut scope.instance, rows, speed).await
+        self.remember(&mut scope.instance, rows, speed).await?;
+        Ok(full)
     }
 
     /// Ends a task together with everything that it leaves behind.

@@ -8,7 +8,7 @@ use testbed::{Call, Verdict};
 use world::{DatabaseId, RecoveryModel};
 
 use crate::story::{
-    BUCKET, Story, assert_well, at, day, id_of, native, notes, objections, outcome, reported, tasks,
+    BUCKET, Story, assert_well, at, copies, day, id_of, native, notes, objections, outcome, reported, tasks,
 };
 use crate::trouble::told_to_wait;
 
@@ -22,11 +22,7 @@ fn with(simulation: &mut Simulation, change: impl FnOnce(&mut world::World, Data
 
 /// What became of the log copies of `orders`, other than success.
 fn odd_copies(view: &testbed::simulation::View) -> Vec<String> {
-    tasks(view, "orders", Kind::LogCopy)
-        .into_iter()
-        .map(outcome)
-        .filter(|outcome| outcome != "succeeded")
-        .collect()
+    copies(view, "orders").into_iter().filter(|outcome| outcome != "succeeded").collect()
 }
 
 #[test]

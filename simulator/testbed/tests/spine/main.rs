@@ -16,4 +16,3 @@ mod runs;
 mod story;
 mod sweep;
 mod trouble;
-mod zz;

@@ -4,7 +4,10 @@
 use domain::task::Kind;
 use testbed::{Call, Verdict};
 
-use crate::story::{Story, assert_well, at, day, minutes, native, notes, objections, outcome, runs, tasks};
+use crate::story::{
+    Story, assert_nothing_was_asked_twice, assert_well, at, day, minutes, native, notes, objections, outcome,
+    runs, tasks,
+};
 use crate::trouble::{Place, later, reset_before, strike, throttled};
 
 const BACKUP: &str = "sql.rds_backup_database";
@@ -26,10 +29,7 @@ fn a_lost_reply_is_no_second_request() {
                 "{call} {nth}: adopted, {task:?}"
             );
         }
-        let asked: usize =
-            ["orders", "parts"].map(|name| native(&mut simulation, name, true).len()).iter().sum();
-        assert_eq!(asked, 2, "{call} {nth}");
-        assert_eq!(report.work.native_tasks, 26, "{call} {nth}: 2 fulls and 2 x 12 copies");
+        assert_nothing_was_asked_twice(&report);
     }
 }
 
@@ -45,9 +45,9 @@ fn a_request_that_never_arrived_is_asked_once_more() {
             let again: Vec<_> = view.done.iter().filter(|task| task.attempt > 1).collect();
             assert_eq!(again.len(), 1, "{call}");
             assert_eq!((again[0].kind, again[0].attempt), (kind, 2));
-            assert_eq!(notes(again[0]), ["NeverArrived"]);
+            assert_eq!(notes(again[0]).last(), Some(&"NeverArrived"));
             assert!(again[0].earlier_ids.is_empty(), "the service never gave it an id");
-            assert_eq!(report.work.native_tasks, 26, "asked exactly once in the end");
+            assert_nothing_was_asked_twice(&report);
         }
     }
 }

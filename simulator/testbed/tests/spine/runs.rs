@@ -195,7 +195,11 @@ fn a_late_invocation_of_an_old_generation_changes_nothing() {
     for (function, input, expected) in [
         ("plan-backups", input(&[]), "LeaseLost"),
         ("check-chains", input(&[]), "LeaseLost"),
-        ("poll-tasks", input(&[("round", json!(7))]), "LeaseLost"),
+        (
+            "poll-tasks",
+            input(&[("round", json!(7)), ("next_due_at", json!("2026-11-16T04:00:00Z"))]),
+            "LeaseLost",
+        ),
         ("dispatch-tasks", input(&[]), "LeaseLost"),
         ("run-lease", input(&[("action", json!("take"))]), "held"),
         ("run-lease", input(&[("action", json!("release"))]), "released"),

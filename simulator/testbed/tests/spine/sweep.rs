@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use domain::catalogue::{DataBackup, LogDay};
-use domain::inventory::{Database, databases_partition};
+use domain::inventory::{Database, Lineage, databases_partition};
 use domain::record::Record;
 use domain::task::{Kind, Task, done_partition, open_partition};
 use jiff::Timestamp;
@@ -15,8 +15,9 @@ use testbed::checkers;
 use testbed::report::windows::{bare, claims};
 use testbed::simulation::{DatabaseView, Simulation, View};
 use testbed::{Testbed, Verdict};
+use world::DatabaseConfig;
 
-use crate::story::{INSTANCE, Story, at, database, instance, minutes, outcome};
+use crate::story::{INSTANCE, Story, at, database, id_of, instance, minutes, outcome};
 use crate::trouble::{Made, Place, listen, strike, throttled, troubles};
 
 /// How often each name of a call is troubled.
@@ -26,7 +27,21 @@ fn story() -> Simulation {
     let mut story = Story::calm();
     story.every_minutes = 60;
     story.databases = database("orders", 1) + &database("parts", 1);
-    story.simulation()
+    let mut simulation = story.simulation();
+    // Databases an hour old: the service lists a dozen log files of each and not two thousand, which is what takes time.
+    let start = simulation.scenario().start;
+    for name in ["orders", "parts"] {
+        let id = id_of(simulation.bed(), name);
+        let mut world = simulation.bed().world_mut();
+        assert!(world.break_drop_database(id));
+        let config = DatabaseConfig {
+            size_bytes: 1 << 30,
+            created_at: Some(start - minutes(60)),
+            ..DatabaseConfig::named(name)
+        };
+        world.add_database(INSTANCE, &config).unwrap();
+    }
+    simulation
 }
 
 fn end() -> Timestamp {
@@ -48,7 +63,7 @@ fn view(bed: &Testbed) -> View {
     let databases = records::<Database>(bed, &databases_partition(INSTANCE), "")
         .into_iter()
         .map(|head| {
-            let partition = head.lineage.as_ref().map(|lineage| lineage.partition()).unwrap_or_default();
+            let partition = head.lineage.as_ref().map(Lineage::partition).unwrap_or_default();
             let data = records::<DataBackup>(bed, &partition, "data#");
             let logs = records::<LogDay>(bed, &partition, "log#");
             DatabaseView { head, data, logs, in_service: Vec::new() }
@@ -146,7 +161,6 @@ fn sweep(places: &[Place]) -> usize {
         }
     }
     assert!(failures.is_empty(), "{} of {stories} stories:\n{}", failures.len(), failures.join("\n"));
-    println!("{stories} stories");
     stories
 }
 
@@ -166,8 +180,8 @@ fn dispatch_tasks_survives_every_trouble_at_every_call_of_its_first_invocation()
     for place in &places {
         *names.entry(&place.call).or_default() += 1;
     }
-    // Two tasks: intent and id of each, and the target of log copies.
-    assert_eq!((names["store.commit"], names["sql.rds_backup_database"]), (5, 2), "{names:?}");
+    // Two tasks: intent and id of each.
+    assert_eq!((names["store.commit"], names["sql.rds_backup_database"]), (4, 2), "{names:?}");
     assert!(sweep(&places) > 50);
 }
 
@@ -216,7 +230,7 @@ fn functions_that_are_invoked_twice_do_nothing_twice() {
         simulation.run_until(end());
         assert_eq!(wrong(&mut simulation), [""; 0], "{function}");
         let made: BTreeMap<&str, u64> = simulation.bed().invocations().collect();
-        assert!(made[function] >= 6 && made[function] % 2 == 0, "{function}: {made:?}");
+        assert!(made[function] >= 4 && made[function].is_multiple_of(2), "{function}: {made:?}");
     }
 }
 
