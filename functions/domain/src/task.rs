@@ -150,7 +150,7 @@ pub enum State {
         request: Request,
         /// Its id.
         task_id: TaskId,
-        /// When we learned the id.
+        /// When the intent was written: what the task made is looked for from then on.
         at: Timestamp,
     },
     /// Ended.

@@ -164,3 +164,21 @@ fn a_file_that_vanishes_from_the_vault_makes_the_checkers_object() {
         "{said:?}"
     );
 }
+
+#[test]
+fn a_full_of_hours_keeps_nobody_elses_logs_from_the_vault() {
+    // 400 GiB at 15 MiB/s take seven and a half hours. The service sets up log copies only while no task is pending, so the
+    // set-up must come before the full.
+    let mut story = Story::slow(400, 15);
+    story.every_minutes = 120;
+    story.rpo_instance_minutes = 300;
+    story.backup_window = "20:00-20:30";
+    let (report, view) = day(&mut story.simulation());
+    let full = tasks(&view, "orders", Kind::Full)[0];
+    assert_eq!((outcome(full).as_str(), full.attempt), ("succeeded", 1));
+    let copies = copies(&view, "parts");
+    assert!(copies.len() >= 11 && copies.iter().all(|outcome| outcome == "succeeded"), "{copies:?}");
+    let rpo = reported(&report, "parts").rpo.instance;
+    assert!(rpo.holds(), "{rpo:?}");
+    assert!(reported(&report, "parts").window.holes.is_empty());
+}
