@@ -162,7 +162,7 @@ def records(instance, bucket, key_arn):
         "instance": {
             "name": instance, "host": "127.0.0.1", "port": 1433, "policy": f"policy-{instance}",
             "vault": f"vault-{instance}", "secret_arn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{instance}",
-            "facts": None, "utc_offset_minutes": None, "bytes_per_second": None, "due_at": None, "trouble": None,
+            "facts": None, "bytes_per_second": None, "due_at": None, "trouble": None,
             "tasks_from": 0,
         },
         "policy": {

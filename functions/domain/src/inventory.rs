@@ -55,8 +55,6 @@ pub struct Instance {
     pub vault: String,
     /// What the control plane said last, with the time it said so.
     pub facts: Option<(Timestamp, InstanceFacts)>,
-    /// Minutes by which the server's local time is ahead of UTC, as last calibrated.
-    pub utc_offset_minutes: Option<i32>,
     /// Bytes of database a native full backup of this instance gets through in a second, as measured on the last ones.
     pub bytes_per_second: Option<u64>,
     /// Where the service copies logs to, as we last set or saw it.

@@ -78,6 +78,13 @@ pub struct TaskRow {
     pub s3_arn: Option<String>,
 }
 
+impl TaskRow {
+    /// Whether the task waits or runs. One of a lifecycle that we do not know may.
+    pub fn is_unfinished(&self) -> bool {
+        self.lifecycle.is_none_or(|lifecycle| !lifecycle.is_final())
+    }
+}
+
 /// What a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

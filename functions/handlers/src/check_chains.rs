@@ -11,7 +11,7 @@ use domain::facts::DatabaseState;
 use domain::inventory::Database;
 use domain::paths::{S3Arn, backup_folder, backup_key};
 use domain::policy::Policy;
-use domain::reason::{Class, Reason};
+use domain::reason::Reason;
 use domain::request::{CopyLogs, NativeBackup};
 use domain::schedule::DueItem;
 use domain::slots::Decision;
@@ -23,6 +23,7 @@ use ports::{Clock, Fault};
 
 use crate::choose::{Chosen, Open};
 use crate::contract::{CheckChainsOutput, InstanceRun, check_schema};
+use crate::finish::unprotected;
 use crate::handler::Handler;
 use crate::scope::{Scope, check_lease, commit_groups, end_task, open_tasks};
 
@@ -66,18 +67,15 @@ where
         let scope = Scope::load(&self.store, &input.instance).await?;
         let mut session = self.servers.open(&scope.endpoint()).await?;
         let rows = session.tasks(scope.instance.record.tasks_from).await?;
-        let live =
-            rows.iter().filter(|row| row.lifecycle.is_none_or(|lifecycle| !lifecycle.is_final())).count();
+        let unfinished = || rows.iter().filter(|row| row.is_unfinished());
         // An intent whose call never arrived is not on the server; it will want a place all the same.
         let intended =
             asked.iter().filter(|task| matches!(task.record.state, State::Intended { .. })).count();
-        let outstanding = u32::try_from(live + intended).unwrap_or(u32::MAX);
-        let unfinished =
-            rows.iter().filter(|row| row.lifecycle.is_none_or(|lifecycle| !lifecycle.is_final()));
+        let outstanding = u32::try_from(unfinished().count() + intended).unwrap_or(u32::MAX);
         let busy: BTreeSet<String> = asked
             .iter()
             .map(|task| task.record.database.clone())
-            .chain(unfinished.filter_map(|row| row.database.clone()))
+            .chain(unfinished().filter_map(|row| row.database.clone()))
             .collect();
         let databases = session.databases().await?;
 
@@ -91,7 +89,7 @@ where
         let mut groups = Vec::new();
         for orphan in chosen.weigh(waiting, crate::scope::databases(&self.store, &input.instance).await?) {
             said.skipped += 1;
-            groups.push(unprotected(&orphan, now)?);
+            groups.push(orphaned(&orphan, now)?);
         }
         for (mut open, decision) in chosen.decide(busy, outstanding) {
             let writes = match decision {
@@ -232,15 +230,8 @@ fn skip(
 }
 
 /// A task of a database that nobody protects any more ends with that reason.
-fn unprotected(task: &Versioned<Task>, now: Timestamp) -> Result<Vec<Write>, Reason> {
-    let Task { instance, database, .. } = &task.record;
-    let reason = Reason::new(
-        Class::Human,
-        "RecordMissing",
-        format!("the store has no database {database} of {instance}"),
-    )
-    .guidance("enrol the database again if it shall be protected");
-    let done = task.record.ended(Outcome::Skipped(reason), now, None)?;
+fn orphaned(task: &Versioned<Task>, now: Timestamp) -> Result<Vec<Write>, Reason> {
+    let done = task.record.ended(Outcome::Skipped(unprotected(&task.record)), now, None)?;
     Ok(end_task(task, done)?.to_vec())
 }
 

@@ -8,7 +8,7 @@
 use domain::inventory::Instance;
 use domain::reason::{Class, Reason};
 use domain::slots::QUEUE_DEPTH;
-use domain::task::{Kind, Lifecycle, Outcome, Request, State, Task, TaskId, TaskRow};
+use domain::task::{Kind, Outcome, Request, State, Task, TaskId, TaskRow};
 use jiff::{SignedDuration, Timestamp};
 use ports::server::{Fence, LogCopyTarget, OpenSession, ReadTasks, SubmitTasks};
 use ports::store::{ReadItems, Versioned, WriteItems};
@@ -106,7 +106,7 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
         let above = rows.last().map_or(scope.instance.record.tasks_from.saturating_sub(1), |row| row.id);
         // The service takes the target of log copies only while no task is pending, and a full may be pending for hours: it
         // is set before the first full is asked for, though no log waits yet.
-        let idle = rows.iter().all(|row| row.lifecycle.is_some_and(Lifecycle::is_final));
+        let idle = !rows.iter().any(TaskRow::is_unfinished);
         let copies = ready.iter().any(|task| task.record.kind == Kind::LogCopy);
         let target = if copies || idle { self.log_copy_target(session, &mut scope).await? } else { Ok(()) };
         let mut dispatched = 0;

@@ -65,26 +65,30 @@ impl Asked {
     }
 }
 
-/// The head of a task's database.
-pub(crate) async fn head(store: &impl ReadItems, task: &Task) -> Result<Versioned<Database>, Reason> {
-    load(store, database_key(&task.instance, &task.database)).await?.ok_or_else(|| {
-        Reason::new(
-            Class::Human,
-            "RecordMissing",
-            format!("the store has no database {} of {}", task.database, task.instance),
-        )
-    })
+/// The head of a task's database, while somebody protects it.
+async fn find_head(store: &impl ReadItems, task: &Task) -> Result<Option<Versioned<Database>>, Reason> {
+    Ok(load(store, database_key(&task.instance, &task.database)).await?)
+}
+
+async fn head(store: &impl ReadItems, task: &Task) -> Result<Versioned<Database>, Reason> {
+    find_head(store, task).await?.ok_or_else(|| unprotected(task))
+}
+
+/// Why a task of a database without a record ends.
+pub(crate) fn unprotected(task: &Task) -> Reason {
+    let Task { instance, database, .. } = task;
+    Reason::new(Class::Human, "RecordMissing", format!("the store has no database {database} of {instance}"))
+        .guidance("enrol the database again if it shall be protected")
 }
 
 /// The write that says that a moment of the schedule was answered; none when nobody protects the database any more.
 pub(crate) async fn answer(store: &impl ReadItems, task: &Task, good: bool) -> Result<Vec<Write>, Reason> {
-    let head: Option<Versioned<Database>> = load(store, database_key(&task.instance, &task.database)).await?;
-    let Some(mut head) = head else { return Ok(Vec::new()) };
+    let Some(mut head) = find_head(store, task).await? else { return Ok(Vec::new()) };
     settle(&mut head.record, task, good);
     Ok(vec![head.put()?])
 }
 
-pub(crate) fn settle(head: &mut Database, task: &Task, good: bool) {
+fn settle(head: &mut Database, task: &Task, good: bool) {
     head.answered.answer(task.kind, task.due_at);
     head.failures = if good { 0 } else { head.failures.saturating_add(1) };
 }

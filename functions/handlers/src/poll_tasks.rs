@@ -223,10 +223,7 @@ where
         rows: &[TaskRow],
         speed: Option<u64>,
     ) -> Result<(), Reason> {
-        let unfinished = rows
-            .iter()
-            .find(|row| row.lifecycle.is_none_or(|lifecycle| !lifecycle.is_final()))
-            .map(|row| row.id);
+        let unfinished = rows.iter().find(|row| row.is_unfinished()).map(|row| row.id);
         let from = unfinished.or(rows.last().map(|row| row.id + 1)).unwrap_or(instance.record.tasks_from);
         if from == instance.record.tasks_from && speed == instance.record.bytes_per_second {
             return Ok(());

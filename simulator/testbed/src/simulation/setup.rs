@@ -111,7 +111,6 @@ pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), Simulati
                 policy: scenario.policy.name.clone(),
                 vault: scenario.vault.name.clone(),
                 facts: None,
-                utc_offset_minutes: None,
                 bytes_per_second: None,
                 log_copy_target: None,
                 tasks_from: 1,
