@@ -17,7 +17,7 @@
 //! - A clock that jumped back makes no interval shorter: its end is the latest end of its logs.
 
 mod holes;
-mod rows;
+pub(crate) mod rows;
 mod sweep;
 mod timeline;
 
@@ -171,7 +171,7 @@ pub struct Report {
 }
 
 /// RFC 3339 UTC with a fraction: milliseconds, or nanoseconds where the time has them.
-fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&written(*at))
 }
 
@@ -268,7 +268,7 @@ pub fn report(history: &History, now: Timestamp, select: impl Fn(&Lineage) -> bo
 }
 
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 #[cfg(test)]
 mod speed;
 #[cfg(test)]

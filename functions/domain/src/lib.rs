@@ -19,6 +19,7 @@ pub mod reason;
 pub mod record;
 pub mod region;
 pub mod request;
+pub mod restore;
 pub mod schedule;
 pub mod slots;
 pub mod task;

@@ -14,12 +14,12 @@ use crate::id::Guid;
 use crate::lsn::Lsn;
 
 /// Moments are minutes. A fork is a letter.
-type Minute = i64;
+pub(crate) type Minute = i64;
 
 /// Where a restore stands: redo point, fork.
 type Stand = (u128, String);
 
-fn minute(at: Timestamp) -> Minute {
+pub(crate) fn minute(at: Timestamp) -> Minute {
     at.as_second() / 60
 }
 
@@ -29,7 +29,7 @@ fn fork(backup: &Backup) -> (String, String) {
 }
 
 /// All moments that some sequence of restores can stop at.
-fn moments(rows: &[Backup]) -> BTreeSet<Minute> {
+pub(crate) fn moments(rows: &[Backup]) -> BTreeSet<Minute> {
     let mut reached = BTreeSet::new();
     for anchor in rows.iter().filter(|row| can_begin(row, rows)) {
         reached.insert(minute(anchor.finished));
@@ -80,7 +80,7 @@ fn can_begin(row: &Backup, rows: &[Backup]) -> bool {
 
 /// What a small random history is made of.
 #[derive(Debug, Clone)]
-struct Step {
+pub(crate) struct Step {
     kind: u8,
     /// LSNs that the item takes.
     length: u64,
@@ -91,7 +91,7 @@ struct Step {
     recovers: bool,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (0_u8..12, 0_u64..12, -12_i64..8, 0_u8..64, prop::bool::weighted(0.06));
     let step =
         step.prop_map(|(kind, length, shift, marks, recovers)| Step { kind, length, shift, marks, recovers });
@@ -99,7 +99,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// A server that never lies: LSNs and clock rise together, and a log holds what its header says.
-fn rows(steps: &[Step]) -> Vec<Backup> {
+pub(crate) fn rows(steps: &[Step]) -> Vec<Backup> {
     let mut rows: Vec<Backup> = Vec::new();
     let (mut lsn, mut log_end, mut branch, mut base) = (100_u64, 100_u64, 0_u8, None);
     let name = |branch: u8| Guid::new(char::from(b'a' + branch).to_string());
@@ -164,7 +164,7 @@ fn of(rows: Vec<Backup>) -> Window {
     window(&history.lineages()[0]).0
 }
 
-fn config(seed: u64, cases: u32) -> Config {
+pub(crate) fn config(seed: u64, cases: u32) -> Config {
     Config { failure_persistence: None, rng_seed: RngSeed::Fixed(seed), cases, ..Config::default() }
 }
 
@@ -220,7 +220,7 @@ proptest! {
     }
 }
 
-fn any_backup() -> impl Strategy<Value = Backup> {
+pub(crate) fn any_backup() -> impl Strategy<Value = Backup> {
     let numbers = (0_u64..30, 0_u64..30, 0_i64..2000, -2000_i64..2000, prop::option::of(0_u64..30), 0_u8..5);
     let texts = (0_u8..12, prop::option::of(0_u8..3), prop::option::of(0_u8..3), prop::option::of(0_u8..12));
     let bits =

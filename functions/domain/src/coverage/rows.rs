@@ -13,7 +13,7 @@ use crate::id::Guid;
 
 /// What a backup can do in a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// A log that can be read.
     Log,
     /// A data backup that logs can follow.
@@ -30,20 +30,20 @@ pub(super) enum Role {
 
 /// Fork tracks of a backup: where it must be applied, where it leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Forks {
-    pub(super) entry: u32,
-    pub(super) exit: u32,
+pub(crate) struct Forks {
+    pub(crate) entry: u32,
+    pub(crate) exit: u32,
 }
 
 /// A lineage with roles and tracks. Tracks are recovery forks, numbered by their guid.
-pub(super) struct Rows<'a> {
-    pub(super) lineage: &'a Lineage,
-    pub(super) backups: &'a [Backup],
-    pub(super) roles: Vec<Role>,
-    pub(super) forks: Vec<Forks>,
-    pub(super) track_count: usize,
-    pub(super) has_service: bool,
-    pub(super) has_crossings: bool,
+pub(crate) struct Rows<'a> {
+    pub(crate) lineage: &'a Lineage,
+    pub(crate) backups: &'a [Backup],
+    pub(crate) roles: Vec<Role>,
+    pub(crate) forks: Vec<Forks>,
+    pub(crate) track_count: usize,
+    pub(crate) has_service: bool,
+    pub(crate) has_crossings: bool,
     /// Whether a track is reached by a data backup, or by a crossing log from a reached track.
     entered: Vec<bool>,
     /// (position, why) of differentials without a base.
@@ -52,7 +52,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(lineage: &'a Lineage) -> Self {
+    pub(crate) fn new(lineage: &'a Lineage) -> Self {
         let backups = lineage.backups();
         let mut differentials = Vec::new();
         let mut role = |(position, backup): (usize, &Backup)| match backup.kind {
@@ -86,6 +86,20 @@ impl<'a> Rows<'a> {
             differentials,
             forkless_count,
         }
+    }
+
+    /// The track of a fork that some backup names.
+    pub(crate) fn track_of(&self, fork: &Guid) -> Option<u32> {
+        let named = |(backup, forks): (&Backup, &Forks)| {
+            let entry = (backup.entry_fork() == Some(fork)).then_some(forks.entry);
+            entry.or((backup.exit_fork() == Some(fork)).then_some(forks.exit))
+        };
+        self.backups.iter().zip(&self.forks).find_map(named)
+    }
+
+    /// Whether no backup names a fork.
+    pub(crate) fn is_forkless(&self) -> bool {
+        self.forkless_count == self.backups.len()
     }
 
     /// Whether a log lies on a fork that nothing reaches while other forks are reached. Without any data backup no fork is
