@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failed test")]
 
 mod command;
+mod plan;
 mod simulate;
 mod window;

@@ -67,9 +67,23 @@ impl HistoryArguments {
             (Some(name), Some(id)) => format!("no database {name:?} of lineage {id:?}"),
             (None, None) => return Ok(()),
         };
-        let known: Vec<String> = history.lineages().iter().map(one_of).collect();
-        let mend = if known.is_empty() { "the file holds no backups".to_owned() } else { some(&known) };
+        let mend = if history.lineages().is_empty() {
+            "the file holds no backups".to_owned()
+        } else {
+            some(history.lineages().iter())
+        };
         Err(Stop::Unreadable(format!("{}: {wanted}; mend: {mend}", self.history.display())))
+    }
+
+    /// The question is for one database, and the file holds none.
+    pub(crate) fn nothing(&self, what: &str) -> Stop {
+        Stop::Unreadable(format!("{}: {what}; mend: export the history again", self.history.display()))
+    }
+
+    /// The question is for one database, and these are meant.
+    pub(crate) fn several<'a>(&self, what: &str, meant: impl Iterator<Item = &'a Lineage>) -> Stop {
+        let mend = format!("{}, with --database or --lineage", some(meant));
+        Stop::Unreadable(format!("{}: {what}; mend: {mend}", self.history.display()))
     }
 }
 
@@ -77,9 +91,10 @@ fn one_of(lineage: &Lineage) -> String {
     format!("{} ({})", lineage.database(), lineage.id())
 }
 
-/// The first few of many names.
-fn some(names: &[String]) -> String {
+/// The first few of many.
+fn some<'a>(lineages: impl Iterator<Item = &'a Lineage>) -> String {
     const NAMES_MAX: usize = 8;
+    let names: Vec<String> = lineages.map(one_of).collect();
     let rest = names.len().saturating_sub(NAMES_MAX);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     format!("choose one of {}{more}", names[..names.len() - rest].join(", "))

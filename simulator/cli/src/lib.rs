@@ -4,6 +4,7 @@
 //! 0 done, 1 refused or objected, 2 wrong usage or unreadable input (one line: what, where, mend).
 
 mod input;
+mod plan;
 mod simulate;
 mod window;
 
@@ -32,6 +33,8 @@ struct Arguments {
 /// The subcommands, each with its arguments in a file of its own.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// How a moment is restored, as steps and as T-SQL, or why it cannot be
+    Plan(plan::Arguments),
     /// Run a story in virtual time, with the machines, functions and adapter that are deployed
     Simulate(simulate::Arguments),
     /// What can be restored, and every hole with cause and repair
@@ -78,6 +81,7 @@ pub fn run(
         }
     };
     let outcome = match arguments.command {
+        Command::Plan(arguments) => plan::run(&arguments, clock, stdout),
         Command::Simulate(arguments) => simulate::run(&arguments, stdout),
         Command::Window(arguments) => window::run(&arguments, clock, stdout),
     };

@@ -60,7 +60,7 @@ impl Planner<'_> {
         let more = behind.count();
         let others = if more > 0 { format!(" and {more} more") } else { String::new() };
         Some(format!(
-            "{} {}{others} lie behind the end of this plan and cannot be reached: `bakproof window` names the hole",
+            "behind the end of this plan nothing can be reached, although there is {} {}{others}: `bakproof window` names the hole",
             first.kind.noun(),
             first.id
         ))

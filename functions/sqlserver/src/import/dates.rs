@@ -39,6 +39,14 @@ impl FromStr for SourceZone {
     }
 }
 
+impl SourceZone {
+    /// The local time of a moment, and whether another moment has the same one because a clock was put back.
+    pub fn local(&self, at: Timestamp) -> (DateTime, bool) {
+        let local = self.0.to_datetime(at);
+        (local, self.0.to_ambiguous_timestamp(local).is_ambiguous())
+    }
+}
+
 /// `+02:00`, `-0530` or `+2`.
 fn offset(text: &str) -> Option<Offset> {
     let digits = text[1..].replace(':', "");
