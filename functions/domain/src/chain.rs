@@ -100,8 +100,8 @@ impl fmt::Display for Orphan {
 /// `first_lsn` equals it on an idle database only. Surprise: `F1 C2 D3` restores on F1 and `F1 S2 D3` on nothing.
 pub fn base_of<'a>(differential: &Backup, lineage: &'a Lineage) -> Result<&'a Backup, Orphan> {
     if let Some(guid) = &differential.differential_base_guid {
-        return match lineage.find(guid.as_str()) {
-            Some((_, base)) => usable_base(base),
+        return match lineage.find_data(guid.as_str()) {
+            Some(base) => usable_base(base),
             None => Err(match lineage.foreign_base(differential) {
                 Some(other) => Orphan::Foreign(BackupId::new(guid.as_str()), other.to_owned()),
                 None => Orphan::Missing(guid.to_string()),

@@ -8,8 +8,9 @@
 mod identity;
 mod index;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
@@ -57,12 +58,20 @@ pub struct Lineage {
     id: String,
     backups: Vec<Backup>,
     incomplete: Vec<Incomplete>,
-    index: index::Index,
+    /// Made when the first backup is looked for: a question about one database need not index the others.
+    index: OnceLock<index::Index>,
     /// Bases that exist, but in another lineage: (id of the differential, lineage of its base).
     foreign_bases: BTreeMap<BackupId, String>,
 }
 
-/// A validated set of backups in lineages.
+/// Backups of which no two contradict each other, each with its lineage, in the order they came.
+#[derive(Debug)]
+pub struct Validated {
+    lineages: Vec<Lineage>,
+    warnings: Vec<String>,
+}
+
+/// A validated set of backups in lineages, each in the order of its log.
 #[derive(Debug, Clone)]
 pub struct History {
     lineages: Vec<Lineage>,
@@ -70,12 +79,12 @@ pub struct History {
 }
 
 impl Lineage {
-    fn new(database: Arc<str>, id: String, mut backups: Vec<Backup>, incomplete: Vec<Incomplete>) -> Self {
-        if !backups.is_sorted_by(|left, right| order(left) <= order(right)) {
-            backups.sort_by_cached_key(order);
-        }
-        let index = index::Index::new(&backups);
-        Self { database, id, backups, incomplete, index, foreign_bases: BTreeMap::new() }
+    const fn new(database: Arc<str>, id: String, backups: Vec<Backup>, incomplete: Vec<Incomplete>) -> Self {
+        Self { database, id, backups, incomplete, index: OnceLock::new(), foreign_bases: BTreeMap::new() }
+    }
+
+    fn index(&self) -> &index::Index {
+        self.index.get_or_init(|| index::Index::new(&self.backups))
     }
 
     /// Name of the database as its newest backup (by LSN) has it.
@@ -101,12 +110,17 @@ impl Lineage {
 
     /// The backup of this id and its position in [`Self::backups`].
     pub fn find(&self, id: &str) -> Option<(usize, &Backup)> {
-        self.index.find(&self.backups, id)
+        self.index().find(&self.backups, id)
+    }
+
+    /// The full, differential, copy-only full or snapshot of this id; logs are not looked at.
+    pub fn find_data(&self, id: &str) -> Option<&Backup> {
+        self.index().find_data(&self.backups, id)
     }
 
     /// The fulls, copy-only fulls and snapshots with this checkpoint, in LSN order.
     pub fn fulls_at_checkpoint(&self, checkpoint: Lsn) -> impl Iterator<Item = &Backup> {
-        self.index.at_checkpoint(checkpoint).map(|position| &self.backups[position])
+        self.index().at_checkpoint(checkpoint).map(|position| &self.backups[position])
     }
 
     /// The lineage that holds the base of this differential, where it is another one.
@@ -116,33 +130,52 @@ impl Lineage {
 }
 
 /// Order inside a lineage. Time and id break ties only, so that any order of the input gives the same history.
-fn order(backup: &Backup) -> (Lsn, u8, Lsn, Timestamp, BackupId) {
-    let rank = match backup.kind {
+fn order(left: &Backup, right: &Backup) -> Ordering {
+    let rank = |backup: &Backup| match backup.kind {
         Kind::Log if backup.crosses_fork() => 2,
         Kind::Log if backup.is_empty_log() => 4,
         Kind::Log => u8::from(backup.bulk_logged),
         _ => 3,
     };
-    (backup.last_lsn, rank, backup.first_lsn, backup.finished, backup.id.clone())
+    let ties = || rank(left).cmp(&rank(right)).then_with(|| left.first_lsn.cmp(&right.first_lsn));
+    let (finished, id) = (|| left.finished.cmp(&right.finished), || left.id.cmp(&right.id));
+    left.last_lsn.cmp(&right.last_lsn).then_with(ties).then_with(finished).then_with(id)
 }
 
-impl History {
-    /// Validates the rows and splits them into lineages. Rows finished after `now` are ignored with a warning.
+impl Validated {
+    /// Checks that no two rows contradict each other and splits them into lineages. Rows finished after `now` are ignored
+    /// with a warning.
     ///
     /// Rows of one id and the same content are one backup (the copy in the vault wins over the one in the service);
     /// with different content they are a [`Conflict`], named by the rows' positions in `backups`.
+    pub fn new(backups: Vec<Backup>, incomplete: Vec<Incomplete>, now: Timestamp) -> Result<Self, Conflict> {
+        let mut warnings = Vec::new();
+        let backups = index::without_duplicates(backups)?;
+        let backups = without_future(backups, now, &mut warnings);
+        let lineages = identity::split(backups, incomplete, &mut warnings);
+        Ok(Self { lineages, warnings })
+    }
+
+    /// Orders every lineage by LSN. Exports come in that order, or nearly.
+    pub fn in_order(self) -> History {
+        let Self { mut lineages, warnings } = self;
+        for lineage in &mut lineages {
+            index::sort_by(&mut lineage.backups, order);
+        }
+        let mut history = History { lineages, warnings };
+        history.find_foreign_bases();
+        history
+    }
+}
+
+impl History {
+    /// [`Validated::new`] in the order of the log.
     pub fn build(
         backups: Vec<Backup>,
         incomplete: Vec<Incomplete>,
         now: Timestamp,
     ) -> Result<Self, Conflict> {
-        let mut warnings = Vec::new();
-        let backups = index::without_duplicates(backups)?;
-        let backups = without_future(backups, now, &mut warnings);
-        let lineages = identity::split(backups, incomplete, &mut warnings);
-        let mut history = Self { lineages, warnings };
-        history.find_foreign_bases();
-        Ok(history)
+        Validated::new(backups, incomplete, now).map(Validated::in_order)
     }
 
     /// The lineages by database name, then by id.
@@ -169,17 +202,31 @@ impl History {
         if self.lineages.len() < 2 {
             return;
         }
-        let mut found = Vec::new();
+        let mut missing = Vec::new();
         for (position, lineage) in self.lineages.iter().enumerate() {
-            let differentials = lineage.backups.iter().filter(|backup| backup.kind == Kind::Differential);
-            for differential in differentials {
-                let Some(base) = &differential.differential_base_guid else { continue };
-                if lineage.find(base.as_str()).is_some() {
-                    continue;
+            for backup in lineage.backups.iter().filter(|backup| backup.kind == Kind::Differential) {
+                let base = backup.differential_base_guid.as_ref();
+                if let Some(base) = base.filter(|base| lineage.find_data(base.as_str()).is_none()) {
+                    missing.push((position, backup.id.clone(), base.clone()));
                 }
-                if let Some((other, _)) = self.find(base.as_str()) {
-                    found.push((position, differential.id.clone(), other.id.clone()));
-                }
+            }
+        }
+        if missing.is_empty() {
+            return;
+        }
+        let mut all: Vec<(&BackupId, usize)> = Vec::new();
+        for (position, lineage) in self.lineages.iter().enumerate() {
+            let data = lineage.backups.iter().filter(|backup| backup.kind.is_data());
+            all.extend(data.map(|backup| (&backup.id, position)));
+        }
+        all.sort_unstable();
+        let mut found = Vec::new();
+        for (position, differential, base) in missing {
+            let at = all.partition_point(|(id, _)| caseless_cmp(id.as_str(), base.as_str()).is_lt());
+            if let Some((_, other)) =
+                all.get(at).filter(|(id, _)| id.as_str().eq_ignore_ascii_case(base.as_str()))
+            {
+                found.push((position, differential, self.lineages[*other].id.clone()));
             }
         }
         for (position, differential, other) in found {

@@ -23,3 +23,6 @@ pub mod restore;
 pub mod schedule;
 pub mod slots;
 pub mod task;
+
+#[cfg(test)]
+mod speed;

@@ -33,7 +33,7 @@ pub use refusal::Refusal;
 use crate::backup::{Backup, HeldIn};
 use crate::chain::{self, State};
 use crate::coverage::rows::{Role, Rows};
-use crate::coverage::{self, Target as Place, Window};
+use crate::coverage::{self, Target as Place};
 use crate::history::Lineage;
 use crate::id::BackupId;
 use crate::lsn::Lsn;
@@ -133,8 +133,8 @@ fn moment<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result
 pub struct Planner<'a> {
     rows: Rows<'a>,
     ground: Ground,
-    /// The window, for refusals: asked for when the first one is made.
-    window: OnceCell<Window>,
+    /// For refusals: made for the first one.
+    known: OnceCell<refusal::Known>,
 }
 
 /// A way found, and what it comes to.
@@ -151,7 +151,7 @@ impl<'a> Planner<'a> {
     pub fn new(lineage: &'a Lineage) -> Self {
         let rows = Rows::new(lineage);
         let ground = Ground::new(&rows);
-        Self { rows, ground, window: OnceCell::new() }
+        Self { rows, ground, known: OnceCell::new() }
     }
 
     /// The way to a target, or why there is none.

@@ -119,4 +119,6 @@ fn shown(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! What each backup of a lineage can do, and on which recovery forks it lies: decided once, before the sweep.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -45,35 +46,39 @@ pub(crate) struct Rows<'a> {
     pub(crate) has_service: bool,
     pub(crate) has_crossings: bool,
     /// Whether a track is reached by a data backup, or by a crossing log from a reached track.
-    entered: Vec<bool>,
-    /// (position, why) of differentials without a base.
-    differentials: Vec<(usize, String)>,
+    entered: OnceCell<Vec<bool>>,
     forkless_count: usize,
 }
 
+/// The role of a backup.
+fn role(backup: &Backup, lineage: &Lineage) -> Role {
+    match backup.kind {
+        Kind::Log if chain::defect(backup).is_some() => Role::Broken,
+        Kind::Log => Role::Log,
+        _ => match chain::anchor(backup, lineage) {
+            Ok(_) if backup.evidence == Evidence::Task => Role::Alone,
+            Ok(_) => Role::Anchor,
+            Err(NoAnchor::Snapshot) => Role::Snapshot,
+            Err(NoAnchor::Orphan(_)) => Role::Orphan,
+            Err(NoAnchor::Defect(_) | NoAnchor::Log) => Role::Broken,
+        },
+    }
+}
+
 impl<'a> Rows<'a> {
+    /// One pass over the backups: a million of them do not fit into any cache.
     pub(crate) fn new(lineage: &'a Lineage) -> Self {
         let backups = lineage.backups();
-        let mut differentials = Vec::new();
-        let mut role = |(position, backup): (usize, &Backup)| match backup.kind {
-            Kind::Log if chain::defect(backup).is_some() => Role::Broken,
-            Kind::Log => Role::Log,
-            _ => match chain::anchor(backup, lineage) {
-                Ok(_) if backup.evidence == Evidence::Task => Role::Alone,
-                Ok(_) => Role::Anchor,
-                Err(NoAnchor::Snapshot) => Role::Snapshot,
-                Err(NoAnchor::Orphan(why)) => {
-                    differentials.push((position, why.to_string()));
-                    Role::Orphan
-                }
-                Err(NoAnchor::Defect(_) | NoAnchor::Log) => Role::Broken,
-            },
-        };
-        let roles: Vec<Role> = backups.iter().enumerate().map(&mut role).collect();
-        let (forks, track_count, forkless_count) = tracks(backups);
-        let has_service = backups.iter().any(|backup| backup.held_in == HeldIn::Service);
+        let mut roles = Vec::with_capacity(backups.len());
+        let mut tracks = Tracks::with_capacity(backups.len());
+        let mut has_service = false;
+        for backup in backups {
+            roles.push(role(backup, lineage));
+            tracks.push(backup);
+            has_service |= backup.held_in == HeldIn::Service;
+        }
+        let (forks, track_count, forkless_count) = tracks.finish(backups);
         let has_crossings = forks.iter().any(|forks| forks.entry != forks.exit);
-        let entered = entered(backups, &roles, &forks, track_count);
         Self {
             lineage,
             backups,
@@ -82,8 +87,7 @@ impl<'a> Rows<'a> {
             track_count,
             has_service,
             has_crossings,
-            entered,
-            differentials,
+            entered: OnceCell::new(),
             forkless_count,
         }
     }
@@ -105,9 +109,27 @@ impl<'a> Rows<'a> {
     /// Whether a log lies on a fork that nothing reaches while other forks are reached. Without any data backup no fork is
     /// special, and what is missing is an anchor.
     pub(super) fn is_stray(&self, position: usize) -> bool {
+        let entered = self.entered.get_or_init(|| self.tracks_entered());
         self.backups[position].kind == Kind::Log
-            && !self.entered[self.forks[position].entry as usize]
-            && self.entered.contains(&true)
+            && !entered[self.forks[position].entry as usize]
+            && entered.contains(&true)
+    }
+
+    /// Which tracks a data backup lies on, or a crossing log leads to from one of those.
+    fn tracks_entered(&self) -> Vec<bool> {
+        let mut entered = vec![false; self.track_count];
+        for ((backup, role), forks) in self.backups.iter().zip(&self.roles).zip(&self.forks) {
+            if backup.kind.is_data() && !matches!(role, Role::Snapshot | Role::Alone) {
+                entered[forks.exit as usize] = true;
+            }
+        }
+        let crossing = self.forks.iter().zip(self.backups).filter(|(forks, _)| forks.entry != forks.exit);
+        for (forks, _) in crossing.filter(|(_, backup)| backup.kind == Kind::Log) {
+            if entered[forks.entry as usize] {
+                entered[forks.exit as usize] = true;
+            }
+        }
+        entered
     }
 
     pub(super) fn orphans(&self) -> Vec<OrphanBackup> {
@@ -117,7 +139,14 @@ impl<'a> Rows<'a> {
                 self.backups[position].entry_fork().map_or_else(|| "unknown".to_owned(), Guid::to_string);
             (position, format!("its recovery fork {fork} is reached by no backup of this history"))
         });
-        let mut orphans: Vec<(usize, String)> = self.differentials.iter().cloned().chain(logs).collect();
+        let differentials = self.roles.iter().enumerate().filter(|(_, role)| **role == Role::Orphan);
+        let differentials = differentials.filter_map(|(position, _)| {
+            match chain::anchor(&self.backups[position], self.lineage) {
+                Err(NoAnchor::Orphan(why)) => Some((position, why.to_string())),
+                _ => None,
+            }
+        });
+        let mut orphans: Vec<(usize, String)> = differentials.chain(logs).collect();
         orphans.sort_by_key(|(position, _)| *position);
         let orphan = |(position, why): (usize, String)| OrphanBackup {
             backup: self.backups[position].id.clone(),
@@ -152,55 +181,74 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Numbers the forks, and gives backups that carry none the fork the database was on when they finished: the only fork
-/// there is, else that of the last backup before. Time decides nothing else here, and only where headers are silent.
-fn tracks(backups: &[Backup]) -> (Vec<Forks>, usize, usize) {
-    let mut numbers: BTreeMap<&Guid, u32> = BTreeMap::new();
-    for backup in backups {
-        for fork in backup.entry_fork().into_iter().chain(backup.exit_fork()) {
-            numbers.insert(fork, 0);
-        }
-    }
-    for (number, value) in (0_u32..).zip(numbers.values_mut()) {
-        *value = number;
-    }
-    let number = |fork: Option<&Guid>| fork.and_then(|fork| numbers.get(fork).copied());
-    let known: Vec<Option<Forks>> = backups
-        .iter()
-        .map(|backup| {
-            let (entry, exit) = (number(backup.entry_fork()), number(backup.exit_fork()));
-            entry.or(exit).zip(exit.or(entry)).map(|(entry, exit)| Forks { entry, exit })
-        })
-        .collect();
-    let forkless_count = known.iter().filter(|forks| forks.is_none()).count();
-    let track_count = numbers.len().max(1);
-    let mut by_time: Vec<(Timestamp, u32)> = Vec::new();
-    if forkless_count > 0 && track_count > 1 {
-        by_time
-            .extend(backups.iter().zip(&known).filter_map(|(b, forks)| Some((b.finished, (*forks)?.exit))));
-        by_time.sort_unstable();
-    }
-    let guess = |backup: &Backup| {
-        let later = by_time.partition_point(|(finished, _)| *finished <= backup.finished);
-        let track = by_time.get(later.saturating_sub(1)).map_or(0, |(_, track)| *track);
-        Forks { entry: track, exit: track }
-    };
-    let forks =
-        backups.iter().zip(known).map(|(backup, forks)| forks.unwrap_or_else(|| guess(backup))).collect();
-    (forks, track_count, forkless_count)
+/// Numbers the forks by their guid, and gives backups that carry none the fork the database was on when they finished: the
+/// only fork there is, else that of the last backup before. Time decides nothing else here, and only where headers are silent.
+struct Tracks<'a> {
+    /// In the order of their first backup.
+    numbers: BTreeMap<&'a Guid, u32>,
+    /// Nearly every backup is on the fork of the one before: the map is asked only where that changes.
+    last: Option<(&'a Guid, u32)>,
+    forks: Vec<Forks>,
+    forkless_count: usize,
 }
 
-fn entered(backups: &[Backup], roles: &[Role], forks: &[Forks], track_count: usize) -> Vec<bool> {
-    let mut entered = vec![false; track_count];
-    for ((backup, role), forks) in backups.iter().zip(roles).zip(forks) {
-        if backup.kind.is_data() && !matches!(role, Role::Snapshot | Role::Alone) {
-            entered[forks.exit as usize] = true;
-        }
+impl<'a> Tracks<'a> {
+    fn with_capacity(backups: usize) -> Self {
+        Self { numbers: BTreeMap::new(), last: None, forks: Vec::with_capacity(backups), forkless_count: 0 }
     }
-    for (backup, forks) in backups.iter().zip(forks) {
-        if backup.kind == Kind::Log && entered[forks.entry as usize] {
-            entered[forks.exit as usize] = true;
+
+    fn number(&mut self, fork: &'a Guid) -> u32 {
+        if let Some((same, number)) = self.last
+            && same == fork
+        {
+            return number;
         }
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        let number = *self.numbers.entry(fork).or_insert(next);
+        self.last = Some((fork, number));
+        number
     }
-    entered
+
+    fn push(&mut self, backup: &'a Backup) {
+        let entry = backup.entry_fork().map(|fork| self.number(fork));
+        let exit = backup.exit_fork().map(|fork| self.number(fork));
+        let known = entry.or(exit).zip(exit.or(entry)).map(|(entry, exit)| Forks { entry, exit });
+        self.forkless_count += usize::from(known.is_none());
+        self.forks.push(known.unwrap_or(UNKNOWN));
+    }
+
+    /// The forks of each backup, how many there are, and how many backups carry none.
+    fn finish(mut self, backups: &[Backup]) -> (Vec<Forks>, usize, usize) {
+        let track_count = self.numbers.len().max(1);
+        if track_count > 1 {
+            let mut by_guid = vec![0; track_count];
+            for (rank, number) in (0_u32..).zip(self.numbers.values()) {
+                by_guid[*number as usize] = rank;
+            }
+            for forks in self.forks.iter_mut().filter(|forks| **forks != UNKNOWN) {
+                *forks = Forks { entry: by_guid[forks.entry as usize], exit: by_guid[forks.exit as usize] };
+            }
+        }
+        if self.forkless_count > 0 {
+            guess(backups, &mut self.forks, track_count);
+        }
+        (self.forks, track_count, self.forkless_count)
+    }
+}
+
+/// A backup that names no fork, until one is found for it.
+const UNKNOWN: Forks = Forks { entry: u32::MAX, exit: u32::MAX };
+
+fn guess(backups: &[Backup], forks: &mut [Forks], track_count: usize) {
+    let mut by_time: Vec<(Timestamp, u32)> = Vec::new();
+    if track_count > 1 {
+        let known = backups.iter().zip(&*forks).filter(|(_, forks)| **forks != UNKNOWN);
+        by_time.extend(known.map(|(backup, forks)| (backup.finished, forks.exit)));
+        by_time.sort_unstable();
+    }
+    for (backup, forks) in backups.iter().zip(forks).filter(|(_, forks)| **forks == UNKNOWN) {
+        let later = by_time.partition_point(|(finished, _)| *finished <= backup.finished);
+        let track = by_time.get(later.saturating_sub(1)).map_or(0, |(_, track)| *track);
+        *forks = Forks { entry: track, exit: track };
+    }
 }

@@ -1,6 +1,8 @@
 //! Finding backups by id and fulls by checkpoint in logarithmic time, without a map of random order.
 
+use std::cmp::Ordering;
 use std::mem;
+use std::sync::OnceLock;
 
 use super::Conflict;
 use crate::backup::{Backup, HeldIn, Kind, Stripes};
@@ -10,8 +12,10 @@ use crate::lsn::Lsn;
 /// Positions in the slice of backups that it was built from.
 #[derive(Debug, Clone)]
 pub(super) struct Index {
-    /// (hash of the id, position), sorted.
-    by_id: Vec<(u64, u32)>,
+    /// (hash of the id, position) of data backups, sorted.
+    data: Vec<(u64, u32)>,
+    /// The same of logs: many, and rarely looked for.
+    logs: OnceLock<Vec<(u64, u32)>>,
     /// (checkpoint, position) of fulls, copy-only fulls and snapshots, sorted.
     by_checkpoint: Vec<(Lsn, u32)>,
 }
@@ -27,27 +31,45 @@ fn position(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
+/// (hash of the id, position) of the backups that are data backups, or are not.
+fn by_id(backups: &[Backup], is_data: bool) -> Vec<(u64, u32)> {
+    let rows = backups.iter().enumerate().filter(|(_, backup)| backup.kind.is_data() == is_data);
+    let mut keys: Vec<(u64, u32)> =
+        rows.map(|(index, backup)| (hash(backup.id.as_str()), position(index))).collect();
+    keys.sort_unstable();
+    keys
+}
+
+fn find<'a>(keys: &[(u64, u32)], backups: &'a [Backup], id: &str) -> Option<(usize, &'a Backup)> {
+    let wanted = hash(id);
+    let from = keys.partition_point(|(hash, _)| *hash < wanted);
+    keys[from..]
+        .iter()
+        .take_while(|(hash, _)| *hash == wanted)
+        .map(|(_, at)| (*at as usize, &backups[*at as usize]))
+        .find(|(_, backup)| backup.id.as_str().eq_ignore_ascii_case(id))
+}
+
 impl Index {
     pub(super) fn new(backups: &[Backup]) -> Self {
-        let rows = || backups.iter().enumerate().map(|(index, backup)| (position(index), backup));
-        let mut by_id: Vec<(u64, u32)> = rows().map(|(at, backup)| (hash(backup.id.as_str()), at)).collect();
-        by_id.sort_unstable();
-        let mut by_checkpoint: Vec<(Lsn, u32)> = rows()
+        let data = by_id(backups, true);
+        let mut by_checkpoint: Vec<(Lsn, u32)> = data
+            .iter()
+            .map(|(_, at)| (*at, &backups[*at as usize]))
             .filter(|(_, backup)| matches!(backup.kind, Kind::Full | Kind::CopyOnly | Kind::Snapshot))
             .filter_map(|(at, backup)| Some((backup.checkpoint_lsn?, at)))
             .collect();
         by_checkpoint.sort_unstable();
-        Self { by_id, by_checkpoint }
+        Self { data, logs: OnceLock::new(), by_checkpoint }
+    }
+
+    pub(super) fn find_data<'a>(&self, backups: &'a [Backup], id: &str) -> Option<&'a Backup> {
+        find(&self.data, backups, id).map(|(_, backup)| backup)
     }
 
     pub(super) fn find<'a>(&self, backups: &'a [Backup], id: &str) -> Option<(usize, &'a Backup)> {
-        let wanted = hash(id);
-        let from = self.by_id.partition_point(|(hash, _)| *hash < wanted);
-        self.by_id[from..]
-            .iter()
-            .take_while(|(hash, _)| *hash == wanted)
-            .map(|(_, at)| (*at as usize, &backups[*at as usize]))
-            .find(|(_, backup)| backup.id.as_str().eq_ignore_ascii_case(id))
+        let in_logs = || find(self.logs.get_or_init(|| by_id(backups, false)), backups, id);
+        find(&self.data, backups, id).or_else(in_logs)
     }
 
     pub(super) fn at_checkpoint(&self, checkpoint: Lsn) -> impl Iterator<Item = usize> {
@@ -56,6 +78,29 @@ impl Index {
             .iter()
             .take_while(move |(lsn, _)| *lsn == checkpoint)
             .map(|(_, at)| *at as usize)
+    }
+}
+
+/// Sorts large rows without moving each more than once: positions are sorted, then the rows follow.
+pub(super) fn sort_by(backups: &mut [Backup], order: impl Fn(&Backup, &Backup) -> Ordering) {
+    if backups.is_sorted_by(|left, right| order(left, right).is_le()) {
+        return;
+    }
+    let mut from: Vec<(Lsn, u32)> =
+        backups.iter().enumerate().map(|(index, backup)| (backup.last_lsn, position(index))).collect();
+    from.sort_unstable_by(|(lsn, left), (other, right)| {
+        lsn.cmp(other).then_with(|| order(&backups[*left as usize], &backups[*right as usize]))
+    });
+    // Each cycle of the permutation is walked once; a place that has its row points at itself.
+    for start in 0..from.len() {
+        let mut at = start;
+        while from[at].1 as usize != start && from[at].1 as usize != at {
+            let next = from[at].1 as usize;
+            backups.swap(at, next);
+            from[at].1 = position(at);
+            at = next;
+        }
+        from[at].1 = position(at);
     }
 }
 

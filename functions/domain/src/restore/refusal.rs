@@ -8,6 +8,7 @@ use crate::backup::{Backup, Kind};
 use crate::chain::{self, NoAnchor};
 use crate::coverage::rows::Rows;
 use crate::coverage::{Cause, Hole, Window, window, written};
+use crate::history::Lineage;
 use crate::id::BackupId;
 use crate::lsn::Lsn;
 use crate::reason::{Class, Reason};
@@ -32,6 +33,40 @@ impl Refusal {
     fn bare(class: Class, name: &'static str, message: String, guidance: String) -> Self {
         let reason = Reason::new(class, name, message).guidance(guidance);
         Self { reason, nearest_before: None, nearest_after: None }
+    }
+}
+
+/// What is asked when something cannot be restored, made when the first target is refused.
+pub(super) struct Known {
+    window: Window,
+    /// Runs of restorable moments without overlaps, by time: points are runs of one.
+    runs: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Known {
+    fn of(lineage: &Lineage) -> Self {
+        let window = window(lineage).0;
+        let mut spans: Vec<(Timestamp, Timestamp)> =
+            window.intervals.iter().map(|span| (span.from, span.to)).collect();
+        spans.extend(window.points.iter().map(|point| (point.at, point.at)));
+        spans.sort_unstable();
+        let mut runs: Vec<(Timestamp, Timestamp)> = Vec::with_capacity(spans.len());
+        for (from, to) in spans {
+            match runs.last_mut() {
+                Some(run) if from <= run.1 => run.1 = run.1.max(to),
+                _ => runs.push((from, to)),
+            }
+        }
+        Self { window, runs }
+    }
+
+    /// The nearest restorable moments at or before, and at or after.
+    fn nearest(&self, at: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+        let next = self.runs.partition_point(|(_, to)| *to < at);
+        let after = self.runs.get(next).map(|(from, _)| (*from).max(at));
+        let begun = self.runs.partition_point(|(from, _)| *from <= at);
+        let before = begun.checked_sub(1).map(|run| self.runs[run].1.min(at));
+        (before, after)
     }
 }
 
@@ -89,8 +124,8 @@ pub(super) fn lsn_on_rds(lsn: Lsn, log: &Backup, before: Option<&Backup>) -> Ref
 }
 
 impl Planner<'_> {
-    fn window(&self) -> &Window {
-        self.window.get_or_init(|| window(self.rows.lineage).0)
+    fn known(&self) -> &Known {
+        self.known.get_or_init(|| Known::of(self.rows.lineage))
     }
 
     /// The refusal of a data backup that restores nothing.
@@ -115,7 +150,7 @@ impl Planner<'_> {
     }
 
     fn with_nearest(&self, refusal: Refusal, at: Timestamp) -> Refusal {
-        let (nearest_before, nearest_after) = self.window().nearest(at);
+        let (nearest_before, nearest_after) = self.known().nearest(at);
         Refusal { nearest_before, nearest_after, ..refusal }
     }
 
@@ -133,7 +168,7 @@ impl Planner<'_> {
     }
 
     fn refuse_moment(&self, at: Timestamp) -> Refusal {
-        let refusal = match self.window().hole_at(at) {
+        let refusal = match self.known().window.hole_at(at) {
             Some(hole) => in_hole(&written(at), hole),
             None => self.beyond(at),
         };
@@ -143,7 +178,7 @@ impl Planner<'_> {
     /// A moment outside everything that is known.
     fn beyond(&self, at: Timestamp) -> Refusal {
         let (name, moment) = (self.rows.lineage.database(), written(at));
-        match self.window().nearest(at) {
+        match self.known().nearest(at) {
             (None, None) => Refusal::bare(
                 Class::Human,
                 "NoAnchor",
@@ -170,10 +205,10 @@ impl Planner<'_> {
         let holds = |hole: &&Hole| {
             hole.from_lsn.is_some_and(|from| from <= lsn) && hole.to_lsn.is_none_or(|to| lsn <= to)
         };
-        match self.window().holes.iter().find(holds) {
+        match self.known().window.holes.iter().find(holds) {
             Some(hole) => Refusal {
-                nearest_before: self.window().nearest(hole.from).0,
-                nearest_after: self.window().nearest(hole.to).1,
+                nearest_before: self.known().nearest(hole.from).0,
+                nearest_after: self.known().nearest(hole.to).1,
                 ..in_hole(&format!("LSN {lsn}"), hole)
             },
             None => Refusal::bare(
@@ -186,8 +221,8 @@ impl Planner<'_> {
     }
 
     fn refuse_latest(&self) -> Refusal {
-        let window = self.window();
-        let last = window.nearest(Timestamp::MAX).0;
+        let Known { window, .. } = self.known();
+        let last = self.known().nearest(Timestamp::MAX).0;
         let name = self.rows.lineage.database();
         let Some(last) = last else { return self.beyond(Timestamp::MAX) };
         let refusal = match window.holes.last().filter(|hole| hole.to > last) {

@@ -1,0 +1,167 @@
+//! How long windows and plans take, and how that grows: tiny in every run, so that it cannot rot; at full size, in release,
+//! with its limits asserted: `cargo test --release -p domain --lib speed -- --ignored --nocapture`.
+//!
+//! The clock starts at validated rows: of which no two contradict each other, each with its lineage, in the order of an
+//! export, without any index. Parsing is measured where it lives, in `sqlserver::import`.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::backup::{Backup, Kind};
+use crate::coverage::window;
+use crate::history::{History, Validated};
+use crate::id::Guid;
+use crate::lsn::Lsn;
+use crate::restore::{Planner, Request, Target};
+
+/// Databases with a full a week, a differential a day and a log every hour; every hundredth log lacks.
+fn rows(databases: usize, per_database: usize) -> Vec<Backup> {
+    let mut rows = Vec::with_capacity(databases * per_database);
+    for database in 0..databases {
+        let (name, family) = (format!("db{database}"), Guid::new(format!("family-{database:06}")));
+        let incarnation = Guid::new(format!("incarnation-{database:06}"));
+        let fork = Guid::new(format!("fork-{database:06}"));
+        let mut base = None;
+        let mut end = 1_000_u64;
+        for number in 0..per_database {
+            let kind = match number {
+                number if number % 175 == 0 => Kind::Full,
+                number if number % 25 == 0 => Kind::Differential,
+                _ => Kind::Log,
+            };
+            let first = end;
+            end += 10;
+            let last = if kind == Kind::Log { end } else { first + 5 };
+            // A log holds what the data backup before it left out; every hundredth begins late.
+            let first = match (kind, number % 100) {
+                (Kind::Log, 99) => first + 5,
+                (Kind::Log, _) => first - 10,
+                _ => first,
+            };
+            let hours = SignedDuration::from_hours(i64::try_from(number).unwrap());
+            let finished = Timestamp::from_second(1_700_000_000).unwrap() + hours;
+            let id =
+                format!("{:08x}-{number:08}-{database:08}", number.wrapping_mul(0x9E37_79B1) & 0xFFFF_FFFF);
+            let lsns = (Lsn::from_u64(first), Lsn::from_u64(last));
+            let mut row = Backup::new(id.as_str(), name.as_str(), kind, lsns, finished);
+            row.family_guid = Some(family.clone());
+            row.database_guid = Some(incarnation.clone());
+            (row.first_fork, row.last_fork) = (Some(fork.clone()), Some(fork.clone()));
+            row.checkpoint_lsn = Some(lsns.0);
+            if kind == Kind::Full {
+                base = Some(Guid::new(id));
+            } else if kind == Kind::Differential {
+                row.differential_base_guid.clone_from(&base);
+            }
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn validated(rows: Vec<Backup>) -> Validated {
+    Validated::new(rows, vec![], Timestamp::MAX).unwrap()
+}
+
+fn holes(history: &History) -> usize {
+    history.lineages().iter().map(|lineage| window(lineage).0.holes.len()).sum()
+}
+
+/// Moments all over the first lineage, inside holes and outside.
+fn moments(history: &History, count: i64) -> impl Iterator<Item = Timestamp> {
+    let backups = history.lineages()[0].backups();
+    let (first, last) = (backups[0].finished, backups[backups.len() - 1].finished);
+    let step = last.duration_since(first).as_secs() / count;
+    // Shifted by a prime, so that the moments do not keep step with the holes.
+    (0..count).map(move |number| first + SignedDuration::from_secs(number * step + number * 7_919 % step))
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Measured {
+    windows: Duration,
+    first_plan: Duration,
+    /// Of all later ones.
+    longest_plan: Duration,
+    holes: usize,
+    planned: u32,
+    refused: u32,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a measurement")]
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = std::time::Instant::now();
+    let done = work();
+    (done, start.elapsed())
+}
+
+const LATER_PLANS: i64 = 1_000;
+
+fn measure(databases: usize, per_database: usize) -> Measured {
+    let rows = rows(databases, per_database);
+    let fresh = validated(rows.clone());
+    let (holes, windows) = timed(|| holes(&fresh.in_order()));
+    let fresh = validated(rows);
+    let (history, mut first_plan) = timed(|| fresh.in_order());
+    let (planner, looked) = timed(|| Planner::new(&history.lineages()[0]));
+    let (first, found) = timed(|| planner.plan(&Request::at(Target::Latest)));
+    first_plan += looked + found;
+    assert!(first.is_ok(), "{first:?}");
+    // A refusal looks for its hole in the window of the database, which is made once.
+    let (window_made, _) = timed(|| planner.plan(&Request::at(Target::Moment(Timestamp::MAX))));
+    assert!(window_made.is_err());
+    let (mut longest_plan, mut planned, mut refused) = (Duration::ZERO, 0, 0);
+    for at in moments(&history, LATER_PLANS) {
+        let (plan, took) = timed(|| planner.plan(&Request::at(Target::Moment(at))));
+        (planned, refused) = (planned + u32::from(plan.is_ok()), refused + u32::from(plan.is_err()));
+        longest_plan = longest_plan.max(took);
+    }
+    Measured { windows, first_plan, longest_plan, holes, planned, refused }
+}
+
+#[test]
+fn many_databases_and_one_large_one_are_answered_alike() {
+    for (databases, per_database) in [(20, 400), (1, 8000)] {
+        let measured = measure(databases, per_database);
+        assert!(measured.holes > 0 && measured.holes <= databases * per_database / 100, "{measured:?}");
+        assert!(measured.planned > 900 && measured.refused > 0, "{measured:?}");
+    }
+}
+
+#[test]
+#[ignore = "a million rows: in release, by tests/all"]
+fn a_million_rows() {
+    for databases in [1, 1000] {
+        let best = |rows: usize| {
+            let runs = (0..3).map(|_| measure(databases, rows / databases));
+            runs.reduce(|best, run| Measured {
+                windows: best.windows.min(run.windows),
+                first_plan: best.first_plan.min(run.first_plan),
+                longest_plan: best.longest_plan.min(run.longest_plan),
+                ..run
+            })
+        };
+        let (small, large) = (best(100_000).unwrap(), best(1_000_000).unwrap());
+        let ratio = |small: Duration, large: Duration| large.as_secs_f64() / small.as_secs_f64();
+        let (windows, plans) =
+            (ratio(small.windows, large.windows), ratio(small.first_plan, large.first_plan));
+        println!(
+            "{databases} x {}: windows {:?} ({windows:.1} x 100,000 rows), first plan {:?} ({plans:.1} x), longest of {LATER_PLANS} later ones {:?}; {} holes, {} planned, {} refused",
+            1_000_000 / databases,
+            large.windows,
+            large.first_plan,
+            large.longest_plan,
+            large.holes,
+            large.planned,
+            large.refused
+        );
+        assert!(large.windows <= Duration::from_secs(1), "windows took {:?}", large.windows);
+        assert!(large.first_plan <= Duration::from_millis(100), "the first plan took {:?}", large.first_plan);
+        assert!(large.longest_plan <= Duration::from_millis(1), "a later plan took {:?}", large.longest_plan);
+        assert!(
+            windows <= 13.0 && plans <= 13.0,
+            "ten times the rows took {windows:.1} and {plans:.1} times as long"
+        );
+    }
+}
