@@ -13,6 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Digits of `numeric(25,0)`.
 pub const LSN_DIGITS_MAX: usize = 25;
 
+/// Digits that always fit an unsigned number of 64 bits.
+const DIGITS_OF_U64: usize = 19;
+
 /// One past the largest value of `numeric(25,0)`.
 const LSN_END: u128 = 10_u128.pow(25);
 
@@ -102,7 +105,11 @@ impl FromStr for Lsn {
         if text.len() > LSN_DIGITS_MAX {
             return Err(LsnError::TooLong);
         }
-        let value = text.bytes().fold(0_u128, |value, digit| value * 10 + u128::from(digit - b'0'));
+        // What fits 64 bits is added up there: a million rows hold millions of these.
+        let number =
+            |digits: &[u8]| digits.iter().fold(0_u64, |value, digit| value * 10 + u64::from(digit - b'0'));
+        let (high, low) = text.as_bytes().split_at(text.len().saturating_sub(DIGITS_OF_U64));
+        let value = u128::from(number(high)) * 10_u128.pow(19) + u128::from(number(low));
         Self::new(value).ok_or(LsnError::TooLong)
     }
 }

@@ -104,16 +104,16 @@ fn measure(databases: usize, per_database: usize) -> Measured {
     let (holes, windows) = timed(|| holes(&fresh.in_order()));
     let fresh = validated(rows);
     let (history, mut first_plan) = timed(|| fresh.in_order());
-    let (planner, looked) = timed(|| Planner::new(&history.lineages()[0]));
-    let (first, found) = timed(|| planner.plan(&Request::at(Target::Latest)));
+    let (asked, looked) = timed(|| Planner::new(&history.lineages()[0]));
+    let (first, found) = timed(|| asked.plan(&Request::at(Target::Latest)));
     first_plan += looked + found;
     assert!(first.is_ok(), "{first:?}");
     // A refusal looks for its hole in the window of the database, which is made once.
-    let (window_made, _) = timed(|| planner.plan(&Request::at(Target::Moment(Timestamp::MAX))));
+    let (window_made, _) = timed(|| asked.plan(&Request::at(Target::Moment(Timestamp::MAX))));
     assert!(window_made.is_err());
     let (mut longest_plan, mut planned, mut refused) = (Duration::ZERO, 0, 0);
     for at in moments(&history, LATER_PLANS) {
-        let (plan, took) = timed(|| planner.plan(&Request::at(Target::Moment(at))));
+        let (plan, took) = timed(|| asked.plan(&Request::at(Target::Moment(at))));
         (planned, refused) = (planned + u32::from(plan.is_ok()), refused + u32::from(plan.is_err()));
         longest_plan = longest_plan.max(took);
     }

@@ -30,10 +30,10 @@ struct Gathered {
     arrays: u32,
 }
 
-pub(super) fn read(text: &[u8], options: &Options) -> Result<Imported, ImportError> {
+pub(super) fn read(text: &str, options: &Options) -> Result<Imported, ImportError> {
     let context =
         Context { options, at: Slot::new(None), refusal: RefCell::default(), gathered: RefCell::default() };
-    let mut json = serde_json::Deserializer::from_slice(text);
+    let mut json = serde_json::Deserializer::from_str(text);
     let outcome = Document(&context).deserialize(&mut json).and_then(|()| json.end());
     if let Err(error) = outcome {
         return Err(context.refusal.take().unwrap_or_else(|| unreadable(context.at.get(), &error)));
@@ -173,10 +173,10 @@ impl Imported {
     fn take(&mut self, taken: row::Taken, origin: Origin) {
         match taken {
             row::Taken::Backup(backup) => {
-                self.backups.push(*backup);
+                self.backups.push(backup);
                 self.origins.push(origin);
             }
-            row::Taken::Incomplete(incomplete) => self.incomplete.push(*incomplete),
+            row::Taken::Incomplete(incomplete) => self.incomplete.push(incomplete),
             row::Taken::Skipped => {}
         }
     }

@@ -140,7 +140,7 @@ pub(super) fn log(raw: RawLog<'_>, origin: Origin, reader: &mut Reader) -> Resul
             (None, None) => log_column::STARTING_LSN.to_owned(),
             (None, Some(_)) => log_column::ENDING_LSN.to_owned(),
         };
-        return Ok(Taken::Incomplete(Box::new(Incomplete {
+        return Ok(Taken::Incomplete(Incomplete {
             name: id,
             database,
             kind: Kind::Log,
@@ -149,7 +149,7 @@ pub(super) fn log(raw: RawLog<'_>, origin: Origin, reader: &mut Reader) -> Resul
             started: made,
             finished: made,
             lacks,
-        })));
+        }));
     };
     if last < first {
         let what = format!("{last} lies before starting_lsn {first}");
@@ -160,5 +160,5 @@ pub(super) fn log(raw: RawLog<'_>, origin: Origin, reader: &mut Reader) -> Resul
     backup.held_in = HeldIn::Service;
     backup.size_bytes = raw.file_size_bytes.bytes(at(log_column::FILE_SIZE_BYTES))?;
     backup.compressed_size_bytes = backup.size_bytes;
-    Ok(Taken::Backup(Box::new(backup)))
+    Ok(Taken::Backup(backup))
 }

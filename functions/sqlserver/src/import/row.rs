@@ -52,8 +52,8 @@ raw_row! {
 
 /// What a row became.
 pub(super) enum Taken {
-    Backup(Box<Backup>),
-    Incomplete(Box<Incomplete>),
+    Backup(Backup),
+    Incomplete(Incomplete),
     /// A file or partial backup.
     Skipped,
 }
@@ -62,6 +62,9 @@ pub(super) enum Taken {
 #[derive(Default)]
 pub(super) struct Reader {
     texts: BTreeSet<Arc<str>>,
+    /// The last few that were asked for, in a ring: rows repeat those of the row before.
+    recent: [Option<Arc<str>>; RECENT],
+    next: usize,
     skipped_count: u32,
     zoneless_count: u32,
     lacking_count: u32,
@@ -70,9 +73,22 @@ pub(super) struct Reader {
 /// Names, guids and forks repeat; ids and files do not. More distinct texts than this are not worth looking up.
 const SHARED_TEXTS_MAX: usize = 10_000;
 
+/// As many as a row has columns of repeating texts, and a few more.
+const RECENT: usize = 8;
+
 impl Reader {
     /// The text, shared with the rows that had it before.
     pub(super) fn share(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.recent.iter().flatten().find(|known| known.as_ref() == text) {
+            return Arc::clone(known);
+        }
+        let shared = self.look_up(text);
+        self.recent[self.next] = Some(Arc::clone(&shared));
+        self.next = (self.next + 1) % RECENT;
+        shared
+    }
+
+    fn look_up(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.texts.get(text) {
             return Arc::clone(known);
         }
@@ -224,7 +240,7 @@ pub(super) fn take(
         Err(lacks) => {
             reader.lacks();
             let (name, lacks) = (id.into_owned(), lacks.to_owned());
-            return Ok(Taken::Incomplete(Box::new(Incomplete {
+            return Ok(Taken::Incomplete(Incomplete {
                 name,
                 database,
                 kind,
@@ -233,7 +249,7 @@ pub(super) fn take(
                 started,
                 finished,
                 lacks,
-            })));
+            }));
         }
     };
     if last < first {
@@ -249,7 +265,7 @@ pub(super) fn take(
     backup.last_valid_restore_time =
         moment(&raw.last_valid_restore_time, zone, at(column::LAST_VALID_RESTORE_TIME))?;
     rest(&mut backup, raw, origin, reader)?;
-    Ok(Taken::Backup(Box::new(backup)))
+    Ok(Taken::Backup(backup))
 }
 
 /// The columns that no row needs.
