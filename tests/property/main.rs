@@ -6,8 +6,11 @@
 mod admission;
 mod calendar;
 mod lease;
+mod msdb;
+mod plans;
 mod region;
 mod schedule;
+mod seeds;
 mod slots;
 mod task;
 mod windows;

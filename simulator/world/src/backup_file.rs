@@ -138,8 +138,8 @@ impl BackupSet {
 pub(crate) enum Payload {
     /// Page versions as of `last_lsn`; of a differential those changed since its base.
     Pages(ContentRef),
-    /// The transactions of `[first_lsn, last_lsn)`.
-    Records { branch: BranchId, from: u64, until: u64 },
+    /// The transactions of `[first_lsn, last_lsn)`; `reaches` is the latest moment that STOPAT can name in it.
+    Records { branch: BranchId, from: u64, until: u64, reaches: Ms },
 }
 
 /// A backup with what its files hold.

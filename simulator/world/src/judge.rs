@@ -1,8 +1,12 @@
 //! Can this moment of this database really be restored from these objects?
 //!
-//! Brute force, knowing nothing of chains or plans: every full that ended in time, newest first, with and without every
-//! differential, then whatever log file the engine accepts, in any order, until the moment is reached. It is the opposite
-//! of a planner on purpose: it may try anything, and what it finds is compared with what the database held.
+//! Brute force, knowing nothing of chains or plans: every full, newest first, with and without every differential, then
+//! whatever log file the engine accepts, in any order, until the moment is reached. It is the opposite of a planner on
+//! purpose: it may try anything, and what it finds is compared with what the database held.
+//!
+//! Of headers it reads file identity alone: which set and which family an object belongs to. The order in which sets are
+//! tried, and the skipping of logs whose LSNs the engine would refuse anyway (4305, 4326, the test of `restore::sequence`
+//! made before the file is opened), save time; neither can hide a moment, because no set is left out for any other reason.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -34,6 +38,8 @@ pub struct Restored {
 #[derive(Debug, Clone)]
 enum Place {
     Object(ObjectRef),
+    /// All stripes of a set, read when it was found.
+    Stripes(Arc<BackupFile>, Vec<ObjectRef>),
     /// RDS keeps it: it can be copied while the instance lives.
     Service(LogRef),
 }
@@ -43,7 +49,6 @@ enum Place {
 struct Candidate {
     first: Lsn,
     last: Lsn,
-    finish: Ms,
     place: Place,
 }
 
@@ -108,14 +113,8 @@ impl Judge<'_> {
         for stripes in sets.into_values() {
             let Ok(file) = self.world.read_set(&stripes) else { continue };
             if file.set.kind == BackupKind::Log {
-                let set = &file.set;
-                let object = stripes.into_iter().next();
-                self.logs.extend(object.map(|object| Candidate {
-                    first: set.first_lsn,
-                    last: set.last_lsn,
-                    finish: set.finish,
-                    place: Place::Object(object),
-                }));
+                let (first, last) = (file.set.first_lsn, file.set.last_lsn);
+                self.logs.push(Candidate { first, last, place: Place::Stripes(file, stripes) });
             } else {
                 self.data.push((file, stripes));
             }
@@ -125,7 +124,7 @@ impl Judge<'_> {
     }
 
     fn order_logs(&mut self) {
-        self.logs.sort_by_key(|l| (l.first, l.last, l.finish));
+        self.logs.sort_by_key(|l| (l.first, l.last));
         let mut reach = Lsn::ZERO;
         self.reach = self
             .logs
@@ -156,21 +155,30 @@ impl Judge<'_> {
     fn add_log(&mut self, log: LogRef, place: Place, family: Guid) {
         let owner: Option<&Database> = self.world.database(log.database).filter(|d| d.family_guid == family);
         let Some(file) = owner.and_then(|d| d.log_file(&self.world.branches, log.number)) else { return };
-        self.logs.push(Candidate { first: file.start.lsn, last: file.end.lsn, finish: file.at, place });
+        self.logs.push(Candidate { first: file.start.lsn, last: file.end.lsn, place });
     }
 
     /// A way to restore a moment, preferring one that yields what the database held; otherwise the first way found, or
     /// the engine's last refusal.
     pub fn restore_to(&self, at: Timestamp) -> Result<Restored, EngineError> {
+        self.restore_to_using(at, &|_| true)
+    }
+
+    /// The same with those backups only whose `backup_set_uuid` may be used.
+    pub fn restore_to_using(
+        &self,
+        at: Timestamp,
+        may_use: &dyn Fn(Guid) -> bool,
+    ) -> Result<Restored, EngineError> {
         let stop = ceil_ms(at);
         let truth = self.world.database(self.database).map(|d| d.truth_at(&self.world.branches, stop));
         let truth = truth.map(|t| self.world.branches.content(t));
         let mut found: Option<Restored> = None;
         let mut refusal = EngineError::new(3118, "No full backup ended before the moment.");
-        let fulls = self.data.iter().filter(|(f, _)| f.set.kind == BackupKind::Full);
-        for (full, stripes) in fulls.filter(|(f, _)| f.set.finish <= stop) {
-            for (state, used) in self.starts(full, stripes, stop, &mut refusal) {
-                match self.roll_forward(state, &used, stop, truth.as_ref()) {
+        let fulls = self.data.iter().filter(|(f, _)| f.set.kind == BackupKind::Full && may_use(f.set.uuid));
+        for (full, stripes) in fulls {
+            for (state, used) in self.starts((full, stripes), stop, may_use, &mut refusal) {
+                match self.roll_forward(state, &used, (stop, truth.as_ref()), may_use) {
                     Ok(restored) if truth.as_ref().is_none_or(|t| *t == restored.content) => {
                         return Ok(restored);
                     }
@@ -185,13 +193,13 @@ impl Judge<'_> {
     /// A full alone, and a full with each differential that it accepts, newest first.
     fn starts(
         &self,
-        full: &BackupFile,
-        stripes: &[ObjectRef],
+        (full, stripes): (&Arc<BackupFile>, &[ObjectRef]),
         stop: Ms,
+        may_use: &dyn Fn(Guid) -> bool,
         refusal: &mut EngineError,
     ) -> Vec<(Restoring, Vec<ObjectRef>)> {
-        let branches = &self.world.branches;
-        let state = match Restoring::full(branches, full, Some(stop)) {
+        let engine = self.world.engine();
+        let state = match Restoring::full(engine, full, Some(stop)) {
             Ok(state) => state,
             Err(error) => {
                 *refusal = error;
@@ -200,9 +208,9 @@ impl Judge<'_> {
         };
         let mut starts = Vec::new();
         let differentials = self.data.iter().filter(|(f, _)| f.set.kind == BackupKind::Differential);
-        for (file, more) in differentials.filter(|(f, _)| f.set.finish <= stop) {
+        for (file, more) in differentials.filter(|(f, _)| may_use(f.set.uuid)) {
             let mut with = state.clone();
-            if with.apply(branches, file, Some(stop)).is_ok() {
+            if with.apply(engine, file, Some(stop)).is_ok() {
                 starts.push((with, [stripes, more].concat()));
             }
         }
@@ -216,9 +224,10 @@ impl Judge<'_> {
         &self,
         state: Restoring,
         used: &[ObjectRef],
-        stop: Ms,
-        wanted: Option<&Content>,
+        (stop, wanted): (Ms, Option<&Content>),
+        may_use: &dyn Fn(Guid) -> bool,
     ) -> Result<Restored, EngineError> {
+        let engine = self.world.engine();
         let mut found: Option<Restored> = None;
         let mut visited = vec![false; self.logs.len()];
         let mut refusal = EngineError::new(4322, "No log file reaches the moment.");
@@ -227,7 +236,7 @@ impl Judge<'_> {
         let mut open = vec![(state, None)];
         while let Some((state, step)) = open.pop() {
             if state.stopped {
-                match state.recover(Some(stop)) {
+                match state.recover(engine, Some(stop)) {
                     Ok(content) => {
                         let right = wanted.is_none_or(|w| *w == content);
                         let way = Restored { content, objects: self.path(used, &steps, step) };
@@ -245,14 +254,16 @@ impl Judge<'_> {
                 if self.reach.get(index).is_none_or(|reach| *reach < state.redo) {
                     break;
                 }
-                let Some(log) = self.logs.get(index) else { break };
-                let useful = log.last > state.redo || (log.last == state.redo && log.finish > state.finish);
-                if !useful || visited.get(index).copied().unwrap_or(true) {
+                let Some(log) = self.logs.get(index).filter(|log| log.last >= state.redo) else { continue };
+                if visited.get(index).copied().unwrap_or(true) {
                     continue;
                 }
-                let Some(file) = self.read(&log.place) else { continue };
+                let Some(file) = self.read(&log.place).filter(|file| may_use(file.set.uuid)) else {
+                    continue;
+                };
                 let mut next = state.clone();
-                match next.apply(&self.world.branches, &file, Some(stop)) {
+                match next.apply(engine, &file, Some(stop)) {
+                    Ok(()) if next.is_where(&state) => {}
                     Ok(()) => {
                         if let Some(seen) = visited.get_mut(index) {
                             *seen = true;
@@ -270,6 +281,7 @@ impl Judge<'_> {
     fn read(&self, place: &Place) -> Option<Arc<BackupFile>> {
         match place {
             Place::Object(object) => self.world.read_backup(object).ok().map(|(file, _)| file),
+            Place::Stripes(file, _) => Some(Arc::clone(file)),
             Place::Service(log) => self.world.database(log.database).and_then(|d| {
                 let overhead = self.world.knobs.log_file_overhead_bytes;
                 d.log_backup(&self.world.branches, self.world.seed, overhead, log.number).map(Arc::new)
@@ -284,15 +296,17 @@ impl Judge<'_> {
         steps: &[(Option<usize>, usize)],
         last: Option<usize>,
     ) -> Vec<ObjectRef> {
-        let mut logs = Vec::new();
+        let mut logs: Vec<&[ObjectRef]> = Vec::new();
         let mut at = last.and_then(|i| steps.get(i));
         while let Some((before, index)) = at {
-            if let Some(Place::Object(object)) = self.logs.get(*index).map(|l| &l.place) {
-                logs.push(object.clone());
+            match self.logs.get(*index).map(|l| &l.place) {
+                Some(Place::Object(object)) => logs.push(std::slice::from_ref(object)),
+                Some(Place::Stripes(_, objects)) => logs.push(objects),
+                Some(Place::Service(_)) | None => {}
             }
             at = before.and_then(|i| steps.get(i));
         }
-        used.iter().cloned().chain(logs.into_iter().rev()).collect()
+        used.iter().chain(logs.into_iter().rev().flatten()).cloned().collect()
     }
 
     /// How many data backups and log files were found.

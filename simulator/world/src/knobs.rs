@@ -136,6 +136,9 @@ pub struct Knobs {
     pub log_key_guid_upper: bool,
     /// Whether a stripe's key gets `_` before `i-of-n`; one field log shows it.
     pub stripe_underscore: bool,
+    /// Whether a log that crosses a fork also applies to a database that is on its last fork already, as a full taken
+    /// behind the fork leaves it: only its first fork is documented `[INF]`.
+    pub crossing_log_joins_last_fork: bool,
     /// Compressed size, per cent of the data `[INF]`, 10 to 100.
     pub compressed_percent: u64,
     /// Backups whose `first_lsn` lies before the checkpoint because a transaction was open, parts in a million.
@@ -176,6 +179,7 @@ impl Default for Knobs {
             log_file_overhead_bytes: 8_192,
             log_key_guid_upper: false,
             stripe_underscore: false,
+            crossing_log_joins_last_fork: true,
             compressed_percent: 30,
             long_transaction_ppm: 100_000,
             whole_seconds: true,

@@ -9,6 +9,7 @@ mod content;
 mod database;
 mod error;
 mod guid;
+mod installed;
 mod instance;
 mod judge;
 mod kms;
@@ -33,13 +34,14 @@ pub use database::{
 };
 pub use error::EngineError;
 pub use guid::Guid;
+pub use installed::{BackupOrder, Device, Ticket};
 pub use instance::config::{Edition, InstanceConfig, InstanceDescription, MultiAz, OptionStatus, RdsEvent};
 pub use judge::{Judge, Restored};
 pub use kms::{KeyConfig, Kms};
 pub use knobs::{FailoverFate, Knobs, MaintenanceRule, Span, Texts};
 pub use levers::Damage;
 pub use lsn::Lsn;
-pub use restore::ObjectRef;
+pub use restore::{ObjectRef, RestoreStep};
 pub use s3::{
     BucketConfig, Condition, Deleted, ListPage, ObjectHead, S3, S3Error, StorageClass, UploadHead,
     VersionHead,

@@ -324,6 +324,8 @@ impl World {
             base: None,
             fulls: Vec::new(),
             logs: LogSchedule::new(self.seed, id.0),
+            installed: None,
+            left: Vec::new(),
             zone_quarters: i64::from(host.map_or(0, |h| h.utc_offset_minutes / 15)),
             major_version: host.map_or(0, InstanceConfig::major_version),
             serial: 0,

@@ -37,6 +37,7 @@ pub(super) struct State {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece {
     pub(super) from: Timestamp,
+    /// Before `from` while nothing proves a moment: a log that crossed a fork and holds no commit since its backup began.
     pub(super) to: Timestamp,
     /// Where it begins: the anchor's end, or the end of the log it begins after.
     pub(super) start: Lsn,
@@ -77,6 +78,26 @@ impl Track {
         (piece < self.pieces.len()).then_some(piece)
     }
 
+    /// Makes one piece of this one and those above it. A piece that begins with a crossing log begins at that log's start,
+    /// so one above it may begin earlier: a full taken right behind the fork. Then that one's ways are kept.
+    fn join(&mut self, lowest: usize) {
+        let Some(next) = self.pieces.get(lowest + 1) else { return };
+        let base = next.base;
+        let above = self.pieces[lowest..].iter().enumerate();
+        let earliest = above.min_by_key(|(_, piece)| piece.from).map_or(0, |(place, _)| place);
+        if earliest > 0 {
+            let Piece { from, start_row, .. } = self.pieces[lowest + earliest];
+            let states = self.states(lowest + earliest).to_vec();
+            let piece = &mut self.pieces[lowest];
+            (piece.from, piece.start_row) = (from, start_row);
+            self.frontier.truncate(piece.base);
+            self.frontier.extend(states);
+        } else {
+            self.frontier.truncate(base);
+        }
+        self.pieces.truncate(lowest + 1);
+    }
+
     fn note(&mut self, log: &Backup) {
         let before = self.tail.filter(|(end, _)| *end == log.last_lsn);
         self.tail =
@@ -89,7 +110,7 @@ impl Track {
             self.tail.filter(|(end, _)| *end == state.position).map_or(moments.1, |(_, moment)| moment);
         self.pieces.push(Piece {
             from: moments.0,
-            to: moments.1.max(moments.0).max(tail),
+            to: moments.1.max(tail),
             start: state.position,
             start_row: row,
             reach: state.position,
@@ -113,16 +134,24 @@ pub(super) struct Sweep<'a> {
     pub(super) clock_jump: Option<usize>,
 }
 
+/// What a log does to a state.
+struct Applied {
+    state: State,
+    /// Whether the log begins below its own end: it holds something that was not there.
+    moved: bool,
+}
+
 /// The state after applying log `row`, from the shortest of states that may apply it.
-fn after(states: &[State], log: &Backup, row: u32) -> Option<State> {
+fn after(states: &[State], log: &Backup, row: u32) -> Option<Applied> {
     let state = states.get(states.partition_point(|state| state.position < log.first_lsn))?;
-    Some(State {
+    let after = State {
         position: log.last_lsn,
         log_count: state.log_count + 1,
         first_log: if state.first_log == NONE { row } else { state.first_log },
         last_log: row,
         anchor: state.anchor,
-    })
+    };
+    Some(Applied { state: after, moved: state.position < log.last_lsn })
 }
 
 impl<'a> Sweep<'a> {
@@ -167,10 +196,7 @@ impl<'a> Sweep<'a> {
             Some((log.last_lsn, before.map_or(log.reaches(), |(_, moment)| moment.max(log.reaches()))));
         let Some(lowest) = track.lowest(log.first_lsn) else { return };
         self.reached[row as usize] = true;
-        if let Some(next) = track.pieces.get(lowest + 1) {
-            track.frontier.truncate(next.base);
-            track.pieces.truncate(lowest + 1);
-        }
+        track.join(lowest);
         let Some(piece) = track.pieces.last_mut() else { return };
         if log.finished < piece.to && self.rows.backups[piece.end_row as usize].finished > log.finished {
             self.clock_jump.get_or_insert(row as usize);
@@ -179,7 +205,7 @@ impl<'a> Sweep<'a> {
         if log.last_lsn == piece.reach {
             return;
         }
-        let Some(state) = after(&track.frontier[piece.base..], log, row) else { return };
+        let Some(Applied { state, .. }) = after(&track.frontier[piece.base..], log, row) else { return };
         while track.frontier.last().is_some_and(|beaten| beaten.log_count >= state.log_count) {
             track.frontier.pop();
         }
@@ -197,16 +223,22 @@ impl<'a> Sweep<'a> {
         let Some(lowest) = track.lowest(log.first_lsn) else { return };
         self.reached[row as usize] = true;
         let from = log.finished.max(track.pieces[lowest].to);
+        let applied = after(track.states(lowest), log, row);
         if let Some(piece) = track.pieces.last_mut().filter(|piece| piece.reach == log.last_lsn) {
-            // It need not be applied, and shows as an empty log does that nothing happened until it was taken.
+            // It need not be applied, and shows as an empty log does that nothing happened until the last it tells of.
             piece.to = piece.to.max(log.reaches());
             if piece.start == log.last_lsn && self.rows.roles[piece.start_row as usize] == Role::Log {
                 piece.from = piece.from.min(from);
             }
+            // Applied whole from further below, it leads to the end of its own backup.
+            let again = applied.filter(|state| state.moved && log.finished > piece.to);
+            if let Some(state) = again.map(|applied| applied.state) {
+                track.open(state, (log.finished, log.finished), row, self.rows.has_crossings);
+            }
             return;
         }
-        let Some(state) = after(track.states(lowest), log, row) else { return };
-        track.open(state, (from, log.reaches()), row, self.rows.has_crossings);
+        let Some(Applied { state, .. }) = applied else { return };
+        track.open(state, (from, log.reaches().max(from)), row, self.rows.has_crossings);
     }
 
     /// A log that leads to another fork: what it begins there starts with the start of its backup, the first moment that
@@ -217,10 +249,13 @@ impl<'a> Sweep<'a> {
         let all = &self.tracks[forks.entry as usize].all;
         let from = all.partition_point(|state| state.position < log.first_lsn);
         let Some(state) = all.get(from).filter(|state| state.position <= end) else { return };
-        let Some(state) = after(std::slice::from_ref(state), log, row) else { return };
+        let Some(Applied { state, .. }) = after(std::slice::from_ref(state), log, row) else { return };
         self.reached[row as usize] = true;
-        let from = if log.bulk_logged { log.finished } else { log.started.min(log.finished) };
-        let moments = (from, log.reaches());
+        let moments = if log.bulk_logged {
+            (log.finished, log.reaches().max(log.finished))
+        } else {
+            (log.started.min(log.finished), log.reaches())
+        };
         self.tracks[forks.exit as usize].open(state, moments, row, self.rows.has_crossings);
     }
 }

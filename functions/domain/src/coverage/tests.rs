@@ -202,6 +202,39 @@ fn the_last_valid_restore_time_ends_an_interval_and_makes_no_hole_where_no_lsn_f
     assert_eq!(show(&window), "[1..3- on 1 +2..4 (2)] .3");
 }
 
+/// The rows of a line, those named with the last commit at the start of an item.
+fn with_last_commits(line: &str, commits: &[(&str, u32)]) -> Vec<Backup> {
+    let mut rows = notation::backups(line).unwrap();
+    for (id, number) in commits {
+        let row = rows.iter_mut().find(|row| row.id.as_str() == *id).unwrap();
+        row.last_valid_restore_time = Some(notation::started(*number));
+    }
+    rows
+}
+
+#[test]
+fn a_log_that_crosses_a_fork_proves_no_moment_without_a_commit_since_it_began() {
+    let line = "F1@a L2@a L5@a>b:28[28-58]";
+    let (window, _) = of(with_last_commits(line, &[("5", 4)]), vec![]);
+    assert_eq!(show(&window), "[1..2 on 1 +2..2 (1)]");
+    let (window, _) = of(with_last_commits(&format!("{line} L6@b"), &[("5", 4)]), vec![]);
+    assert_eq!(show(&window), "[1..2 on 1 +2..2 (1)] [5-..6 on 1 +2..6 (3)] {2..5- fork 28..58}");
+}
+
+#[test]
+fn a_full_right_behind_a_fork_is_not_shadowed_by_the_log_that_crosses_it() {
+    check(
+        "F1@a L2@a F4@b[30-58] L5@a>b:28[28-58] L6=@b",
+        "[1..2 on 1 +2..2 (1)] [4..6 on 4 +.. (0)] {2..4 fork 28..58}",
+    );
+}
+
+#[test]
+fn bulk_logged_changes_backed_up_twice_end_at_two_moments() {
+    let (window, _) = of(with_last_commits("F1 L2%[10-28] L3%[10-28]", &[("2", 2), ("3", 2)]), vec![]);
+    assert_eq!(show(&window), "[2..2 on 1 +2..2 (1)] [3..3 on 1 +3..3 (1)] .1 {1..2 bulk_logged 15..28}");
+}
+
 #[test]
 fn a_clock_that_jumps_back_is_a_warning_and_never_turns_an_interval_around() {
     let mut rows = notation::backups("F5 L6 L7").unwrap();

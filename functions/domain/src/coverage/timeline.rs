@@ -34,7 +34,7 @@ pub(super) struct Timeline {
 
 /// Whether a piece is more than its anchor: a run of moments, or a single moment that needs logs to be reached.
 fn is_interval(rows: &Rows<'_>, piece: &Piece) -> bool {
-    piece.to > piece.from || rows.roles[piece.start_row as usize] == Role::Log
+    piece.to > piece.from || piece.to == piece.from && rows.roles[piece.start_row as usize] == Role::Log
 }
 
 impl Timeline {

@@ -165,7 +165,10 @@ fn recovery_model(cell: Cell<'_>, place: Place) -> Result<Option<RecoveryModel>,
     }
 }
 
-/// The stripes: missing where the set has more families than files are given, or where a file is null.
+/// The device that keeps nothing: a log backup to it moves the chain and is gone.
+const NUL: &str = "NUL";
+
+/// The stripes: missing where the set has more families than files are given, or where a file is null or `NUL`.
 fn stripes(cell: Cell<'_>, families: Option<u32>, place: Place) -> Result<Stripes, ImportError> {
     let list = match cell {
         Cell::Nothing => return Ok(Stripes::default()),
@@ -177,7 +180,8 @@ fn stripes(cell: Cell<'_>, families: Option<u32>, place: Place) -> Result<Stripe
     };
     let mut files: Vec<Option<Arc<str>>> = Vec::with_capacity(list.len());
     for file in list {
-        files.push(file.text(place)?.filter(|file| !file.is_empty()).map(Arc::from));
+        let kept = |file: &Cow<'_, str>| !file.is_empty() && !file.eq_ignore_ascii_case(NUL);
+        files.push(file.text(place)?.filter(kept).map(Arc::from));
     }
     Ok(Stripes { expected_count: families, files: files.into() })
 }

@@ -76,9 +76,13 @@ fn lsns_are_strings_or_integers_of_any_length() {
 
 #[test]
 fn missing_stripes_are_counted() {
-    for (files, last_family, missing) in
-        [("[\"a\"]", "1", 0), ("[\"a\"]", "3", 2), ("[\"a\",null]", "2", 1), ("null", "3", 0)]
-    {
+    for (files, last_family, missing) in [
+        ("[\"a\"]", "1", 0),
+        ("[\"a\"]", "3", 2),
+        ("[\"a\",null]", "2", 1),
+        ("[\"nul\"]", "1", 1),
+        ("null", "3", 0),
+    ] {
         let mut row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(ROW).unwrap();
         row.insert("files".to_owned(), serde_json::from_str(files).unwrap());
         row.insert("last_family_number".to_owned(), serde_json::from_str(last_family).unwrap());

@@ -142,7 +142,10 @@ impl Database {
         }
         if self.recovery_model != RecoveryModel::Simple {
             let start = Position { count: first_count, lsn: set.first_lsn };
-            self.logs.begin_if_closed(start, set.start, set.finish);
+            match &mut self.installed {
+                Some(chain) => chain.begin_if_closed(start, set.last_fork),
+                None => self.logs.begin_if_closed(start, set.start, set.finish),
+            }
         }
     }
 

@@ -124,6 +124,29 @@ impl Branches {
         self.add(Branch { seed, parent, first, start, law })
     }
 
+    /// A branch that leaves another at a place and writes as that one did; its LSNs go on behind the place, so that both
+    /// branches use the same ones afterwards. `None` where the parent is known by waypoints only.
+    pub(crate) fn add_fork(
+        &mut self,
+        seed: u64,
+        parent: ContentRef,
+        from: Lsn,
+        start: Ms,
+        recovery_sectors: u64,
+    ) -> Option<BranchId> {
+        let Law::Generated { writes, sectors_per_transaction, .. } = &self.get(parent.branch).law else {
+            return None;
+        };
+        let sector = u64::from(from.block).saturating_sub(FIRST_BLOCK) + recovery_sectors;
+        let law = Law::Generated {
+            writes: writes.again(seed, start),
+            marks: vec![Mark { at: start, generated: 0, by_hand: 0, sector }],
+            sectors_per_transaction: *sectors_per_transaction,
+            first_vlf: from.vlf,
+        };
+        Some(self.add(Branch { seed, parent: Some(parent.branch), first: parent.count, start, law }))
+    }
+
     /// A branch that is known by its waypoints only, in ascending order of everything.
     pub(crate) fn add_imported(
         &mut self,

@@ -227,7 +227,8 @@ fn import_file(
     let until = path.count(header.last_lsn);
     let payload = match header.kind {
         BackupKind::Log => {
-            Payload::Records { branch: path.branch, from: path.count(header.first_lsn).min(until), until }
+            let from = path.count(header.first_lsn).min(until);
+            Payload::Records { branch: path.branch, from, until, reaches: floor_ms(header.finish) }
         }
         _ => Payload::Pages(ContentRef { branch: path.branch, count: until }),
     };

@@ -281,7 +281,8 @@ impl Database {
             major_version: self.major_version,
             stripes: 1,
         };
-        let payload = Payload::Records { branch: self.branch, from: file.start.count, until: file.end.count };
+        let (from, until) = (file.start.count, file.end.count);
+        let payload = Payload::Records { branch: self.branch, from, until, reaches: file.at };
         Some(BackupFile { set, payload, kms_key: None })
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         logs::LogSchedule,
     },
     guid::Guid,
+    installed::chain::LogChain,
     lsn::Lsn,
     time::Ms,
 };
@@ -64,6 +65,10 @@ pub(crate) struct Database {
     /// Ends and checkpoints of fulls that are not copy-only, ascending: log headers name the newest.
     pub(crate) fulls: Vec<(Ms, Lsn)>,
     pub(crate) logs: LogSchedule,
+    /// The log chain that backups by hand move, where no service backs the log up.
+    pub(crate) installed: Option<LogChain>,
+    /// Branches that restores over the database left behind, each until a moment; ascending.
+    pub(crate) left: Vec<(Ms, BranchId)>,
     pub(crate) zone_quarters: i64,
     pub(crate) major_version: u8,
     /// Backups taken, to name them.
@@ -94,8 +99,18 @@ impl Database {
         self.size_bytes.saturating_add(grown.saturating_mul(self.growth_bytes))
     }
 
-    /// The content that a restore to a moment must produce: commits strictly before it.
+    /// The content that a restore to a moment must produce: commits strictly before it, on the branch that was live then.
     pub(crate) fn truth_at(&self, branches: &Branches, at: Ms) -> ContentRef {
-        ContentRef { branch: self.branch, count: branches.commits_before(self.branch, at) }
+        let left = self.left.get(self.left.partition_point(|(until, _)| *until < at));
+        let branch = left.map_or(self.branch, |(_, branch)| *branch);
+        ContentRef { branch, count: branches.commits_before(branch, at) }
+    }
+
+    /// `last_log_backup_lsn`: where the next log backup starts.
+    pub(crate) fn archive_point(&self, branches: &Branches, now: Ms) -> Option<Lsn> {
+        match &self.installed {
+            Some(chain) => chain.next_start(),
+            None => self.logs.archive_point(branches, self.branch, now),
+        }
     }
 }

@@ -102,6 +102,11 @@ impl Writes {
         Self { seed, origin, rate_milli, rhythm, bursts }
     }
 
+    /// The same habits from another moment on, with other chance.
+    pub(crate) fn again(&self, seed: u64, origin: Ms) -> Self {
+        Self { seed, origin, ..self.clone() }
+    }
+
     /// Expected transactions from the origin to a moment, times 1,000.
     fn expected_milli(&self, at: Ms) -> u64 {
         if at <= self.origin || self.rate_milli == 0 {

@@ -9,6 +9,7 @@
 
 mod headers;
 mod history;
+mod installed;
 mod lab;
 mod order;
 mod restore;

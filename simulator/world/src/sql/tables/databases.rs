@@ -199,7 +199,7 @@ impl Table for RecoveryStatus<'_> {
             0 => number(entry),
             1 => guid(database.database_guid),
             2 => guid(database.family_guid),
-            3 => maybe(database.logs.archive_point(&world.branches, database.branch, now), lsn),
+            3 => maybe(database.archive_point(&world.branches, now), lsn),
             4 => guid(newest.guid),
             5 => maybe(before, |f| guid(f.guid)),
             6 => maybe(before, |_| lsn(newest.lsn)),
