@@ -1,4 +1,4 @@
-//! Can exactly the moments be restored that headers of a server as installed promise?
+//! Can exactly the moments be restored that headers of a server as installed promise, and does each plan do it?
 //!
 //! Histories are grown by the simulated world ([`grown`]): backups by hand, forks, foreign tools, recovery models, losses. The
 //! rules see rows of msdb and heads of objects ([`headers`]). The oracle opens the files: it restores by brute force whatever
@@ -7,9 +7,11 @@
 //! One thing headers cannot tell: when a database was restored over itself. A log that crosses a fork says on which branch
 //! it ends, so the moments before it began may lie on either; the oracle does not use such a log for them.
 
+mod execute;
 mod grown;
 mod headers;
 mod story;
+mod targets;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,14 +19,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::backup::Backup;
 use domain::coverage::{Window, window};
 use domain::history::History;
+use domain::restore::{Planner, Request, Target, check};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use world::{Content, EngineError, Judge, Restored};
 
 use crate::{config, seeds};
+use execute::{carry_out, tampered};
 use grown::Grown;
 use story::{Story, story};
+use targets::Targets;
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 /// Commits of the world lie on milliseconds.
@@ -43,6 +48,10 @@ struct Seen {
     orphans: u32,
     points: u32,
     forks: u32,
+    plans: u32,
+    tampered: u32,
+    harmless: u32,
+    targets: Targets,
 }
 
 /// One grown history, as rules and oracle see it.
@@ -51,6 +60,7 @@ struct Case<'a> {
     grown: &'a Grown,
     rows: &'a [Backup],
     claims: Window,
+    planner: Planner<'a>,
     judge: Judge<'a>,
 }
 
@@ -152,6 +162,7 @@ fn compare(case: &Case<'_>, at: Timestamp, seen: &RefCell<Seen>) -> Result<(), T
         restored.map_or_else(|error| error.to_string(), |found| format!("used {:?}", found.objects)),
         case.told()
     );
+    planned(case, at, claimed)?;
     let mut seen = seen.borrow_mut();
     seen.claimed += u32::from(claimed);
     if claimed {
@@ -175,6 +186,55 @@ fn compare(case: &Case<'_>, at: Timestamp, seen: &RefCell<Seen>) -> Result<(), T
     Ok(())
 }
 
+/// There is a plan for what is claimed and for nothing else, it passes the check, and carried out it brings what there was.
+fn planned(case: &Case<'_>, at: Timestamp, claimed: bool) -> Result<(), TestCaseError> {
+    let request = Request::at(Target::Moment(at));
+    match case.planner.plan(&request) {
+        Ok(plan) => {
+            prop_assert!(claimed, "{at} is planned and not claimed: {plan:#?}\n{}", case.told());
+            let objection = check(&plan, case.rows, &request);
+            prop_assert!(objection.is_ok(), "{at} {plan:#?}: {objection:?}\n{}", case.told());
+            let (content, truth) = (carry_out(&case.grown.world, &plan.steps), case.truth(at));
+            prop_assert_eq!(
+                content.as_ref().ok(),
+                truth.as_ref(),
+                "{} {:#?} {:?}\n{}",
+                at,
+                plan,
+                content,
+                case.told()
+            );
+        }
+        Err(refusal) => {
+            prop_assert!(!claimed, "{at} is claimed and not planned: {refusal:?}\n{}", case.told());
+            prop_assert_eq!((refusal.nearest_before, refusal.nearest_after), case.claims.nearest(at));
+        }
+    }
+    Ok(())
+}
+
+/// Whatever is changed in a plan, so that it fails or brings something else, the check objects.
+fn tamper(case: &Case<'_>, at: Timestamp, seen: &mut Seen) -> Result<(), TestCaseError> {
+    let request = Request::at(Target::Moment(at));
+    let Ok(plan) = case.planner.plan(&request) else { return Ok(()) };
+    seen.plans += 1;
+    for (name, other) in tampered(&plan, case.rows) {
+        let result = carry_out(&case.grown.world, &other.steps);
+        if result.as_ref().ok() == case.truth(at).as_ref() {
+            seen.harmless += 1;
+            continue;
+        }
+        seen.tampered += 1;
+        prop_assert!(
+            check(&other, case.rows, &request).is_err(),
+            "{at} {name}: {:?}\nof {plan:#?}\n{}",
+            result.err(),
+            case.told()
+        );
+    }
+    Ok(())
+}
+
 fn judge_story(story: &Story, seen: &RefCell<Seen>) -> Result<(), TestCaseError> {
     let mut grown = Grown::grow(story);
     let rows = headers::read(&mut grown);
@@ -185,11 +245,21 @@ fn judge_story(story: &Story, seen: &RefCell<Seen>) -> Result<(), TestCaseError>
     prop_assert_eq!(history.lineages().len(), 1);
     let (claims, _) = window(lineage);
     let judge = grown.world.judge(grown::BUCKET, grown::PREFIX, grown.database);
-    let case = Case { story, grown: &grown, rows: &rows, claims, judge };
-    for at in case.moments() {
-        compare(&case, at, seen)?;
+    let case = Case { story, grown: &grown, rows: &rows, claims, planner: Planner::new(lineage), judge };
+    let moments = case.moments();
+    for at in &moments {
+        compare(&case, *at, seen)?;
     }
     let mut seen = seen.borrow_mut();
+    let held: Vec<Timestamp> = moments.iter().copied().filter(|at| case.claims.holds(*at)).collect();
+    let sample: Vec<Timestamp> = held.iter().copied().step_by(held.len() / SAMPLE + 1).collect();
+    for at in &sample {
+        tamper(&case, *at, &mut seen)?;
+    }
+    case.latest(&moments, &mut seen.targets)?;
+    case.lsns(&mut seen.targets)?;
+    case.points(&mut seen.targets)?;
+    case.continued(&sample, &mut seen.targets)?;
     seen.orphans += u32::try_from(case.claims.orphans.len()).expect("few");
     seen.points += u32::try_from(case.claims.points.len()).expect("few");
     seen.forks += u32::try_from(grown.forks.len()).expect("few");
@@ -197,7 +267,7 @@ fn judge_story(story: &Story, seen: &RefCell<Seen>) -> Result<(), TestCaseError>
 }
 
 #[test]
-fn a_moment_is_claimed_if_and_only_if_the_files_restore_it() {
+fn a_moment_is_planned_if_and_only_if_the_files_restore_it() {
     let seen = RefCell::new(Seen::default());
     for seed in seeds::of(include_str!("plans/seeds.txt"), CASES) {
         let outcome = TestRunner::new(Config { max_shrink_iters: 5_000, ..config(seed, 1) })
@@ -219,8 +289,11 @@ fn a_moment_is_claimed_if_and_only_if_the_files_restore_it() {
     assert!(seen.orphans > 0 && seen.points > 0 && seen.forks > 0, "{seen:?}");
 }
 
+/// Moments of a history whose plans are tampered with and cut in two.
+const SAMPLE: usize = 6;
+
 /// Histories tried.
-const CASES: u32 = 1_500;
+const CASES: u32 = 400;
 
 /// Every cause that these events can produce; imports are whole here.
 const CAUSES: [&str; 10] = [

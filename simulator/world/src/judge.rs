@@ -8,6 +8,8 @@
 //! tried, and the skipping of logs whose LSNs the engine would refuse anyway (4305, 4326, the test of `restore::sequence`
 //! made before the file is opened), save time; neither can hide a moment, because no set is left out for any other reason.
 
+mod below;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
@@ -15,7 +17,10 @@ use jiff::Timestamp;
 use crate::{
     backup_file::{BackupFile, BackupKind},
     content::Content,
-    database::state::{Database, DatabaseId},
+    database::{
+        branch::ContentRef,
+        state::{Database, DatabaseId},
+    },
     error::EngineError,
     guid::Guid,
     lsn::Lsn,
@@ -73,6 +78,15 @@ impl World {
         let ms = ceil_ms(at);
         let lived = held.created <= ms && held.dropped.is_none_or(|d| ms <= d) && at <= self.now();
         lived.then(|| self.branches.content(held.truth_at(&self.branches, ms)))
+    }
+
+    /// What a database held when its log had grown to an LSN, on the branch of a recovery fork; `None` where it had no such.
+    pub fn truth_below(&self, database: DatabaseId, fork: Guid, lsn: Lsn) -> Option<Content> {
+        let held = self.database(database)?;
+        let number = held.forks.iter().position(|known| known.guid == fork)?;
+        let branch = held.left.get(number).map_or(held.branch, |(_, branch)| *branch);
+        let count = self.branches.count_below(branch, lsn);
+        Some(self.branches.content(ContentRef { branch, count }))
     }
 
     /// Collects the backups of a database's family under a prefix, for as many questions as wanted.

@@ -13,6 +13,7 @@ use crate::{
     backup_file::{BackupFile, BackupSet},
     content::Content,
     error::EngineError,
+    lsn::Lsn,
     s3::{Body, Health, S3Error, StorageClass},
     time::{Ms, ceil_ms},
     world::World,
@@ -38,13 +39,15 @@ impl ObjectRef {
     }
 }
 
-/// One RESTORE statement: the stripes of one backup, and its STOPAT.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One RESTORE statement: the stripes of one backup, and where it stops.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RestoreStep {
     /// Stripes, in any order.
     pub objects: Vec<ObjectRef>,
     /// STOPAT.
     pub stop_at: Option<Timestamp>,
+    /// STOPBEFOREMARK with an LSN, of a log.
+    pub stop_before_lsn: Option<Lsn>,
 }
 
 fn terminated(number: u32, text: String) -> EngineError {
@@ -148,19 +151,19 @@ impl World {
         Engine { branches: &self.branches, joins_last_fork: self.knobs.crossing_log_joins_last_fork }
     }
 
-    /// Carries out RESTORE statements one by one, all but recovery WITH NORECOVERY, and recovers. A STOPAT that its statement
-    /// or a later one does not reach is an error: the database would be left restoring.
+    /// Carries out RESTORE statements one by one WITH NORECOVERY, then RESTORE DATABASE WITH RECOVERY. A stop that no log
+    /// reaches leaves the database restoring (4322, a message and no error), and recovery brings what was applied.
     pub fn restore_steps(&self, steps: &[RestoreStep]) -> Result<Content, EngineError> {
         let mut state: Option<Restoring> = None;
         for step in steps {
             let (file, stop) = (self.read_set(&step.objects)?, step.stop_at.map(ceil_ms));
-            match &mut state {
-                None => state = Some(Restoring::full(self.engine(), &file, stop)?),
-                Some(restoring) => restoring.apply(self.engine(), &file, stop)?,
+            match (&mut state, step.stop_before_lsn) {
+                (None, _) => state = Some(Restoring::full(self.engine(), &file, stop)?),
+                (Some(restoring), None) => restoring.apply(self.engine(), &file, stop)?,
+                (Some(restoring), Some(lsn)) => restoring.apply_below(self.engine(), &file, lsn)?,
             }
         }
-        let asked = steps.last().and_then(|step| step.stop_at).map(ceil_ms);
-        state.ok_or_else(no_device)?.recover(self.engine(), asked)
+        state.ok_or_else(no_device)?.recover(self.engine(), None)
     }
 
     /// The database after these objects, not recovered.

@@ -70,7 +70,7 @@ impl Track {
             .logs
             .iter()
             .map(|row| {
-                latest = latest.max(rows.backups[*row as usize].reaches());
+                latest = latest.max(moment_of(&rows.backups[*row as usize]));
                 latest
             })
             .collect();
@@ -83,7 +83,7 @@ impl Track {
     /// The first log, in order, that reaches a moment; the number of logs where none does.
     pub(super) fn first_reaching(&self, rows: &Rows<'_>, at: Timestamp) -> usize {
         if self.latest.is_empty() {
-            return self.logs.partition_point(|row| rows.backups[*row as usize].reaches() < at);
+            return self.logs.partition_point(|row| moment_of(&rows.backups[*row as usize]) < at);
         }
         self.latest.partition_point(|latest| *latest < at)
     }
@@ -148,7 +148,7 @@ impl Ground {
                     track.begin(entered_at(backup));
                 }
                 Role::Log => {
-                    let (reaches, before) = (backup.reaches(), latest[forks.exit as usize]);
+                    let (reaches, before) = (moment_of(backup), latest[forks.exit as usize]);
                     if reaches < before && track.latest.is_empty() {
                         track.note_jump(rows);
                     }

@@ -94,7 +94,7 @@ impl Planner<'_> {
         // A log that leads here and reaches the moment is the last one.
         for row in self.track(track).crossings.iter().rev() {
             let log = self.backup(*row);
-            if (entered_at(log)..=log.reaches()).contains(&at)
+            if (entered_at(log)..=moment_of(log)).contains(&at)
                 && let Some(arrival) = self.across(begin, *row, &mut Vec::new())
             {
                 return Some(arrival.route);
@@ -109,7 +109,8 @@ impl Planner<'_> {
             // Where it cannot be stopped it still shows that nothing followed what ends where it does.
             let stops = !log.bulk_logged || log.finished <= at;
             let first = if stops { log.first_lsn } else { log.last_lsn };
-            if log.reaches() >= at
+            let until = if stops { moment_of(log) } else { log.reaches() };
+            if until >= at
                 && let Some(route) = self.route_through(begin, track, (row, first), at)
             {
                 return Some(route);
@@ -123,8 +124,10 @@ impl Planner<'_> {
     /// The way to the end of a log or to a moment inside it, from an LSN on that it holds.
     fn route_through(&self, begin: &Begin, track: u32, log: (u32, Lsn), at: Timestamp) -> Option<Route> {
         let (row, first) = log;
-        let last = self.backup(row).last_lsn;
-        let mut arrival = self.arrive(begin, track, Places::within(first, last), at, &mut Vec::new())?;
+        let (log, last) = (self.backup(row), self.backup(row).last_lsn);
+        // A log that is not applied shows only what happened until the last commit it tells of.
+        let places = Places { with_high: log.reaches() >= at, ..Places::within(first, last) };
+        let mut arrival = self.arrive(begin, track, places, at, &mut Vec::new())?;
         if arrival.position < last {
             arrival.route.logs.push(row);
         }
@@ -241,7 +244,7 @@ impl Planner<'_> {
             .iter()
             .rev()
             .take_while(|row| self.backup(**row).last_lsn >= places.low)
-            .filter(|row| moment_of(self.backup(**row)) <= at)
+            .filter(|row| moment_of(self.backup(**row)).max(entered_at(self.backup(**row))) <= at)
             .find_map(|row| self.across(begin, *row, tried))
     }
 
@@ -263,7 +266,7 @@ impl Planner<'_> {
         let from = self.track(track).ending_from(&self.rows, lsn);
         let here = logs[from..].iter().map(|row| self.backup(*row)).take_while(|log| log.last_lsn == lsn);
         let steps = route.anchor.iter().chain(&route.logs).map(|row| self.backup(*row));
-        let ends: Option<Timestamp> = steps.map(Backup::reaches).max();
+        let ends: Option<Timestamp> = steps.map(moment_of).max();
         here.map(Backup::reaches).chain(ends).max().unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }

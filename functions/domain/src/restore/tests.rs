@@ -116,6 +116,36 @@ fn a_bulk_logged_log_is_never_stopped_inside() {
     plan("F1 L2%[10-28] L3[10-38]", &inside(3), "F1 L3 stop");
 }
 
+/// A history with the last commit of one log at the start of an item.
+fn with_last_commit(line: &str, id: &str, number: u32) -> History {
+    let mut rows = notation::backups(line).unwrap();
+    let row = rows.iter_mut().find(|row| row.id.as_str() == id).unwrap();
+    row.last_valid_restore_time = Some(notation::started(number));
+    built(rows)
+}
+
+#[test]
+fn what_applies_whole_ends_with_its_backup_and_not_with_its_last_commit() {
+    let history = with_last_commit("F1 L2%", "2", 2);
+    assert_eq!(said(&history, &end(2)), "F1 L2 stop");
+    assert_eq!(answer(&history, &latest()).unwrap().recovers_to, notation::finished(2));
+    let crossing = with_last_commit("F1@a L2%@a>b:15[10-28]", "2", 2);
+    assert_eq!(said(&crossing, &end(2)), "F1 L2 stop");
+}
+
+#[test]
+fn a_log_that_crosses_a_fork_leads_to_nothing_before_it_began() {
+    let history = with_last_commit("F1@a L2@a L5@a>b:28[28-58] L6=@b[58-58]", "5", 4);
+    for (moment, said_of_it) in [
+        (notation::started(4), "refused Fork"),
+        (notation::started(5) - SignedDuration::from_secs(1), "refused Fork"),
+        (notation::started(5), "F1 L2 L5 stop"),
+        (notation::finished(6), "F1 L2 L5 stop"),
+    ] {
+        assert_eq!(said(&history, &Request::at(Target::Moment(moment))), said_of_it, "{moment}");
+    }
+}
+
 #[test]
 fn empty_and_overlapping_logs_are_no_steps() {
     plan("F1 L2[10-15] L3[15-15]", &latest(), "F1");

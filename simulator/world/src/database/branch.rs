@@ -94,6 +94,12 @@ fn lsn_of(first_vlf: u32, sector: u64) -> Lsn {
     Lsn::new(u32::try_from(vlf).unwrap_or(u32::MAX), u32::try_from(block).unwrap_or(u32::MAX), 1)
 }
 
+/// The sector of an LSN; `None` before the first virtual log file of a branch.
+fn sector_of(first_vlf: u32, lsn: Lsn) -> Option<u64> {
+    let vlf = lsn.vlf.checked_sub(first_vlf)?;
+    Some(u64::from(vlf) * SECTORS_PER_VLF + u64::from(lsn.block).checked_sub(FIRST_BLOCK)?)
+}
+
 impl Branches {
     fn get(&self, id: BranchId) -> &Branch {
         self.list.get(id.0 as usize).expect("a branch id is only made by add, and branches are never removed")
@@ -196,6 +202,34 @@ impl Branches {
         let back = back.min(since);
         let sector = mark.sector + (since - back) * sectors_per_transaction;
         Position { count: here.count - back, lsn: lsn_of(*first_vlf, sector) }
+    }
+
+    /// Transactions whose last record lies below an LSN, along the branch and its ancestors.
+    pub(crate) fn count_below(&self, id: BranchId, lsn: Lsn) -> u64 {
+        let branch = self.get(id);
+        let Law::Generated { marks, sectors_per_transaction: each, first_vlf, .. } = &branch.law else {
+            return self.imported_below(id, lsn);
+        };
+        let place = sector_of(*first_vlf, lsn);
+        let index = place.map_or(0, |sector| marks.partition_point(|m| m.sector <= sector));
+        let Some(mark) = index.checked_sub(1).and_then(|i| marks.get(i)) else {
+            return branch.parent.map_or(0, |p| self.count_below(p, lsn).min(branch.first));
+        };
+        let written = place.unwrap_or(mark.sector) - mark.sector;
+        let next = marks.get(index);
+        let generated = (written / each).min(next.map_or(u64::MAX, |n| n.generated - mark.generated));
+        let by_hand = next.map_or(0, |n| {
+            (written.saturating_sub((n.generated - mark.generated) * each) / each)
+                .min(n.by_hand - mark.by_hand)
+        });
+        branch.first + mark.generated + mark.by_hand + generated + by_hand
+    }
+
+    fn imported_below(&self, id: BranchId, lsn: Lsn) -> u64 {
+        let branch = self.get(id);
+        let Law::Imported(waypoints) = &branch.law else { return branch.first };
+        let index = waypoints.partition_point(|w| w.lsn <= lsn);
+        index.checked_sub(1).and_then(|i| waypoints.get(i)).map_or(branch.first, |w| w.count)
     }
 
     /// Uses log at a moment not before the last mark. Returns the places before and after.
@@ -368,6 +402,29 @@ mod tests {
             assert_eq!(here.count == last.count && minute % 50 != 0, here.lsn == last.lsn);
             last = here;
         }
+    }
+
+    #[test]
+    fn what_lies_below_a_place_is_what_came_before_it() {
+        let (mut branches, id) = branches();
+        for minute in 1..120_i64 {
+            let at = minute * 60_000;
+            match minute % 50 {
+                0 => drop(branches.consume(id, at, 9)),
+                25 => branches.write(id, at, 4),
+                _ => {}
+            }
+            let here = branches.position_at(id, at);
+            assert_eq!(branches.count_below(id, here.lsn), here.count, "minute {minute}");
+        }
+        let at = branches.position_at(id, HOUR);
+        let parent = ContentRef { branch: id, count: at.count };
+        let child = branches.add_fork(9, parent, at.lsn, 3 * HOUR, 2).unwrap();
+        assert_eq!(branches.count_below(child, at.lsn), at.count);
+        let later = branches.position_at(child, 4 * HOUR);
+        assert!(later.count > at.count && branches.count_below(child, later.lsn) == later.count);
+        let before = branches.position_at(id, HOUR / 2);
+        assert_eq!(branches.count_below(child, before.lsn), before.count, "inherited");
     }
 
     #[test]

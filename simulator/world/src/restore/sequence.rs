@@ -211,6 +211,37 @@ impl Restoring {
         Ok(())
     }
 
+    /// RESTORE LOG WITH STOPBEFOREMARK = 'lsn:N': the records below N; all where the log does not reach N.
+    pub(crate) fn apply_below(
+        &mut self,
+        engine: Engine<'_>,
+        file: &Arc<BackupFile>,
+        lsn: Lsn,
+    ) -> Result<(), EngineError> {
+        let set = &file.set;
+        if lsn >= set.last_lsn {
+            return self.apply(engine, file, None);
+        }
+        check_damage(set)?;
+        let Payload::Records { branch, from, until, .. } = file.payload else { return Err(no_database(set)) };
+        if self.by_log {
+            return Err(recovered());
+        }
+        self.accepts(engine, set)?;
+        if set.has_bulk_logged_data {
+            return Err(bulk_logged());
+        }
+        if lsn < self.redo {
+            return Err(too_early());
+        }
+        let start = from.max(self.at.count);
+        let end = until.min(engine.branches.count_below(branch, lsn)).max(start);
+        self.applied.push((branch, start, end));
+        self.at = ContentRef { branch, count: end };
+        (self.redo, self.fork, self.stopped, self.by_log) = (lsn, set.last_fork, true, true);
+        Ok(())
+    }
+
     /// Whether a step changed nothing: neither where the restore stands nor what moment it has reached.
     pub(crate) fn is_where(&self, before: &Self) -> bool {
         let stand = |state: &Self| (state.redo, state.fork, state.at, state.finish, state.stopped);

@@ -226,14 +226,28 @@ fn statements_carry_their_own_stop_and_a_striped_log_needs_all_stripes() {
     shop.wait(60);
     shop.world.end_backup(ticket).unwrap();
     let at = shop.world.now() - SignedDuration::from_secs(45);
-    let step = |objects: &[ObjectRef], stop_at| RestoreStep { objects: objects.to_vec(), stop_at };
+    let step = |objects: &[ObjectRef], stop_at| RestoreStep {
+        objects: objects.to_vec(),
+        stop_at,
+        stop_before_lsn: None,
+    };
     let full = step(&[full], None);
     let steps = |stop, stripes: &[ObjectRef]| {
         shop.world.restore_steps(&[full.clone(), step(stripes, stop)]).map_err(|error| error.number)
     };
     assert_eq!(steps(Some(at), &stripes), shop.world.truth(shop.database, at).ok_or(0));
-    assert_eq!(steps(Some(shop.world.now() + SignedDuration::from_secs(1)), &stripes), Err(4322));
+    let never = shop.world.now() + SignedDuration::from_secs(1);
+    assert_eq!(steps(Some(never), &stripes), steps(None, &stripes), "recovery brings what was applied");
     assert_eq!(steps(None, &stripes[..1]), Err(3132));
+    let set = shop.world.header(&stripes[0]).unwrap();
+    let below = |lsn| {
+        let log = RestoreStep { objects: stripes.to_vec(), stop_at: None, stop_before_lsn: Some(lsn) };
+        shop.world.restore_steps(&[full.clone(), log]).map_err(|error| error.number)
+    };
+    assert_eq!(below(set.last_lsn), steps(None, &stripes));
+    assert_eq!(below(set.last_lsn.with_slot(2)), below(set.last_lsn));
+    assert_eq!(below(set.first_lsn), Err(4335), "the full holds more");
+    assert_eq!(below(set.last_lsn).ok(), shop.world.truth_below(shop.database, set.last_fork, set.last_lsn));
     assert!(steps(None, &stripes).is_ok_and(|all| Ok(all) != steps(Some(at), &stripes)));
     let way = shop.world.judge("vault", "", shop.database).restore_to(at).unwrap();
     assert_eq!(way.objects.len(), 3, "all stripes are named");
