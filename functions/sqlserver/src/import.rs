@@ -87,7 +87,14 @@ pub struct Imported {
 /// Reads the rows of a file.
 pub fn read(bytes: &[u8], options: &Options) -> Result<Imported, ImportError> {
     let text = clean::text(bytes)?;
-    document::read(&text, options)
+    let refused = match document::read(&text, options) {
+        Ok(imported) => return Ok(imported),
+        Err(refused) => refused,
+    };
+    match clean::quoted(&text) {
+        Some(quoted) => document::read(&quoted, options),
+        None => Err(refused),
+    }
 }
 
 /// Reads a file into a history as it was at `now`; answers with the history and what was odd about the file.

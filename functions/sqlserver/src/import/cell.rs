@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use domain::lsn::{Lsn, LsnError};
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{ImportError, Origin, shown};
 
@@ -122,51 +122,62 @@ impl<'a> Cell<'a> {
     }
 }
 
-struct CellVisitor;
+/// Writes a value where it belongs: rows are wide and many, and a value that is returned is moved three times.
+pub(super) struct Fill<'p, 'de>(pub(super) &'p mut Cell<'de>);
 
-impl<'de> Visitor<'de> for CellVisitor {
-    type Value = Cell<'de>;
+impl<'de> DeserializeSeed<'de> for Fill<'_, 'de> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Fill<'_, 'de> {
+    #[expect(clippy::unnecessary_wraps, reason = "what every visit returns")]
+    fn with<E>(self, cell: Cell<'de>) -> Result<(), E> {
+        *self.0 = cell;
+        Ok(())
+    }
+}
+
+impl<'de> Visitor<'de> for Fill<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
-    fn visit_unit<E: Error>(self) -> Result<Cell<'de>, E> {
-        Ok(Cell::Nothing)
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.with(Cell::Nothing)
     }
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Cell<'de>, E> {
-        Ok(Cell::Bool(value))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.with(Cell::Bool(value))
     }
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Cell<'de>, E> {
-        Ok(Cell::Integer(value))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.with(Cell::Integer(value))
     }
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Cell<'de>, E> {
-        Ok(Cell::Unsigned(value))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.with(Cell::Unsigned(value))
     }
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Cell<'de>, E> {
-        Ok(Cell::Real(value))
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.with(Cell::Real(value))
     }
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Cell<'de>, E> {
-        Ok(Cell::Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
+        self.with(Cell::Text(Cow::Borrowed(text)))
     }
-    fn visit_str<E: Error>(self, text: &str) -> Result<Cell<'de>, E> {
-        Ok(Cell::Text(Cow::Owned(text.to_owned())))
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.with(Cell::Text(Cow::Owned(text.to_owned())))
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Cell<'de>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let mut cells = Vec::new();
-        while let Some(cell) = seq.next_element()? {
-            cells.push(cell);
+        let mut cell = Cell::Nothing;
+        while seq.next_element_seed(Fill(&mut cell))?.is_some() {
+            cells.push(std::mem::take(&mut cell));
         }
-        Ok(Cell::List(cells))
+        self.with(Cell::List(cells))
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cell<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Cell::Object)
-    }
-}
-
-impl<'de> Deserialize<'de> for Cell<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CellVisitor)
+        self.with(Cell::Object)
     }
 }
 
@@ -211,7 +222,7 @@ macro_rules! raw_row {
                         let mut row = $name::default();
                         while let Some(column) = map.next_key()? {
                             match column {
-                                $(Column::$field => row.$field = map.next_value()?,)*
+                                $(Column::$field => map.next_value_seed($crate::import::cell::Fill(&mut row.$field))?,)*
                                 Column::Other => { map.next_value::<serde::de::IgnoredAny>()?; }
                             }
                         }
