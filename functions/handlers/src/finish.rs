@@ -13,12 +13,34 @@ use domain::task::{Seen, Task, TaskId};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use ports::Fault;
 use ports::cloud::{ListObjects, ObjectFacts};
 use ports::server::{ReadHistory, ReadLogFiles};
 use ports::store::{ReadItems, Versioned, Write, load};
 
 /// Failures at one moment of the schedule before it counts as failed. Policy of ours: three, then people hear of it.
 pub(crate) const FAILURES_MAX: u32 = 3;
+
+/// Why what a finished task made is not in the catalogue.
+#[derive(Debug)]
+pub(crate) enum Snag {
+    /// What the task should have made is not there, or not what it should be: the task went wrong.
+    Task(Reason),
+    /// It could not be looked at: that says nothing about the task, which has to be looked at again.
+    Unseen(Reason),
+}
+
+impl From<Reason> for Snag {
+    fn from(reason: Reason) -> Self {
+        Self::Task(reason)
+    }
+}
+
+impl From<Fault> for Snag {
+    fn from(fault: Fault) -> Self {
+        Self::Unseen(fault.into_reason())
+    }
+}
 
 /// When a task was asked for and what the server says of its end, on the server's clock.
 pub(crate) struct Asked {
@@ -66,12 +88,12 @@ impl Asked {
 }
 
 /// The head of a task's database, while somebody protects it.
-async fn find_head(store: &impl ReadItems, task: &Task) -> Result<Option<Versioned<Database>>, Reason> {
-    Ok(load(store, database_key(&task.instance, &task.database)).await?)
+async fn find_head(store: &impl ReadItems, task: &Task) -> Result<Option<Versioned<Database>>, Fault> {
+    load(store, database_key(&task.instance, &task.database)).await
 }
 
-async fn head(store: &impl ReadItems, task: &Task) -> Result<Versioned<Database>, Reason> {
-    find_head(store, task).await?.ok_or_else(|| unprotected(task))
+async fn head(store: &impl ReadItems, task: &Task) -> Result<Versioned<Database>, Snag> {
+    Ok(find_head(store, task).await?.ok_or_else(|| unprotected(task))?)
 }
 
 /// Why a task of a database without a record ends.
@@ -104,7 +126,7 @@ fn seen(task: &Task) -> Result<&Seen, Reason> {
 }
 
 /// All objects under a prefix.
-async fn objects(cloud: &impl ListObjects, bucket: &str, prefix: &str) -> Result<Vec<ObjectFacts>, Reason> {
+async fn objects(cloud: &impl ListObjects, bucket: &str, prefix: &str) -> Result<Vec<ObjectFacts>, Fault> {
     let mut all: Vec<ObjectFacts> = Vec::new();
     loop {
         let after = all.last().map(|object| object.key.clone());
@@ -128,7 +150,7 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     (task, task_id): (&Task, TaskId),
     request: &NativeBackup,
     asked: &Asked,
-) -> Result<(Vec<Write>, Option<u64>), Reason> {
+) -> Result<(Vec<Write>, Option<u64>), Snag> {
     let arn = S3Arn::parse(&request.s3_arn)?;
     let folder = arn.key.rsplit_once('/').map_or(arn.key.as_str(), |(folder, _)| folder);
     let mut stripes = objects(cloud, &arn.bucket, &format!("{folder}/")).await?;
@@ -139,7 +161,8 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
             "StripesMissing",
             format!("{} of {} files of {} are in {folder}/", stripes.len(), request.files, task.key),
         )
-        .guidance("nobody but the service writes to this folder: look for a lifecycle rule or a deletion"));
+        .guidance("nobody but the service writes to this folder: look for a lifecycle rule or a deletion")
+        .into());
     }
     let seen = seen(task)?;
     let rows = session.backups(&task.database, asked.since()).await?;
@@ -219,11 +242,15 @@ pub(crate) async fn finish_copy<T: ReadLogFiles>(
     task: &Task,
     request: &CopyLogs,
     target: &S3Arn,
-) -> Result<Vec<Write>, Reason> {
+) -> Result<Vec<Write>, Snag> {
     let seen = seen(task)?;
     let count = request.last_seq.saturating_sub(request.first_seq).saturating_add(1);
     let count = u32::try_from(count).unwrap_or(u32::MAX);
-    let listed = session.log_files(&task.database, request.first_seq.saturating_sub(1), count).await?;
+    // What the server refuses to tell of one database is that database's trouble, and copying a range again is harmless.
+    let listed = match session.log_files(&task.database, request.first_seq.saturating_sub(1), count).await {
+        Err(Fault::Refused(reason)) => return Err(Snag::Task(reason)),
+        listed => listed?,
+    };
     let listed: Vec<LogFile> = listed.into_iter().filter(|file| file.seq <= request.last_seq).collect();
     let present = copied(cloud, target, &listed).await?;
     let entries: Vec<LogEntry> = listed
@@ -245,7 +272,8 @@ pub(crate) async fn finish_copy<T: ReadLogFiles>(
         )
         .guidance(
             "look for a lifecycle rule or a deletion; the range is copied again while the service keeps it",
-        ));
+        )
+        .into());
     }
     let mut writes = log_days(store, task, seen, target, &entries).await?;
     let mut head = head(store, task).await?;
@@ -285,7 +313,7 @@ async fn copied(
     cloud: &impl ListObjects,
     target: &S3Arn,
     files: &[LogFile],
-) -> Result<Vec<((u64, i64), String)>, Reason> {
+) -> Result<Vec<((u64, i64), String)>, Fault> {
     let (Some(first), Some(last)) = (files.first(), files.last()) else { return Ok(Vec::new()) };
     let folder = log_folder(&target.key, first.database_id, first.family_guid.as_str());
     let name = format!("{}.{}.", first.database_id, first.family_guid.as_str().to_ascii_lowercase());
@@ -329,7 +357,7 @@ async fn log_days(
     seen: &Seen,
     target: &S3Arn,
     entries: &[LogEntry],
-) -> Result<Vec<Write>, Reason> {
+) -> Result<Vec<Write>, Snag> {
     let mut writes = Vec::new();
     for entries in entries.chunk_by(|a, b| day_of(a.made_at) == day_of(b.made_at)) {
         let Some(first) = entries.first() else { continue };

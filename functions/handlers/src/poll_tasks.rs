@@ -17,7 +17,7 @@ use ports::store::{ReadItems, Versioned, Write, WriteItems, load};
 use crate::contract::{
     InstanceRun, PollOutcome, PollTasksInput, PollTasksOutput, ROUNDS_MAX, WAIT_SECONDS_MAX, check_schema,
 };
-use crate::finish::{Asked, FAILURES_MAX, answer, finish_backup, finish_copy};
+use crate::finish::{Asked, FAILURES_MAX, Snag, answer, finish_backup, finish_copy};
 use crate::handler::Handler;
 use crate::scope::{Scope, commit, end_task, lost, open_tasks};
 
@@ -128,8 +128,9 @@ where
         let skew = clock.utc.duration_since(self.clock.now());
         let offset = clock.local.duration_since(clock.utc.to_zoned(jiff::tz::TimeZone::UTC).datetime());
         let rows = session.tasks(scope.instance.record.tasks_from).await?;
+        let target = S3Arn::parse(&scope.log_copy_arn())?;
         let mut speed = scope.instance.record.bytes_per_second;
-        let mut full = false;
+        let (mut full, mut unseen) = (false, None);
         let unsettled = tasks.iter().any(|task| matches!(task.record.state, State::Intended { .. }));
         for task in tasks {
             let State::Submitted { request, task_id, at } = task.record.state.clone() else { continue };
@@ -143,47 +144,62 @@ where
                 continue;
             };
             said.finished += 1;
-            let now = self.clock.now();
-            let result = match (ended, request) {
-                (End::Good, Request::Backup(backup)) => {
+            let result = match ended {
+                End::Good => {
                     let last_updated = row.and_then(|row| row.last_updated);
-                    let asked = Asked { at: at + skew, offset, last_updated, now };
-                    finish_backup(
-                        &self.store,
-                        &self.cloud,
-                        &mut session,
-                        (&task.record, task_id),
-                        &backup,
-                        &asked,
-                    )
-                    .await
-                    .map(|(writes, measured)| {
-                        full = true;
-                        speed = blend(speed, measured);
-                        writes
-                    })
+                    let asked = Asked { at: at + skew, offset, last_updated, now: self.clock.now() };
+                    self.made(&mut session, (&task.record, task_id), &request, &asked, &target).await
                 }
-                (End::Good, Request::Copy(copy)) => {
-                    let target = S3Arn::parse(&scope.log_copy_arn())?;
-                    finish_copy(&self.store, &self.cloud, &mut session, &task.record, &copy, &target).await
-                }
-                (End::Cancelled, _) => {
+                End::Cancelled => {
                     let writes = answer(&self.store, &task.record, false).await?;
                     self.end(task, task_id, Outcome::Cancelled, writes).await?;
                     continue;
                 }
-                (End::Bad(reason), _) => Err(reason),
+                End::Bad(reason) => Err(Snag::Task(reason)),
             };
             match result {
-                Ok(writes) => self.end(task, task_id, Outcome::Succeeded, writes).await?,
-                Err(reason) if reason.class == Class::Retry => return Err(reason),
-                Err(reason) => self.failed(task, task_id, reason).await?,
+                Ok((writes, measured)) => {
+                    full |= matches!(request, Request::Backup(_));
+                    speed = blend(speed, measured);
+                    self.end(task, task_id, Outcome::Succeeded, writes).await?;
+                }
+                Err(Snag::Task(reason)) => self.failed(task, task_id, reason).await?,
+                Err(Snag::Unseen(reason)) if reason.class == Class::Retry => return Err(reason),
+                // The others are folded all the same; then the run ends with what people have to mend.
+                Err(Snag::Unseen(reason)) => unseen = unseen.or(Some(reason)),
             }
+        }
+        if let Some(reason) = unseen {
+            return Err(reason);
         }
         // Whoever settles an intent looks for its task among those that are read: it must not fall out of the range.
         let rows = if unsettled { &[] } else { rows.as_slice() };
         self.remember(&mut scope.instance, rows, speed).await?;
         Ok(full)
+    }
+
+    /// What a task that the service calls a success made, as writes, and the speed it was measured to have.
+    async fn made<T>(
+        &self,
+        session: &mut T,
+        (task, task_id): (&Task, TaskId),
+        request: &Request,
+        asked: &Asked,
+        target: &S3Arn,
+    ) -> Result<(Vec<Write>, Option<u64>), Snag>
+    where
+        T: ReadHistory + ReadLogFiles,
+        A: ListObjects,
+    {
+        let (store, cloud) = (&self.store, &self.cloud);
+        match request {
+            Request::Backup(backup) => {
+                finish_backup(store, cloud, session, (task, task_id), backup, asked).await
+            }
+            Request::Copy(copy) => {
+                finish_copy(store, cloud, session, task, copy, target).await.map(|writes| (writes, None))
+            }
+        }
     }
 
     /// Ends a task together with everything that it leaves behind.

@@ -62,7 +62,7 @@ fn a_call_has_a_timer_of_its_own_and_both_end_together() {
         effects,
         [
             Effect::WakeAt { token: deadline, at: at(YEAR) },
-            Effect::Invoke { token: call, resource, payload, timeout_at: Some(at(10)) },
+            Effect::Invoke { token: call, state: "T".into(), resource, payload, timeout_at: Some(at(10)) },
             Effect::WakeAt { token: timeout, at: at(10) },
         ]
     );

@@ -103,6 +103,7 @@ impl Executor {
     pub(crate) fn start(
         &mut self,
         function: &Function,
+        state: &Arc<str>,
         payload: Value,
         delay: SignedDuration,
     ) -> InvocationId {
@@ -113,6 +114,7 @@ impl Executor {
         let facts = Rc::new(Invocation {
             id,
             function: Rc::clone(&function.name),
+            state: Arc::clone(state),
             attempt: *attempt,
             awaited: 0.into(),
             crashed: false.into(),

@@ -18,6 +18,8 @@ pub struct Call<'a> {
     pub name: &'a str,
     /// Function that asks; for `lambda.invoke` the function asked, for the two `start_execution` the machine asked.
     pub function: &'a str,
+    /// State of the machine that asks, or whose invocation does; empty for whatever no machine asked for.
+    pub state: &'a str,
     /// How many times this function has been invoked so far, this invocation included: 1 for the first. For a schedule
     /// how many times this firing has been tried, this time included; for `states.start_execution` 0.
     pub attempt: u64,

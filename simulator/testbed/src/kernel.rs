@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
@@ -39,6 +40,8 @@ pub(crate) enum Entry {
 pub(crate) struct Invocation {
     pub(crate) id: InvocationId,
     pub(crate) function: Rc<str>,
+    /// State of a machine that asked for it; empty when somebody outside did.
+    pub(crate) state: Arc<str>,
     pub(crate) attempt: u64,
     /// Entries of the agenda that will poll it again.
     pub(crate) awaited: Cell<u32>,
@@ -199,8 +202,8 @@ impl Kernel {
     pub(crate) fn judge(&self, caller: &Invocation, name: &str) -> Verdict {
         let ordinal = caller.calls.get().saturating_add(1);
         caller.calls.set(ordinal);
-        let call =
-            Call { name, function: &caller.function, attempt: caller.attempt, ordinal, now: self.now() };
+        let Invocation { function, state, attempt, .. } = caller;
+        let call = Call { name, function, state, attempt: *attempt, ordinal, now: self.now() };
         self.see(&call)
     }
 

@@ -125,8 +125,8 @@ impl Testbed {
         let machine = self.states.machine_name(machine_arn);
         let function = machine.as_deref().unwrap_or(machine_arn);
         let now = self.kernel.now();
-        let call =
-            Call { name: "scheduler.start_execution", function, attempt: attempt.into(), ordinal: 0, now };
+        let name = "scheduler.start_execution";
+        let call = Call { name, function, state: "", attempt: attempt.into(), ordinal: 0, now };
         self.kernel.see(&call)
     }
 }

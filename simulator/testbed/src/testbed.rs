@@ -6,6 +6,7 @@
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use asl::{Machine, Record};
 use jiff::{SignedDuration, Timestamp};
@@ -198,6 +199,21 @@ impl Testbed {
         self.functions.add(self.function_arn(name), name, timeout, code);
     }
 
+    /// Puts other code in the place of a function's own, which it is given: another version, or one that is watched.
+    ///
+    /// # Errors
+    /// There is no such function.
+    pub fn wrap_function(
+        &mut self,
+        name: &str,
+        wrap: impl FnOnce(Code) -> Code,
+    ) -> Result<(), NoSuchFunction> {
+        let arn = self.function_arn(name);
+        let function = self.functions.get(&arn).cloned().ok_or_else(|| NoSuchFunction(name.to_owned()))?;
+        self.functions.add(arn, name, function.timeout, wrap(function.code));
+        Ok(())
+    }
+
     /// Deploys a machine under [`Self::machine_arn`].
     pub fn deploy_machine(&mut self, machine: Machine) {
         let arn = self.machine_arn(machine.name());
@@ -229,7 +245,7 @@ impl Testbed {
         let arn = self.function_arn(function);
         let function =
             self.functions.get(&arn).cloned().ok_or_else(|| NoSuchFunction(function.to_owned()))?;
-        let id = self.executor.start(&function, payload, SignedDuration::ZERO);
+        let id = self.executor.start(&function, &Arc::from(""), payload, SignedDuration::ZERO);
         self.callers.insert(id, Caller::Outside);
         Ok(id)
     }

@@ -18,6 +18,8 @@ pub enum Effect {
     Invoke {
         /// Names the call.
         token: Token,
+        /// Name of the state that calls.
+        state: Arc<str>,
         /// What to call.
         resource: Resource,
         /// The payload: what the function receives, or the input of the execution to start.

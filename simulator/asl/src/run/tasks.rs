@@ -46,7 +46,13 @@ impl Execution {
         let timeout_at = timeout.map(after);
         let heartbeat_at = heartbeat.map(|seconds| (after(seconds), seconds));
         let call = self.token(id, Purpose::Call);
-        turn.effects.push(Effect::Invoke { token: call, resource, payload, timeout_at });
+        turn.effects.push(Effect::Invoke {
+            token: call,
+            state: state.name.clone(),
+            resource,
+            payload,
+            timeout_at,
+        });
         let timeout = timeout_at.map(|at| self.timer(turn, id, Purpose::Timeout, at));
         let heartbeat =
             heartbeat_at.map(|(at, seconds)| (self.timer(turn, id, Purpose::Heartbeat, at), seconds));

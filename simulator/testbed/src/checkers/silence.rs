@@ -31,8 +31,9 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
     }
     let first = scenario.start.as_second().div_euclid(interval);
     // The last interval has as long as the one before it took: its tasks may still run when the story ends.
-    let last = scenario.end().as_second().div_euclid(interval) - 1;
-    let fulls = fulls(scenario);
+    let end = scenario.end().min(view.now);
+    let last = end.as_second().div_euclid(interval) - 1;
+    let fulls = fulls(scenario, end);
     for instance in &scenario.instances {
         for (name, ..) in instance.databases.iter().flat_map(DatabaseSpec::each) {
             for moment in first..last {
@@ -61,8 +62,8 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
 /// How long before the end a full must have been due to have ended: a held one waits for windows, a large one runs.
 const FULL_TAKES: SignedDuration = SignedDuration::from_hours(10);
 
-/// The fulls of the calendar that fall into the story, found by walking it minute by minute.
-fn fulls(scenario: &Scenario) -> Vec<Timestamp> {
+/// The fulls of the calendar that fall into the story as far as it was told, found by walking it minute by minute.
+fn fulls(scenario: &Scenario, end: Timestamp) -> Vec<Timestamp> {
     let schedule = &scenario.policy.schedule;
     let Ok(zone) = TimeZone::get(&schedule.time_zone) else { return Vec::new() };
     let minutes = i64::from(scenario.days) * 24 * 60;
@@ -73,5 +74,5 @@ fn fulls(scenario: &Scenario) -> Vec<Timestamp> {
         let day = local.strftime("%a").to_string().to_lowercase();
         local.time() == schedule.full.at && schedule.full.days.iter().any(|named| named.to_lowercase() == day)
     };
-    walk.filter(due).filter(|at| scenario.end().duration_since(*at) > FULL_TAKES).collect()
+    walk.filter(due).filter(|at| end.duration_since(*at) > FULL_TAKES).collect()
 }

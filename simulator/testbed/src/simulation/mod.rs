@@ -5,6 +5,7 @@ pub mod import;
 mod look;
 mod setup;
 
+use asl::Record;
 use jiff::{SignedDuration, Timestamp};
 use world::World;
 
@@ -49,9 +50,21 @@ impl Simulation {
     /// # Errors
     /// What the world refuses, and histories that cannot be read.
     pub fn new(scenario: Scenario) -> Result<Self, SimulationError> {
+        Self::set_up(scenario, Record::Count)
+    }
+
+    /// The same, and executions keep their histories: for whoever looks at what a run went through.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_histories(scenario: Scenario) -> Result<Self, SimulationError> {
+        Self::set_up(scenario, Record::Keep)
+    }
+
+    fn set_up(scenario: Scenario, record: Record) -> Result<Self, SimulationError> {
         let mut world = World::new(scenario.seed, scenario.start, world::Knobs::default());
         setup::world(&scenario, &mut world)?;
-        let mut bed = Testbed::new(Options::new(scenario.seed), world);
+        let mut bed = Testbed::new(Options { record, ..Options::new(scenario.seed) }, world);
         setup::records(&scenario, &bed)?;
         deploy::all(&scenario, &mut bed)?;
         Ok(Self { scenario, bed })

@@ -67,17 +67,23 @@ impl Testbed {
     pub(crate) fn carry_out(&mut self, id: ExecutionId, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Invoke { token, resource: Resource::Function(arn), payload, .. } => {
-                    self.invoke_for(id, token, &arn, &payload);
+                Effect::Invoke { token, state, resource: Resource::Function(arn), payload, .. } => {
+                    self.invoke_for(id, token, &state, (&arn, &payload));
                 }
                 Effect::Invoke {
                     token,
+                    state,
                     resource: Resource::StartExecution { state_machine_arn, name },
                     payload,
                     ..
                 } => {
                     let input = Arc::unwrap_or_clone(payload);
-                    self.send_start(id, token, StartRequest { machine_arn: state_machine_arn, name, input });
+                    self.send_start(
+                        id,
+                        token,
+                        &state,
+                        StartRequest { machine_arn: state_machine_arn, name, input },
+                    );
                 }
                 Effect::WakeAt { token, at } => {
                     let timer = self.kernel.put(at, Entry::Machine(Arrival::Timer { execution: id, token }));
@@ -98,7 +104,13 @@ impl Testbed {
         self.carry_out(id, effects);
     }
 
-    fn invoke_for(&mut self, id: ExecutionId, token: asl::Token, arn: &str, payload: &Value) {
+    fn invoke_for(
+        &mut self,
+        id: ExecutionId,
+        token: asl::Token,
+        state: &Arc<str>,
+        (arn, payload): (&str, &Value),
+    ) {
         let Some(function) = self.functions.get(arn).cloned() else {
             let cause = format!("Function not found: {arn}");
             self.answer_later(id, token, Err(TaskError::new("Lambda.ResourceNotFoundException", cause)));
@@ -106,7 +118,7 @@ impl Testbed {
         };
         let attempt = self.executor.next_attempt(&function.name);
         let now = self.kernel.now();
-        let call = Call { name: "lambda.invoke", function: &function.name, attempt, ordinal: 0, now };
+        let call = Call { name: "lambda.invoke", function: &function.name, state, attempt, ordinal: 0, now };
         let verdict = self.kernel.see(&call);
         let (times, delay, lost) = match verdict {
             Verdict::Pass => (1, SignedDuration::ZERO, None),
@@ -125,7 +137,7 @@ impl Testbed {
         };
         for _ in 0..times {
             let delay = delay.saturating_add(self.kernel.latency(Service::Invoke));
-            let invocation = self.executor.start(&function, payload.clone(), delay);
+            let invocation = self.executor.start(&function, state, payload.clone(), delay);
             self.callers.insert(invocation, Caller::Machine(Waiting { execution: id, token, lost }));
         }
     }
@@ -135,11 +147,11 @@ impl Testbed {
         self.kernel.put_after(delay, Entry::Machine(Arrival::Answer { execution, token, result }));
     }
 
-    fn send_start(&self, caller: ExecutionId, token: asl::Token, request: StartRequest) {
+    fn send_start(&self, caller: ExecutionId, token: asl::Token, state: &str, request: StartRequest) {
         let machine = self.states.machine_name(&request.machine_arn);
         let function = machine.as_deref().unwrap_or(&request.machine_arn);
         let now = self.kernel.now();
-        let call = Call { name: "states.start_execution", function, attempt: 0, ordinal: 0, now };
+        let call = Call { name: "states.start_execution", function, state, attempt: 0, ordinal: 0, now };
         let mut delay = self.kernel.latency(Service::States);
         let (mut lost, mut refused) = (false, None);
         match self.kernel.see(&call) {

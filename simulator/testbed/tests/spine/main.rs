@@ -14,5 +14,4 @@ mod region;
 mod replies;
 mod runs;
 mod story;
-mod sweep;
 mod trouble;

@@ -1,13 +1,13 @@
-//! Gates for tests: one trouble at one call, and a list of the calls that were made.
+//! Gates for tests: one trouble at one call.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 use domain::reason::{Class, Reason};
 use jiff::SignedDuration;
 use ports::Fault;
 use testbed::simulation::Simulation;
-use testbed::{Call, Gate, Moment, Verdict};
+use testbed::{Call, Gate, Verdict};
 
 /// Where a trouble strikes: the n-th time that a function makes a call of this name, from 1, over all its invocations.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,31 +51,6 @@ pub(crate) fn strike(simulation: &mut Simulation, place: Place, verdict: Verdict
     struck
 }
 
-/// A call as a list holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Made {
-    pub(crate) place: Place,
-    /// Invocation of the function, from 1.
-    pub(crate) attempt: u64,
-}
-
-/// Writes down every call of functions that is made from now on.
-pub(crate) fn listen(simulation: &mut Simulation) -> Rc<RefCell<Vec<Made>>> {
-    let heard: Rc<RefCell<Vec<Made>>> = Rc::default();
-    let list = Rc::clone(&heard);
-    simulation.bed().set_gate(move |call: &Call<'_>| {
-        // Services' own calls have no ordinal.
-        if call.ordinal > 0 {
-            let same = |made: &&Made| made.place.function == call.function && made.place.call == call.name;
-            let before = u32::try_from(list.borrow().iter().filter(same).count()).unwrap();
-            let place = Place::new(call.function, call.name, before + 1);
-            list.borrow_mut().push(Made { place, attempt: call.attempt });
-        }
-        Verdict::Pass
-    });
-    heard
-}
-
 pub(crate) fn throttled() -> Verdict {
     Verdict::Fail(Fault::Transient("throttled".to_owned()))
 }
@@ -92,15 +67,4 @@ pub(crate) fn told_to_wait() -> Verdict {
 
 pub(crate) fn later(minutes: i64) -> Verdict {
     Verdict::Delay(SignedDuration::from_mins(minutes))
-}
-
-/// Every way in which a call can go wrong for good or be repeated.
-pub(crate) fn troubles() -> [Verdict; 5] {
-    [
-        throttled(),
-        Verdict::LoseReply,
-        Verdict::Duplicate,
-        Verdict::Crash(Moment::Before),
-        Verdict::Crash(Moment::After),
-    ]
 }
