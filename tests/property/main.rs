@@ -5,6 +5,7 @@
 
 mod admission;
 mod calendar;
+mod differential;
 mod lease;
 mod msdb;
 mod plans;

@@ -22,7 +22,7 @@ const AHEAD: i64 = 4 * DAY;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Tasks that wait or run on the server at a time: two slots and as many waiting. Stated a second time, on purpose.
-const DEPTH: u32 = 4;
+const DEPTH: usize = 4;
 /// Minutes that a task may wait in CREATED.
 const CREATED: i64 = 5;
 
@@ -95,19 +95,32 @@ fn windows() -> impl Strategy<Value = Windows> {
 fn candidate() -> impl Strategy<Value = Candidate> {
     let duration = prop_oneof![5 => 1_i64..180, 1 => 180_i64..1_700];
     let put_off = prop::option::weighted(0.2, -30_i64..60);
-    (0_u8..4, any::<bool>(), 0_u64..4, duration, put_off).prop_map(
-        |(database, full, risk, duration, put_off)| {
-            Candidate {
-                key: String::new(),
-                database: format!("db{database}"),
-                kind: if full { Kind::Full } else { Kind::LogCopy },
-                risk_per_mille: risk * 250,
-                // Relative until the moment of the question is known.
-                not_before: put_off.map(minute),
-                duration: SignedDuration::from_mins(duration),
-            }
-        },
-    )
+    let kind = prop::sample::select(vec![Kind::Full, Kind::Differential, Kind::LogCopy]);
+    (0_u8..4, kind, 0_u64..4, duration, put_off).prop_map(|(database, kind, risk, duration, put_off)| {
+        Candidate {
+            key: String::new(),
+            database: format!("db{database}"),
+            kind,
+            risk_per_mille: risk * 250,
+            // Relative until the moment of the question is known.
+            not_before: put_off.map(minute),
+            duration: SignedDuration::from_mins(duration),
+        }
+    })
+}
+
+/// Tasks on the server, by how many minutes from the question on each has ended; `None`: nobody knows.
+fn ahead() -> impl Strategy<Value = Vec<Option<i64>>> {
+    let ends =
+        prop_oneof![3 => (0_i64..400).prop_map(Some), 1 => Just(None), 1 => (-60_i64..1).prop_map(Some)];
+    prop::collection::vec(ends, 0..6)
+}
+
+/// The minute in which a task that is asked for now has a slot at worst: two slots, first in, first out, played through minute
+/// by minute. `None` when what is ahead of it may never end.
+fn slot_at(ahead: &[Option<i64>]) -> Option<i64> {
+    let unfinished = |at: i64| ahead.iter().filter(|end| end.is_none_or(|end| end <= 0 || end > at)).count();
+    (0..=5_000).find(|at| unfinished(*at) < 2)
 }
 
 /// The candidates of a question asked at minute `now`: keys by number, times absolute.
@@ -152,7 +165,7 @@ proptest! {
     fn no_start_breaks_slots_databases_windows_or_order(
         candidates in prop::collection::vec(candidate(), 0..9),
         busy in prop::collection::btree_set(0_u8..4, 0..2),
-        outstanding in 0_u32..6,
+        ahead in ahead(),
         windows in windows(),
         now in 0..WEEK,
     ) {
@@ -160,29 +173,36 @@ proptest! {
         let mut taken: BTreeSet<String> = busy.iter().map(|database| format!("db{database}")).collect();
         let (spans, at) = (windows.spans(now), minute(MONDAY + now));
         let next_open = windows.next_open(now);
-        let decided = decide(candidates.clone(), taken.clone(), outstanding, &spans, at);
+        let ends = ahead.iter().map(|end| end.map(|end| minute(MONDAY + now + end))).collect();
+        let decided = decide(candidates.clone(), taken.clone(), ends, &spans, at);
         prop_assert_eq!(decided.len(), candidates.len());
-        let mut count = outstanding;
+        let (mut ahead, before) = (ahead.clone(), ahead.len());
         for (candidate, decision) in &decided {
             let put_off = candidate.not_before.is_some_and(|until| at < until);
             let outlook = outlook(&next_open, now, candidate);
             let held = put_off || outlook == Outlook::Waits;
-            let free = count < DEPTH && !taken.contains(&candidate.database);
+            let free = ahead.len() < DEPTH && !taken.contains(&candidate.database);
+            let length = candidate.duration.as_mins() + CREATED;
+            let ends_by = slot_at(&ahead).map(|slot| slot + length);
+            // In a free slot it meets none, and behind what is ahead it may.
+            let carried = candidate.kind != Kind::LogCopy && outlook == Outlook::Free
+                && ends_by.is_none_or(|end| next_open[0] < now + end);
             let context = format!("{candidate:?} {decision:?} {outlook:?} {windows:?} {spans:?}");
             match decision {
-                Decision::Start(note) => {
-                    prop_assert!(!held && free, "{}", context);
+                Decision::Start { ends_by: told, note } => {
+                    prop_assert!(!held && free && !carried, "{}", context);
+                    prop_assert_eq!(*told, ends_by.map(|end| minute(MONDAY + now + end)), "{}", context);
                     let named = note.as_ref().map(|reason| reason.name.as_ref());
                     let expected = (outlook == Outlook::Meets).then_some("WindowUnavoidable");
                     prop_assert_eq!(named, expected, "{}", context);
-                    count += 1;
+                    ahead.push(ends_by);
                     taken.insert(candidate.database.clone());
                 }
                 Decision::Hold { until, .. } => prop_assert!(held && *until > at, "{}", context),
-                Decision::Queue => prop_assert!(!held && !free, "{}", context),
+                Decision::Queue => prop_assert!(!held && (!free || carried), "{}", context),
             }
         }
-        prop_assert!(count <= DEPTH.max(outstanding));
+        prop_assert!(ahead.len() <= DEPTH.max(before));
         let risks: Vec<_> = decided.iter().map(|(candidate, _)| (candidate.risk_per_mille, candidate.kind)).collect();
         prop_assert!(risks.is_sorted_by(|a, b| a >= b), "{:?}", risks);
         let mut keys: Vec<_> = decided.iter().map(|(candidate, _)| candidate.key.clone()).collect();
@@ -199,9 +219,9 @@ proptest! {
         let (mut now, expected) = (asked_at, outlook(&windows.next_open(asked_at), asked_at, &candidate));
         for _ in 0..8 {
             let at = minute(MONDAY + now);
-            let decided = decide(vec![candidate.clone()], BTreeSet::new(), 0, &windows.spans(now), at);
+            let decided = decide(vec![candidate.clone()], BTreeSet::new(), Vec::new(), &windows.spans(now), at);
             match &decided[0].1 {
-                Decision::Start(note) => {
+                Decision::Start { note, .. } => {
                     prop_assert!(now <= asked_at + DAY + 4 * 60, "{} minutes late", now - asked_at);
                     if expected == Outlook::Free {
                         prop_assert!(note.is_none() && now == asked_at);
@@ -231,7 +251,7 @@ fn a_full_before_two_windows_waits_for_the_end_of_both() {
         not_before: None,
         duration: SignedDuration::from_mins(40),
     };
-    let decided = decide(vec![full], BTreeSet::new(), 0, &windows.spans(now), minute(MONDAY + now));
+    let decided = decide(vec![full], BTreeSet::new(), Vec::new(), &windows.spans(now), minute(MONDAY + now));
     let Decision::Hold { until, .. } = &decided[0].1 else {
         panic!("it must wait: {:?}", decided[0].1);
     };

@@ -4,6 +4,10 @@
 //! the list of files the service still keeps. The copy procedure does not check the chain (RDS user guide, "Access to
 //! transaction log backups": it "doesn't validate" `is_log_chain_broken`), so it is checked here, by LSN.
 
+mod differential;
+
+pub use differential::{Weighed, admit_differential, base_is_ours};
+
 use crate::facts::{DatabaseState, LogFile, RecoveryModel};
 use crate::inventory::{Database, Lineage};
 use crate::reason::{Class, Reason};
@@ -107,6 +111,10 @@ pub fn admit_log_copy(
             )
             .guidance("switch it to FULL recovery; the next full starts the chain again"),
         );
+    }
+    if let Some(broken) = &database.broken {
+        // Nothing heals it but a full: what follows the break has no base in the vault.
+        return Verdict::Promote(broken.clone());
     }
     if database.lineage.as_ref().is_some_and(|known| *known != lineage) {
         return Verdict::Promote(Reason::new(
@@ -307,6 +315,9 @@ mod tests {
             said(admit_log_copy(&database(true, Some(20)), None, &files("2"))),
             "skip DatabaseMissing"
         );
+        let mut broken = database(true, Some(20));
+        broken.broken = Some(Reason::new(Class::Wait, "LogsForgotten", "a gap"));
+        assert_eq!(said(admit_log_copy(&broken, Some(&live(|_| ())), &files("2 3"))), "full LogsForgotten");
         assert!(matches!(admit_full(&database(false, None), Some(&live(|_| ()))), Verdict::Admit(_)));
         assert!(matches!(admit_full(&database(false, None), None), Verdict::Skip(_)));
     }

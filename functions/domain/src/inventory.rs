@@ -118,6 +118,21 @@ pub struct LastFull {
     pub size_bytes: u64,
 }
 
+/// The newest differential of ours whose base is the newest full, as hot paths need it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastDifferential {
+    /// Its `backup_set_uuid`.
+    pub id: BackupId,
+    /// `backup_set_uuid` of its base.
+    pub base: BackupId,
+    /// When it finished.
+    pub finished_at: Timestamp,
+    /// Where logs go on.
+    pub last_lsn: Lsn,
+    /// Bytes it saved.
+    pub size_bytes: u64,
+}
+
 /// The newest log file in the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogTail {
@@ -144,10 +159,16 @@ pub struct Database {
     pub recovery_model: Option<RecoveryModel>,
     /// Newest full of ours.
     pub last_full: Option<LastFull>,
+    /// Newest differential of ours on that full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_differential: Option<LastDifferential>,
     /// Newest log file in the vault.
     pub log_tail: Option<LogTail>,
     /// Where the chain in the vault is broken, until a full heals it.
     pub broken: Option<Reason>,
+    /// When fulls were taken out of turn, within the last 24 hours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promoted_at: Vec<Timestamp>,
     /// Failures in a row, for giving up and for alarms.
     pub failures: u32,
     /// The newest moments of the schedule that have been answered.
@@ -163,18 +184,27 @@ impl Database {
             lineage: None,
             recovery_model: None,
             last_full: None,
+            last_differential: None,
             log_tail: None,
             broken: None,
+            promoted_at: Vec::new(),
             failures: 0,
             answered: Answered::default(),
         }
+    }
+
+    /// When the newest log in the vault was made; without one, when the newest full ended: what a copy goes on from.
+    pub fn newest_log(&self) -> Option<Timestamp> {
+        let tail = self.log_tail.as_ref().map(|tail| tail.made_at);
+        tail.or(self.last_full.as_ref().map(|full| full.finished_at))
     }
 
     /// Age of the newest moment in the vault: what the loss of the instance would cost now.
     pub fn exposure(&self, now: Timestamp) -> Option<SignedDuration> {
         let full = self.last_full.as_ref().map(|full| full.finished_at);
         let tail = self.log_tail.as_ref().map(|tail| tail.made_at);
-        full.max(tail).map(|edge| now.duration_since(edge))
+        let differential = self.last_differential.as_ref().map(|differential| differential.finished_at);
+        full.max(differential).max(tail).map(|edge| now.duration_since(edge))
     }
 }
 

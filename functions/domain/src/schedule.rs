@@ -8,9 +8,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::weekday;
 use crate::inventory::Database;
-use crate::policy::Policy;
+use crate::policy::{Policy, WeeklyTimes};
 use crate::reason::Reason;
 use crate::task::Kind;
 
@@ -19,6 +18,9 @@ use crate::task::Kind;
 pub struct Answered {
     /// Fulls.
     pub full: Option<Timestamp>,
+    /// Differentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differential: Option<Timestamp>,
     /// Log copies.
     pub log_copy: Option<Timestamp>,
 }
@@ -28,6 +30,7 @@ impl Answered {
     pub fn answer(&mut self, kind: Kind, moment: Timestamp) {
         let slot = match kind {
             Kind::Full => &mut self.full,
+            Kind::Differential => &mut self.differential,
             Kind::LogCopy => &mut self.log_copy,
         };
         *slot = (*slot).max(Some(moment));
@@ -43,30 +46,39 @@ pub struct DueItem {
     pub moment: Timestamp,
 }
 
-/// What of one database is due at `now`: a full, a log copy, both or neither.
+/// What of one database is due at `now`.
 ///
-/// A full that begins or heals a chain comes at once, and no log is copied before it: logs without a base restore nothing,
-/// and the service keeps them for seven days. A full of the calendar does not hold up the logs.
+/// A first full comes at once, and nothing else before it: logs and differentials without a base restore nothing, and the
+/// service keeps the logs for seven days. A full of the calendar does not hold up the logs; a differential that is due while
+/// a full is would be needless when it ends. Chains that broke are no matter of the calendar: the look before dispatch finds
+/// and heals them.
 ///
 /// # Errors
 /// The policy's own, when its zone or days are wrong.
 pub fn due(policy: &Policy, database: &Database, now: Timestamp) -> Result<Vec<DueItem>, Reason> {
     let log_moment = latest_log_copy(policy, now);
-    if database.last_full.is_none() || database.broken.is_some() {
+    let answered = |moment| database.answered.full.is_some_and(|answered| answered >= moment);
+    let Some(last_full) = &database.last_full else {
         // One try a log interval: a database that cannot be backed up must not take a slot in every round.
-        let tried = database.answered.full.is_some_and(|answered| answered >= log_moment);
         let full = DueItem { kind: Kind::Full, moment: log_moment };
-        return Ok(if tried { Vec::new() } else { vec![full] });
-    }
+        return Ok(if answered(log_moment) { Vec::new() } else { vec![full] });
+    };
     let mut items = Vec::new();
-    if let Some(calendar) = latest_full(policy, now)? {
-        let taken = database.last_full.as_ref().is_some_and(|full| full.started_at >= calendar);
+    if let Some(calendar) = latest(policy, &policy.schedule.full, now)? {
+        let taken = last_full.started_at >= calendar;
         // A full that did not come about is tried again, once in each log interval, until it does.
-        let answered = |moment| database.answered.full.is_some_and(|answered| answered >= moment);
         let moment = if answered(calendar) { log_moment.max(calendar) } else { calendar };
         if !taken && !answered(moment) {
             items.push(DueItem { kind: Kind::Full, moment });
         }
+    }
+    if items.is_empty()
+        && let Some(schedule) = &policy.schedule.differential
+        && let Some(moment) = latest(policy, schedule, now)?
+        && last_full.started_at < moment
+        && database.answered.differential.is_none_or(|answered| answered < moment)
+    {
+        items.push(DueItem { kind: Kind::Differential, moment });
     }
     if database.answered.log_copy.is_none_or(|answered| answered < log_moment) {
         items.push(DueItem { kind: Kind::LogCopy, moment: log_moment });
@@ -81,7 +93,25 @@ pub fn due(policy: &Policy, database: &Database, now: Timestamp) -> Result<Vec<D
 pub fn next_due(policy: &Policy, now: Timestamp) -> Result<Timestamp, Reason> {
     let interval = log_interval(policy);
     let next_log = latest_log_copy(policy, now).saturating_add(interval).unwrap_or(Timestamp::MAX);
-    Ok(next_full(policy, now)?.map_or(next_log, |full| full.min(next_log)))
+    Ok(next_data(policy, now)?.map_or(next_log, |data| data.min(next_log)))
+}
+
+/// The first moment after `now` at which the calendar asks for a full or a differential.
+///
+/// # Errors
+/// The policy's own.
+pub fn next_data(policy: &Policy, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
+    let differential = policy.schedule.differential.as_ref();
+    let differential = differential.map(|schedule| next(policy, schedule, now)).transpose()?.flatten();
+    Ok([next_full(policy, now)?, differential].into_iter().flatten().min())
+}
+
+/// The first moment after `now` at which the calendar asks for a full.
+///
+/// # Errors
+/// The policy's own.
+pub fn next_full(policy: &Policy, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
+    next(policy, &policy.schedule.full, now)
 }
 
 fn log_interval(policy: &Policy) -> SignedDuration {
@@ -95,30 +125,29 @@ pub fn latest_log_copy(policy: &Policy, now: Timestamp) -> Timestamp {
     Timestamp::from_second(second - second.rem_euclid(interval)).unwrap_or(now)
 }
 
-/// The newest moment of the calendar of fulls at or before `now`.
-fn latest_full(policy: &Policy, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
+/// The newest moment of a calendar at or before `now`.
+fn latest(policy: &Policy, times: &WeeklyTimes, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
     let zone = policy.zone()?;
     let today = now.to_zoned(zone.clone()).date();
     Ok((0..=7_i64)
-        .filter_map(|back| full_moment(policy, &zone, today.checked_sub(back.days()).ok()?))
+        .filter_map(|back| moment_on(times, &zone, today.checked_sub(back.days()).ok()?))
         .find(|&moment| moment <= now))
 }
 
-/// The first moment of the calendar of fulls after `now`.
-fn next_full(policy: &Policy, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
+/// The first moment of a calendar after `now`.
+fn next(policy: &Policy, times: &WeeklyTimes, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
     let zone = policy.zone()?;
     let today = now.to_zoned(zone.clone()).date();
     Ok((-1..=8_i64)
-        .filter_map(|ahead| full_moment(policy, &zone, today.checked_add(ahead.days()).ok()?))
+        .filter_map(|ahead| moment_on(times, &zone, today.checked_add(ahead.days()).ok()?))
         .find(|&moment| moment > now))
 }
 
-/// The moment a full is due on a date. A local time that DST skips moves forward by the gap; one that comes twice is the
+/// The moment of a calendar on a date. A local time that DST skips moves forward by the gap; one that comes twice is the
 /// first of the two: jiff's `compatible` reading, as RFC 5545 has it.
-fn full_moment(policy: &Policy, zone: &TimeZone, date: Date) -> Option<Timestamp> {
-    let full = &policy.schedule.full;
-    let asked = full.days.iter().any(|day| weekday(day) == Some(date.weekday()));
-    let local = date.to_datetime(full.at);
+fn moment_on(times: &WeeklyTimes, zone: &TimeZone, date: Date) -> Option<Timestamp> {
+    let local = date.to_datetime(times.at);
+    let asked = times.asks_for(Some(date.weekday()));
     asked.then(|| zone.to_ambiguous_timestamp(local).compatible().ok()).flatten()
 }
 
@@ -145,7 +174,8 @@ mod tests {
             last_lsn: Lsn::ZERO,
             size_bytes: 1,
         });
-        database.answered = Answered { full: answered_full.map(at), log_copy: answered_log.map(at) };
+        database.answered =
+            Answered { full: answered_full.map(at), differential: None, log_copy: answered_log.map(at) };
         database
     }
 
@@ -216,12 +246,49 @@ mod tests {
         }
     }
 
+    /// What is due, in words.
+    fn said(policy: &Policy, database: &Database, now: &str) -> String {
+        let items = due(policy, database, at(now)).unwrap();
+        let said: Vec<_> = items
+            .iter()
+            .map(|item| format!("{} {}", item.kind.as_str(), &item.moment.to_string()[5..16]))
+            .collect();
+        if said.is_empty() { "nothing".to_owned() } else { said.join(", ") }
+    }
+
     #[test]
-    fn a_broken_chain_asks_for_a_full_before_the_calendar_does() {
+    fn differentials_are_due_between_fulls() {
+        // Differentials at 20:00 on every day but Sunday, the day of the full.
+        let logs = "2026-12-31T00:00:00Z";
+        for (full, answered_differential, now, expected) in [
+            // Before the first full there is nothing to differ from.
+            (None, None, "2026-11-20T21:00:00Z", "full 11-20T20:00"),
+            // The full came after the differential's moment.
+            (Some("2026-11-20T20:01:00Z"), None, "2026-11-20T21:00:00Z", "nothing"),
+            (Some("2026-11-20T10:00:00Z"), None, "2026-11-20T19:59:59Z", "nothing"),
+            (Some("2026-11-20T10:00:00Z"), None, "2026-11-20T20:00:00Z", "differential 11-20T20:00"),
+            (Some("2026-11-20T10:00:00Z"), Some("2026-11-20T20:00:00Z"), "2026-11-20T21:00:00Z", "nothing"),
+            // Two days of outage: one differential, for the newest moment.
+            (Some("2026-11-17T10:00:00Z"), None, "2026-11-20T09:00:00Z", "differential 11-19T20:00"),
+            // On Sunday the moment of Saturday is still open: the full makes it needless.
+            (Some("2026-11-17T10:00:00Z"), None, "2026-11-22T00:59:59Z", "differential 11-21T20:00"),
+            (Some("2026-11-17T10:00:00Z"), None, "2026-11-22T01:00:00Z", "full 11-22T01:00"),
+            (Some("2026-11-22T01:05:00Z"), None, "2026-11-22T23:00:00Z", "nothing"),
+        ] {
+            let mut database = database(full, None, full.map(|_| logs));
+            database.answered.differential = answered_differential.map(at);
+            let said = said(&crate::policy::tests::with_differentials(), &database, now);
+            assert_eq!(said, expected, "full {full:?} at {now}");
+        }
+    }
+
+    #[test]
+    fn the_calendar_does_not_know_that_a_chain_broke() {
         let mut database = database(Some("2026-11-22T01:00:00Z"), None, None);
+        let before = said(&weekly(), &database, "2026-11-24T09:00:00Z");
         database.broken = Some(Reason::new(Class::Wait, "ChainBroken", "gap"));
-        let items = due(&weekly(), &database, at("2026-11-24T09:00:00Z")).unwrap();
-        assert_eq!(items, [DueItem { kind: Kind::Full, moment: at("2026-11-24T08:00:00Z") }]);
+        assert_eq!(before, "log_copy 11-24T08:00", "the log copy finds the break, and is answered with it");
+        assert_eq!(said(&weekly(), &database, "2026-11-24T09:00:00Z"), before);
     }
 
     #[test]
@@ -234,13 +301,23 @@ mod tests {
             ("2026-03-29T05:00:00Z", "2026-03-29T01:30:00Z"),
             ("2026-10-25T05:00:00Z", "2026-10-25T00:30:00Z"),
         ] {
-            assert_eq!(latest_full(&policy, at(now)).unwrap(), Some(at(moment)), "{now}");
+            assert_eq!(latest(&policy, &policy.schedule.full, at(now)).unwrap(), Some(at(moment)), "{now}");
         }
     }
 
     #[test]
-    fn the_next_moment_is_the_earlier_of_both_grids() {
+    fn the_next_moment_is_the_earliest_of_all_grids() {
         assert_eq!(next_due(&weekly(), at("2026-11-22T00:10:00Z")).unwrap(), at("2026-11-22T01:00:00Z"));
         assert_eq!(next_due(&weekly(), at("2026-11-22T01:00:00Z")).unwrap(), at("2026-11-22T02:00:00Z"));
+        let mut policy = crate::policy::tests::with_differentials();
+        policy.schedule.differential.as_mut().unwrap().at = jiff::civil::Time::constant(20, 7, 0, 0);
+        for (now, due, data) in [
+            ("2026-11-20T20:06:00Z", "2026-11-20T20:07:00Z", "2026-11-20T20:07:00Z"),
+            ("2026-11-20T20:07:00Z", "2026-11-20T22:00:00Z", "2026-11-21T20:07:00Z"),
+            ("2026-11-21T20:07:00Z", "2026-11-21T22:00:00Z", "2026-11-22T01:00:00Z"),
+        ] {
+            assert_eq!(next_due(&policy, at(now)).unwrap(), at(due), "{now}");
+            assert_eq!(next_data(&policy, at(now)).unwrap(), Some(at(data)), "{now}");
+        }
     }
 }

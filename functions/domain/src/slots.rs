@@ -8,8 +8,10 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::admission::LOG_FILES_PER_COPY_MAX;
 use crate::calendar::Span;
 use crate::reason::{Class, Reason};
+use crate::restore_time::LOG_FILE_SPAN;
 use crate::task::Kind;
 
 /// Native tasks of any type that run at a time on one RDS instance. RDS user guide, "Limitations", read 2026-11.
@@ -42,8 +44,13 @@ pub struct Candidate {
 /// What to do with a candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Start it; a note when it will run into a window because nothing could avoid that.
-    Start(Option<Reason>),
+    /// Start it.
+    Start {
+        /// By when it has ended at worst, where anybody can tell.
+        ends_by: Option<Timestamp>,
+        /// That it will run into a window because nothing could avoid that.
+        note: Option<Reason>,
+    },
     /// Not before `until`.
     Hold {
         /// When to look again.
@@ -51,39 +58,67 @@ pub enum Decision {
         /// Why.
         reason: Reason,
     },
-    /// No room in the queue now, or its database is busy.
+    /// No room in the queue now, its database is busy, or behind what runs now it would meet a window.
     Queue,
 }
 
-/// Decides about every candidate. `busy` are databases whose task the service has, `outstanding` counts the tasks of any owner that wait or run on the server; `windows` are
-/// the occurrences, current or next, of what kills or forbids a native backup.
+/// Decides about every candidate. `busy` are databases whose task the service has; `ahead` are the tasks of any owner that wait
+/// or run on the server, by when each has ended at worst, `None` where nobody can tell; `windows` are the occurrences,
+/// current or next, of what kills or forbids a native backup.
 ///
 /// The result has the order in which to start.
 pub fn decide(
     mut candidates: Vec<Candidate>,
     mut busy: BTreeSet<String>,
-    outstanding: u32,
+    mut ahead: Vec<Option<Timestamp>>,
     windows: &[Span],
     now: Timestamp,
 ) -> Vec<(Candidate, Decision)> {
     // At equal risk the log copy goes first: it is short, and a full behind it loses little.
     candidates.sort_by(|a, b| (b.risk_per_mille, b.kind, &a.key).cmp(&(a.risk_per_mille, a.kind, &b.key)));
-    let mut room = QUEUE_DEPTH.saturating_sub(outstanding);
+    let mut room = QUEUE_DEPTH.saturating_sub(u32::try_from(ahead.len()).unwrap_or(u32::MAX));
     candidates
         .into_iter()
         .map(|candidate| {
+            let ends_by = ends_by(&candidate, &ahead, now);
             let decision = match hold(&candidate, windows, now) {
                 Some((until, reason)) => Decision::Hold { until, reason },
                 None if room == 0 || busy.contains(&candidate.database) => Decision::Queue,
+                None if meets_behind(&candidate, ends_by, windows, now) => Decision::Queue,
                 None => {
                     room -= 1;
                     busy.insert(candidate.database.clone());
-                    Decision::Start(unavoidable(&candidate, windows, now))
+                    ahead.push(ends_by);
+                    Decision::Start { ends_by, note: unavoidable(&candidate, windows, now) }
                 }
             };
             (candidate, decision)
         })
         .collect()
+}
+
+/// By when a slot is free for one more task at worst: first in, first out, so all but one of those ahead have ended then.
+/// What should have ended and has not is of unknown length.
+fn slot_free_by(ahead: &[Option<Timestamp>], now: Timestamp) -> Option<Timestamp> {
+    let Some(last) = ahead.len().checked_sub(SLOTS as usize) else { return Some(now) };
+    let mut ends: Vec<Timestamp> = ahead.iter().copied().flatten().filter(|end| *end > now).collect();
+    ends.sort_unstable();
+    ends.get(last).copied()
+}
+
+/// By when a candidate that is asked for now has ended at worst.
+fn ends_by(candidate: &Candidate, ahead: &[Option<Timestamp>], now: Timestamp) -> Option<Timestamp> {
+    slot_free_by(ahead, now)?.checked_add(reach(candidate)).ok()
+}
+
+/// Whether a candidate that would meet no window in a free slot would meet one behind what is ahead of it. In the service's
+/// queue it could not be held back any more.
+fn meets_behind(candidate: &Candidate, ends_by: Option<Timestamp>, windows: &[Span], now: Timestamp) -> bool {
+    let meets = |until: SignedDuration| windows.iter().any(|span| span.overlaps(now, until));
+    minds_windows(candidate.kind)
+        && !windows.is_empty()
+        && !meets(reach(candidate))
+        && ends_by.is_none_or(|end| meets(end.duration_since(now)))
 }
 
 /// How long a full will run, from the database's size and the measured speed.
@@ -92,7 +127,34 @@ pub fn full_duration(size_bytes: u64, bytes_per_second: u64) -> SignedDuration {
     SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX / 2))
 }
 
-/// From submission to the end, at worst.
+/// How many times its predecessor's pace a differential is forecast to have grown. Policy of ours: busy hours are uneven.
+const GROWTH: u64 = 2;
+
+/// Bytes that a differential will save at most: as many as its predecessor on the same base says, at `GROWTH` times its
+/// pace, and never more than the database has. `before`: bytes of the predecessor, and its age when it was taken.
+pub fn differential_bytes(
+    size_bytes: u64,
+    before: Option<(u64, SignedDuration)>,
+    age: SignedDuration,
+) -> u64 {
+    let Some((bytes, then)) = before.filter(|(_, then)| then.is_positive()) else { return size_bytes };
+    let seconds = |time: SignedDuration| u128::try_from(time.as_secs().max(1)).unwrap_or(1);
+    let grown = u128::from(bytes) * u128::from(GROWTH) * seconds(age) / seconds(then);
+    u64::try_from(grown).unwrap_or(u64::MAX).min(size_bytes)
+}
+
+/// Seconds that one log file is given when the length of a copy is forecast. Policy of ours: what takes longer is overdue, and
+/// nothing that minds windows is queued behind it.
+const COPY_SECONDS_PER_FILE: i64 = 2;
+
+/// How long a copy of the logs made since `newest` will run.
+pub fn copy_duration(newest: Option<Timestamp>, now: Timestamp) -> SignedDuration {
+    let span = newest.map_or(SignedDuration::ZERO, |newest| now.duration_since(newest));
+    let files = (span.as_secs().max(0) / LOG_FILE_SPAN.as_secs()).min(i64::from(LOG_FILES_PER_COPY_MAX)) + 1;
+    SignedDuration::from_secs(files * COPY_SECONDS_PER_FILE)
+}
+
+/// From submission into a free slot to the end, at worst.
 fn reach(candidate: &Candidate) -> SignedDuration {
     candidate.duration.saturating_add(CREATED_DELAY_MAX)
 }
@@ -100,7 +162,7 @@ fn reach(candidate: &Candidate) -> SignedDuration {
 /// Whether windows matter to a task: the automated backup kills native backups and maintenance forbids them; a log copy
 /// starts again by itself after a restart (RDS user guide, "Access to transaction log backups").
 const fn minds_windows(kind: Kind) -> bool {
-    matches!(kind, Kind::Full)
+    matches!(kind, Kind::Full | Kind::Differential)
 }
 
 fn hold(candidate: &Candidate, windows: &[Span], now: Timestamp) -> Option<(Timestamp, Reason)> {
@@ -130,7 +192,7 @@ fn hold(candidate: &Candidate, windows: &[Span], now: Timestamp) -> Option<(Time
     Some((until, reason))
 }
 
-/// How long a full is held back at most to keep out of a window.
+/// How long a backup is held back at most to keep out of a window.
 const WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 fn unavoidable(candidate: &Candidate, windows: &[Span], now: Timestamp) -> Option<Reason> {
@@ -168,12 +230,16 @@ mod tests {
         }
     }
 
-    fn decided(candidates: Vec<Candidate>, outstanding: u32, windows: &[Span], now: i64) -> String {
-        decide(candidates, BTreeSet::from(["Z".to_owned()]), outstanding, windows, at(now))
+    /// `ahead`: by which minute each task on the server has ended, `?` where nobody knows.
+    fn decided(candidates: Vec<Candidate>, ahead: &str, windows: &[Span], now: i64) -> String {
+        let ahead = ahead.split_whitespace().map(|end| end.parse().ok().map(at)).collect();
+        decide(candidates, BTreeSet::from(["Z".to_owned()]), ahead, windows, at(now))
             .into_iter()
             .map(|(candidate, decision)| match decision {
-                Decision::Start(None) => format!("{} start", candidate.key),
-                Decision::Start(Some(reason)) => format!("{} start {}", candidate.key, reason.name),
+                Decision::Start { note: None, .. } => format!("{} start", candidate.key),
+                Decision::Start { note: Some(reason), .. } => {
+                    format!("{} start {}", candidate.key, reason.name)
+                }
                 Decision::Hold { until, reason } => {
                     format!("{} {} {}", candidate.key, reason.name, until.duration_since(at(0)).as_mins())
                 }
@@ -191,8 +257,8 @@ mod tests {
             candidate("c", Kind::Full, 500, 1),
             candidate("d", Kind::LogCopy, 500, 1),
         ];
-        assert_eq!(decided(candidates.clone(), 1, &[], 0), "b start; d start; c start; a queue");
-        assert_eq!(decided(candidates, 4, &[], 0), "b queue; d queue; c queue; a queue");
+        assert_eq!(decided(candidates.clone(), "?", &[], 0), "b start; d start; c start; a queue");
+        assert_eq!(decided(candidates, "? ? ? ?", &[], 0), "b queue; d queue; c queue; a queue");
     }
 
     #[test]
@@ -200,7 +266,7 @@ mod tests {
         let mut full = candidate("b", Kind::Full, 1, 1);
         full.database = "A".to_owned();
         let candidates = vec![candidate("a", Kind::LogCopy, 2, 1), full, candidate("z", Kind::LogCopy, 3, 1)];
-        assert_eq!(decided(candidates, 0, &[], 0), "z queue; a start; b queue");
+        assert_eq!(decided(candidates, "", &[], 0), "z queue; a start; b queue");
     }
 
     #[test]
@@ -218,10 +284,70 @@ mod tests {
             (0, 23 * 60 + 26, "f start WindowUnavoidable"),
             (190, 23 * 60 + 26, "f WindowAhead 210"),
         ] {
-            let full = vec![candidate("f", Kind::Full, 0, minutes)];
-            assert_eq!(decided(full, 0, &window, now), expected, "{minutes} min at {now}");
+            for kind in [Kind::Full, Kind::Differential] {
+                let backup = vec![candidate("f", kind, 0, minutes)];
+                assert_eq!(decided(backup, "", &window, now), expected, "{minutes} min at {now}");
+            }
         }
-        assert_eq!(decided(vec![candidate("l", Kind::LogCopy, 0, 60)], 0, &window, 190), "l start");
+        assert_eq!(decided(vec![candidate("l", Kind::LogCopy, 0, 60)], "", &window, 190), "l start");
+    }
+
+    #[test]
+    fn no_backup_is_queued_behind_what_would_carry_it_into_a_window() {
+        // The window opens at minute 180; a backup of 20 minutes that waits 5 in CREATED must have its slot at 155.
+        let window = [Span { from: at(180), to: at(210) }];
+        for (ahead, expected) in [
+            ("", "f start"),
+            // One slot is free, whatever is in the other one.
+            ("?", "f start"),
+            ("500", "f start"),
+            ("155 500", "f start"),
+            ("156 500", "f queue"),
+            // Who is behind two begins when one of them has ended, behind three when two have.
+            ("120 155 500", "f start"),
+            ("120 156 500", "f queue"),
+            ("120 ?", "f start"),
+            ("156 ?", "f queue"),
+            ("? ?", "f queue"),
+            // It should have ended long ago: nobody can tell when it does.
+            ("50 156", "f queue"),
+            ("50 155", "f start"),
+        ] {
+            for kind in [Kind::Full, Kind::Differential] {
+                assert_eq!(
+                    decided(vec![candidate("f", kind, 0, 20)], ahead, &window, 100),
+                    expected,
+                    "{ahead}"
+                );
+            }
+            assert_eq!(decided(vec![candidate("l", Kind::LogCopy, 0, 20)], ahead, &window, 100), "l start");
+            let alone = decided(vec![candidate("f", Kind::Full, 0, 20)], ahead, &[], 100);
+            assert_eq!(alone, "f start", "no window, no harm: {ahead}");
+        }
+        // What starts in this round is ahead of what comes after it: a until 125, b until 125, c until 150, d until 175.
+        let four = ["a", "b", "c", "d", "e"].map(|key| candidate(key, Kind::Full, 0, 20)).to_vec();
+        assert_eq!(decided(four.clone(), "", &window, 100), "a start; b start; c start; d start; e queue");
+        assert_eq!(decided(four, "", &window, 106), "a start; b start; c start; d start; e queue");
+        let slow = ["a", "b", "c"].map(|key| candidate(key, Kind::Full, 0, 40)).to_vec();
+        assert_eq!(decided(slow, "", &window, 100), "a start; b start; c queue");
+    }
+
+    #[test]
+    fn forecasts_follow_what_was_measured() {
+        let hours = SignedDuration::from_hours;
+        for (before, age, expected) in [
+            (None, 5, 1_000),
+            (Some((10, hours(1))), 1, 20),
+            (Some((10, hours(1))), 24, 480),
+            (Some((10, hours(1))), 24 * 7, 1_000),
+            (Some((10, hours(0))), 1, 1_000),
+            (Some((u64::MAX, hours(1))), i64::from(u32::MAX), 1_000),
+        ] {
+            assert_eq!(differential_bytes(1_000, before, hours(age)), expected, "{before:?} after {age} h");
+        }
+        for (newest, seconds) in [(None, 2), (Some(40), 26), (Some(101), 2), (Some(-100_000), 2 * 2_017)] {
+            assert_eq!(copy_duration(newest.map(at), at(100)).as_secs(), seconds, "{newest:?}");
+        }
     }
 
     #[test]
@@ -229,7 +355,7 @@ mod tests {
         let mut late = candidate("a", Kind::LogCopy, 999, 1);
         late.not_before = Some(at(10));
         let candidates = vec![late, candidate("b", Kind::LogCopy, 1, 1)];
-        assert_eq!(decided(candidates, 3, &[], 0), "a NotYet 10; b start");
+        assert_eq!(decided(candidates, "? ? ?", &[], 0), "a NotYet 10; b start");
     }
 
     #[test]

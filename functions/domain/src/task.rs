@@ -91,6 +91,8 @@ impl TaskRow {
 pub enum Kind {
     /// Native full backup.
     Full,
+    /// Native differential backup.
+    Differential,
     /// Copy of a range of five-minute log files.
     LogCopy,
 }
@@ -100,6 +102,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
+            Self::Differential => "differential",
             Self::LogCopy => "log_copy",
         }
     }
@@ -196,6 +199,9 @@ pub struct Task {
     pub failures: u32,
     /// Not to be started before.
     pub not_before: Option<Timestamp>,
+    /// By when it has ended at worst, as forecast when it was admitted: what is queued behind it begins no later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_by: Option<Timestamp>,
     /// Identity and recovery fork of the database when the task was admitted.
     pub seen: Option<Seen>,
     /// Where it is.
@@ -254,6 +260,7 @@ impl Task {
             attempt: 1,
             failures: 0,
             not_before: None,
+            ends_by: None,
             seen: None,
             state: State::Planned,
             earlier_ids: Vec::new(),

@@ -1,23 +1,28 @@
 //! check-chains: the last look before dispatch, against the server's live state.
 //!
 //! Chooses what could start now (slots, windows, risk) and looks at each of those once more: identity, recovery model, fork,
-//! and for a log copy the files that the service lists. Answers admit, promote, put off or skip, each with a Reason in the
-//! task's record.
+//! for a differential its base, and for a log copy the files that the service lists. Answers admit, promote, put off or
+//! skip, each with a Reason in the task's record. A promotion plans a full, within the limit of the policy.
 
 use std::collections::BTreeSet;
 
-use domain::admission::{LOG_FILES_PER_COPY_MAX, Verdict, admit_full, admit_log_copy};
+use domain::admission::{
+    LOG_FILES_PER_COPY_MAX, Verdict, Weighed, admit_differential, admit_full, admit_log_copy, base_is_ours,
+};
+use domain::backup::Backup;
 use domain::facts::DatabaseState;
 use domain::inventory::Database;
 use domain::paths::{S3Arn, backup_folder, backup_key};
 use domain::policy::Policy;
+use domain::promotion::promote;
 use domain::reason::Reason;
 use domain::request::{CopyLogs, NativeBackup};
-use domain::schedule::DueItem;
+use domain::schedule::{DueItem, next_data};
 use domain::slots::Decision;
-use domain::task::{Kind, Outcome, Request, Seen, State, Task};
+use domain::task::{Kind, Outcome, Request, Seen, State, Task, TaskRow};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use ports::server::{OpenSession, ReadDatabases, ReadLogFiles, ReadTasks};
+use ports::server::{OpenSession, ReadDatabases, ReadHistory, ReadLogFiles, ReadTasks};
 use ports::store::{ReadItems, Versioned, Write, WriteItems};
 use ports::{Clock, Fault};
 
@@ -45,7 +50,7 @@ impl<S, Q, C> Handler for CheckChains<S, Q, C>
 where
     S: ReadItems + WriteItems,
     Q: OpenSession,
-    Q::Session: ReadDatabases + ReadTasks + ReadLogFiles,
+    Q::Session: ReadDatabases + ReadTasks + ReadLogFiles + ReadHistory,
     C: Clock,
 {
     type Input = InstanceRun;
@@ -68,10 +73,7 @@ where
         let mut session = self.servers.open(&scope.endpoint()).await?;
         let rows = session.tasks(scope.instance.record.tasks_from).await?;
         let unfinished = || rows.iter().filter(|row| row.is_unfinished());
-        // An intent whose call never arrived is not on the server; it will want a place all the same.
-        let intended =
-            asked.iter().filter(|task| matches!(task.record.state, State::Intended { .. })).count();
-        let outstanding = u32::try_from(unfinished().count() + intended).unwrap_or(u32::MAX);
+        let ahead = ahead(&asked, &rows);
         let busy: BTreeSet<String> = asked
             .iter()
             .map(|task| task.record.database.clone())
@@ -91,21 +93,27 @@ where
             said.skipped += 1;
             groups.push(orphaned(&orphan, now)?);
         }
-        for (mut open, decision) in chosen.decide(busy, outstanding) {
+        for (mut open, decision) in chosen.decide(busy, ahead)? {
             let writes = match decision {
                 Decision::Queue => Vec::new(),
                 Decision::Hold { until, reason } => {
                     said.held += 1;
                     put_off(&mut open.task, until, reason)?
                 }
-                Decision::Start(note) => {
+                Decision::Start { ends_by, note } => {
+                    open.task.record.ends_by = ends_by;
                     if let Some(note) = note {
                         open.task.record.note(note);
                     }
-                    let full_waits = fulls.contains(&open.task.record.database);
                     let live = chosen.live(&open.task.record.database);
-                    let verdict = verdict(&mut session, &open, live, &scope).await?;
-                    carry_out(open, verdict, (full_waits, live), &scope, now, &mut said)?
+                    let look = Look {
+                        scope: &scope,
+                        full_waits: fulls.contains(&open.task.record.database),
+                        bytes_per_second: chosen.bytes_per_second(),
+                        now,
+                    };
+                    let verdict = verdict(&mut session, &open, live, &look).await?;
+                    carry_out(open, verdict, live, &look, &mut said)?
                 }
             };
             groups.push(writes);
@@ -125,17 +133,58 @@ fn put_off(task: &mut Versioned<Task>, until: Timestamp, reason: Reason) -> Resu
     Ok(vec![task.put()?])
 }
 
+/// What one task is looked at with.
+struct Look<'a> {
+    scope: &'a Scope,
+    /// The database has an open full.
+    full_waits: bool,
+    bytes_per_second: u64,
+    now: Timestamp,
+}
+
+/// By when each task that waits or runs has ended at worst: ours as forecast, everybody else's nobody knows. An intent whose
+/// call never arrived is not on the server; it will want a place all the same.
+fn ahead(asked: &[Versioned<Task>], rows: &[TaskRow]) -> Vec<Option<Timestamp>> {
+    let ours = |row: &TaskRow| {
+        let mine = asked.iter().find(
+            |task| matches!(&task.record.state, State::Submitted { task_id, .. } if *task_id == row.id),
+        );
+        mine.and_then(|task| task.record.ends_by)
+    };
+    let listed = rows.iter().filter(|row| row.is_unfinished()).map(ours);
+    let intended = asked.iter().filter(|task| matches!(task.record.state, State::Intended { .. }));
+    listed.chain(intended.map(|task| task.record.ends_by)).collect()
+}
+
 /// The verdict on one task. What the server refuses to tell of one database is that database's trouble, not the run's.
-async fn verdict<T: ReadLogFiles>(
+async fn verdict<T: ReadLogFiles + ReadHistory>(
     session: &mut T,
     open: &Open,
     live: Option<&DatabaseState>,
-    scope: &Scope,
+    look: &Look<'_>,
 ) -> Result<Verdict<Request>, Reason> {
-    let (task, head) = (&open.task.record, &open.database.record);
-    if task.kind == Kind::Full {
-        let request = |_| Request::Backup(native_backup(task, scope));
-        return Ok(admit_full(head, live).map(request));
+    let (task, head, scope) = (&open.task.record, &open.database.record, look.scope);
+    match task.kind {
+        Kind::LogCopy => {}
+        Kind::Full => {
+            return Ok(admit_full(head, live).map(|_| Request::Backup(native_backup(task, scope))));
+        }
+        Kind::Differential => {
+            let history = match history(session, head, live).await {
+                Ok(history) => history,
+                Err(Fault::Refused(reason)) => return Ok(Verdict::Defer(reason)),
+                Err(fault) => return Err(fault.into_reason()),
+            };
+            let weighed = Weighed {
+                policy: &scope.policy,
+                history: &history,
+                bytes_per_second: look.bytes_per_second,
+                full_is_open: look.full_waits,
+                now: look.now,
+            };
+            let verdict = admit_differential(head, live, &weighed)?;
+            return Ok(verdict.map(|_| Request::Backup(native_backup(task, scope))));
+        }
     }
     // Only an online database lists its files; whatever else it is, the verdict says so without them.
     let files = if live.is_some_and(|live| live.state == "ONLINE") {
@@ -158,27 +207,44 @@ async fn verdict<T: ReadLogFiles>(
     }))
 }
 
-/// How long a passing state is waited out before the moment of the schedule is answered with it.
-fn patience(kind: Kind, policy: &Policy) -> SignedDuration {
-    match kind {
+/// Rows that may name what took the base: read only where the base is not ours.
+async fn history<T: ReadHistory>(
+    session: &mut T,
+    head: &Database,
+    live: Option<&DatabaseState>,
+) -> Result<Vec<Backup>, Fault> {
+    let lost = live.is_some_and(|live| base_is_ours(head, live) == Some(false));
+    let Some(full) = head.last_full.as_ref().filter(|_| lost) else { return Ok(Vec::new()) };
+    // On the server's clock, whose zone is not known here: a day earlier is early enough in any.
+    let since = full.finished_at.saturating_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
+    session.backups(&head.name, since.to_zoned(TimeZone::UTC).datetime()).await
+}
+
+/// How long a passing state is waited out before the moment of the schedule is answered with it. A differential is not worth
+/// waiting for once the calendar asks for the next data backup.
+fn patience(task: &Task, policy: &Policy) -> Result<SignedDuration, Reason> {
+    Ok(match task.kind {
         Kind::Full => SignedDuration::from_hours(24),
+        Kind::Differential => {
+            next_data(policy, task.due_at)?.unwrap_or(Timestamp::MAX).duration_since(task.due_at)
+        }
         Kind::LogCopy => SignedDuration::from_mins(i64::from(policy.schedule.log_copy.every_minutes)),
-    }
+    })
 }
 
 /// How soon a passing state is looked at again.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
-/// A verdict as writes. `full_waits`: the database has an open full already.
+/// A verdict as writes.
 fn carry_out(
     open: Open,
     verdict: Verdict<Request>,
-    (full_waits, live): (bool, Option<&DatabaseState>),
-    scope: &Scope,
-    now: Timestamp,
+    live: Option<&DatabaseState>,
+    look: &Look<'_>,
     said: &mut CheckChainsOutput,
 ) -> Result<Vec<Write>, Reason> {
     let Open { mut task, mut database } = open;
+    let now = look.now;
     match verdict {
         Verdict::Admit(request) => {
             said.admitted += 1;
@@ -190,7 +256,7 @@ fn carry_out(
             Ok(vec![task.put()?])
         }
         Verdict::Defer(reason)
-            if now.duration_since(task.record.due_at) < patience(task.record.kind, &scope.policy) =>
+            if now.duration_since(task.record.due_at) < patience(&task.record, &look.scope.policy)? =>
         {
             said.held += 1;
             put_off(&mut task, now.saturating_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX), reason)
@@ -200,17 +266,26 @@ fn carry_out(
             skip(&task, &mut database, reason, now)
         }
         Verdict::Promote(reason) => {
-            said.promoted += 1;
-            database.record.broken = Some(reason.clone());
-            let mut writes = skip(&task, &mut database, reason.clone(), now)?;
-            // Its database may have a full of the calendar waiting: that one heals the chain as well.
-            if !full_waits {
-                let Task { instance, database, due_at, .. } = &task.record;
-                let item = DueItem { kind: Kind::Full, moment: *due_at };
-                let mut full = Task::plan(instance, database, &item, now);
-                full.note(reason);
-                writes.push(Versioned::new(full).put()?);
+            // A lost base breaks no chain: the logs go on.
+            if task.record.kind == Kind::LogCopy {
+                database.record.broken = Some(reason.clone());
             }
+            // Its database may have a full of the calendar waiting: that one heals the chain as well.
+            if look.full_waits {
+                said.skipped += 1;
+                return skip(&task, &mut database, reason, now);
+            }
+            if let Err(limit) = promote(&look.scope.policy, &mut database.record, &reason, now) {
+                said.skipped += 1;
+                return skip(&task, &mut database, limit, now);
+            }
+            said.promoted += 1;
+            let Task { instance, database: name, due_at, .. } = &task.record;
+            let item = DueItem { kind: Kind::Full, moment: *due_at };
+            let mut full = Task::plan(instance, name, &item, now);
+            full.note(reason.clone());
+            let mut writes = skip(&task, &mut database, reason, now)?;
+            writes.push(Versioned::new(full).put()?);
             Ok(writes)
         }
     }
@@ -246,7 +321,7 @@ fn native_backup(task: &Task, scope: &Scope) -> NativeBackup {
         database: task.database.clone(),
         s3_arn: arn.to_string(),
         kms_key_arn: scope.vault.kms_key_arn.clone(),
-        differential: false,
+        differential: task.kind == Kind::Differential,
         files: FILES,
     }
 }

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::calendar::{Span, occurrences};
 use domain::facts::DatabaseState;
-use domain::inventory::{Database, LastFull};
+use domain::inventory::Database;
 use domain::policy::Policy;
-use domain::slots::{Candidate, Decision, decide, full_duration};
+use domain::reason::Reason;
+use domain::schedule::next_data;
+use domain::slots::{Candidate, Decision, copy_duration, decide, differential_bytes, full_duration};
 use domain::task::{Kind, Task};
 use jiff::{SignedDuration, Timestamp};
 use ports::store::Versioned;
@@ -75,48 +77,73 @@ impl<'a> Chosen<'a> {
     }
 
     /// What to do with each of them, in the order in which to start.
-    pub(crate) fn decide(&mut self, busy: BTreeSet<String>, outstanding: u32) -> Vec<(Open, Decision)> {
-        let candidates = self.open.values().map(|open| self.candidate(open)).collect();
-        decide(candidates, busy, outstanding, &self.windows, self.now)
+    pub(crate) fn decide(
+        &mut self,
+        busy: BTreeSet<String>,
+        ahead: Vec<Option<Timestamp>>,
+    ) -> Result<Vec<(Open, Decision)>, Reason> {
+        let candidates =
+            self.open.values().map(|open| self.candidate(open)).collect::<Result<Vec<_>, Reason>>()?;
+        Ok(decide(candidates, busy, ahead, &self.windows, self.now)
             .into_iter()
             .filter_map(|(candidate, decision)| Some((self.open.remove(&candidate.key)?, decision)))
-            .collect()
+            .collect())
     }
 
-    fn candidate(&self, open: &Open) -> Candidate {
+    /// Bytes a second of a native backup here: measured, or as cautious as the policy is.
+    pub(crate) fn bytes_per_second(&self) -> u64 {
+        let assumed = u64::from(self.scope.policy.assumed_mib_per_second) << 20;
+        self.scope.instance.record.bytes_per_second.unwrap_or(assumed)
+    }
+
+    fn candidate(&self, open: &Open) -> Result<Candidate, Reason> {
         let Open { task, database } = open;
         let (task, database) = (&task.record, &database.record);
-        let risk = risk_per_mille(task, database, &self.scope.policy, self.now);
-        let speed = self.scope.instance.record.bytes_per_second;
-        let assumed = u64::from(self.scope.policy.assumed_mib_per_second) << 20;
+        let risk = risk_per_mille(task, database, &self.scope.policy, self.now)?;
         let live = self.live(&task.database);
         let size = live.and_then(|live| live.data_bytes).unwrap_or(0);
-        let size = size.max(database.last_full.as_ref().map_or(0, |full: &LastFull| full.size_bytes));
-        Candidate {
+        let size = size.max(database.last_full.as_ref().map_or(0, |full| full.size_bytes));
+        Ok(Candidate {
             key: task.key.clone(),
             database: task.database.clone(),
             kind: task.kind,
             risk_per_mille: risk,
             not_before: task.not_before,
             duration: match task.kind {
-                Kind::Full => full_duration(size, speed.unwrap_or(assumed)),
-                Kind::LogCopy => SignedDuration::ZERO,
+                Kind::Full => full_duration(size, self.bytes_per_second()),
+                Kind::Differential => {
+                    full_duration(self.differential_bytes(database, size), self.bytes_per_second())
+                }
+                Kind::LogCopy => copy_duration(database.newest_log(), self.now),
             },
-        }
+        })
+    }
+
+    fn differential_bytes(&self, database: &Database, size: u64) -> u64 {
+        let Some(full) = &database.last_full else { return size };
+        let before = database.last_differential.as_ref().filter(|last| last.base == full.id);
+        let before = before.map(|last| (last.size_bytes, last.finished_at.duration_since(full.started_at)));
+        differential_bytes(size, before, self.now.duration_since(full.started_at))
     }
 }
 
 /// What waiting risks. A log copy, or a full that begins or heals a chain: the exposure against the promised RPO. A full of
-/// the calendar: its delay against the week until the next one at the latest, because the logs go on without it.
-fn risk_per_mille(task: &Task, database: &Database, policy: &Policy, now: Timestamp) -> u64 {
+/// the calendar: its delay against the week until the next one at the latest, because the logs go on without it; a
+/// differential likewise, against the time until the calendar asks for the next data backup.
+fn risk_per_mille(task: &Task, database: &Database, policy: &Policy, now: Timestamp) -> Result<u64, Reason> {
     let chain_holds = database.last_full.is_some() && database.broken.is_none();
-    let (waited, promised) = if task.kind == Kind::Full && chain_holds {
-        (now.duration_since(task.due_at), SignedDuration::from_hours(7 * 24))
-    } else {
-        let promised = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
-        // A database without any backup risks all it ever was: it comes before everybody else.
-        (database.exposure(now).unwrap_or(SignedDuration::from_hours(24 * 365)), promised)
+    let (waited, promised) = match task.kind {
+        Kind::Full if chain_holds => (now.duration_since(task.due_at), SignedDuration::from_hours(7 * 24)),
+        Kind::Differential => {
+            let next = next_data(policy, task.due_at)?.unwrap_or(Timestamp::MAX);
+            (now.duration_since(task.due_at), next.duration_since(task.due_at))
+        }
+        Kind::Full | Kind::LogCopy => {
+            let promised = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
+            // A database without any backup risks all it ever was: it comes before everybody else.
+            (database.exposure(now).unwrap_or(SignedDuration::from_hours(24 * 365)), promised)
+        }
     };
     let risk = waited.as_secs().max(0).saturating_mul(1_000) / promised.as_secs().max(1);
-    u64::try_from(risk).unwrap_or(0)
+    Ok(u64::try_from(risk).unwrap_or(0))
 }

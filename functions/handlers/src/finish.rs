@@ -4,7 +4,7 @@ use domain::backup::{Backup, Evidence, Kind as BackupKind, Stripes};
 use domain::catalogue::{DataBackup, LogDay, LogEntry, SeenObject, day_of, log_day_key};
 use domain::facts::LogFile;
 use domain::id::Guid;
-use domain::inventory::{Database, LastFull, LogTail, database_key};
+use domain::inventory::{Database, LastDifferential, LastFull, LogTail, database_key};
 use domain::lsn::Lsn;
 use domain::paths::{S3Arn, log_file_of_key, log_folder};
 use domain::reason::{Class, Reason};
@@ -67,11 +67,11 @@ impl Asked {
         local.to_zoned(TimeZone::UTC).datetime()
     }
 
-    /// Whether a backup may be the one that was asked for. It is the first to start since: the service takes no second task of
+    /// Whether a backup of a kind may be the one that was asked for. It is the first to start since: the service takes no second task of
     /// a database while one waits or runs, so whatever is somebody else's started after ours had ended.
-    fn fits(&self, row: &Backup, seen: &Seen) -> bool {
+    fn fits(&self, kind: BackupKind, row: &Backup, seen: &Seen) -> bool {
         let same = |told: Option<&Guid>, known: &Guid| told.is_none_or(|told| told == known);
-        row.kind == BackupKind::Full
+        row.kind == kind
             && row.started.saturating_add(SLACK).is_ok_and(|started| started >= self.at)
             && same(row.database_guid.as_ref(), &seen.lineage.database_guid)
             && same(row.family_guid.as_ref(), &seen.lineage.family_guid)
@@ -139,10 +139,21 @@ async fn objects(cloud: &impl ListObjects, bucket: &str, prefix: &str) -> Result
     }
 }
 
-/// A finished full: its header from the server's history, its stripes from the bucket.
+/// What a finished task leaves behind.
+pub(crate) struct Finished {
+    /// The catalogue's new entry, and the head.
+    pub(crate) writes: Vec<Write>,
+    /// Bytes a second of a full, where it took long enough to tell.
+    pub(crate) speed: Option<u64>,
+    /// Why no restore can use it, although the service made it.
+    pub(crate) useless: Option<Reason>,
+}
+
+/// A finished full or differential: its header from the server's history, its stripes from the bucket.
 ///
-/// When the server's history has no row (a failover: msdb is not replicated), the task itself is the evidence: a point that
-/// can be restored, without LSNs that logs or differentials could be measured against.
+/// When the server's history has no row (a failover: msdb is not replicated), the task itself is the evidence. Such a full is
+/// a point that can be restored, without LSNs that logs or differentials could be measured against. Such a differential is
+/// nothing, because nothing proves its base; no more is one whose row names another base than our full.
 pub(crate) async fn finish_backup<T: ReadHistory>(
     store: &impl ReadItems,
     cloud: &impl ListObjects,
@@ -150,7 +161,7 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     (task, task_id): (&Task, TaskId),
     request: &NativeBackup,
     asked: &Asked,
-) -> Result<(Vec<Write>, Option<u64>), Snag> {
+) -> Result<Finished, Snag> {
     let arn = S3Arn::parse(&request.s3_arn)?;
     let folder = arn.key.rsplit_once('/').map_or(arn.key.as_str(), |(folder, _)| folder);
     let mut stripes = objects(cloud, &arn.bucket, &format!("{folder}/")).await?;
@@ -166,14 +177,19 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     }
     let seen = seen(task)?;
     let rows = session.backups(&task.database, asked.since()).await?;
-    let row = rows.into_iter().find(|row| asked.fits(row, seen));
-    let mut backup = row.unwrap_or_else(|| by_evidence_of_the_task(task, asked));
+    let kind = if request.differential { BackupKind::Differential } else { BackupKind::Full };
+    let row = rows.into_iter().find(|row| asked.fits(kind, row, seen));
+    let mut backup = row.unwrap_or_else(|| by_evidence_of_the_task(kind, task, asked));
     backup.stripes = Stripes::present(
         stripes.iter().map(|object| format!("arn:{}:s3:::{}/{}", arn.partition, arn.bucket, object.key)),
     );
     let mut head = head(store, task).await?;
-    head_of_full(&mut head.record, task, seen, &backup, asked.at);
-    let speed = speed_of(&backup);
+    let (speed, useless) = if request.differential {
+        (None, head_of_differential(&mut head.record, task, &backup))
+    } else {
+        head_of_full(&mut head.record, task, seen, &backup, asked.at);
+        (speed_of(&backup), None)
+    };
     let entry = Versioned::new(DataBackup {
         lineage: seen.lineage.clone(),
         instance: task.instance.clone(),
@@ -185,13 +201,12 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
             .collect(),
         backup,
     });
-    Ok((vec![head.put()?, entry.put()?], speed))
+    Ok(Finished { writes: vec![head.put()?, entry.put()?], speed, useless })
 }
 
-fn by_evidence_of_the_task(task: &Task, asked: &Asked) -> Backup {
+fn by_evidence_of_the_task(kind: BackupKind, task: &Task, asked: &Asked) -> Backup {
     let lsns = (Lsn::ZERO, Lsn::ZERO);
-    let mut backup =
-        Backup::new(task.folder_name(), task.database.as_str(), BackupKind::Full, lsns, asked.ended());
+    let mut backup = Backup::new(task.folder_name(), task.database.as_str(), kind, lsns, asked.ended());
     backup.started = asked.at;
     backup.evidence = Evidence::Task;
     backup
@@ -218,10 +233,53 @@ fn head_of_full(head: &mut Database, task: &Task, seen: &Seen, backup: &Backup, 
     });
 }
 
-/// Bytes a second of a backup, where it took long enough to tell: headers have whole seconds.
+/// The head after a differential; why it is of no use, where it is not.
+fn head_of_differential(head: &mut Database, task: &Task, backup: &Backup) -> Option<Reason> {
+    let name = &task.database;
+    let full = head.last_full.as_ref().map(|full| full.id.clone());
+    let base = backup.differential_base_guid.as_ref();
+    let useless = match (&full, base) {
+        (Some(full), Some(base)) if full.as_str().eq_ignore_ascii_case(base.as_str()) => None,
+        _ if backup.evidence == Evidence::Task => Some(Reason::new(
+            Class::Human,
+            "BaseUnproven",
+            format!(
+                "no history in reach has a row of the differential {} of {name}: nothing proves its base",
+                backup.id
+            ),
+        )),
+        (_, base) => Some(Reason::new(
+            Class::Human,
+            "BaseNotOurs",
+            format!(
+                "the differential {} of {name} is based on {}, which is not our newest full: no restore can use it",
+                backup.id,
+                base.map_or("nothing its row names", |base| base.as_str())
+            ),
+        )),
+    };
+    settle(head, task, useless.is_none());
+    if let (None, Some(base)) = (&useless, full) {
+        head.last_differential = Some(LastDifferential {
+            id: backup.id.clone(),
+            base,
+            finished_at: backup.finished,
+            last_lsn: backup.last_lsn,
+            size_bytes: backup.size_bytes,
+        });
+    }
+    useless.map(|reason| {
+        reason.guidance("it stays in the catalogue as what it is; the next full is a base again")
+    })
+}
+
+/// Shortest backup whose speed is measured: of a shorter one, the set-up is too large a part. Policy of ours.
+const MEASURED_SECONDS: u64 = 60;
+
+/// Bytes a second of a backup, where it took long enough to tell.
 fn speed_of(backup: &Backup) -> Option<u64> {
     let seconds = u64::try_from(backup.finished.duration_since(backup.started).as_secs()).ok()?;
-    (seconds >= 10 && backup.size_bytes > 0).then(|| backup.size_bytes / seconds)
+    (seconds >= MEASURED_SECONDS && backup.size_bytes > 0).then(|| backup.size_bytes / seconds)
 }
 
 /// The number of a stripe, from `...i-of-n...`; a single file is the first.

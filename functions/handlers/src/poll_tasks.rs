@@ -17,7 +17,7 @@ use ports::store::{ReadItems, Versioned, Write, WriteItems, load};
 use crate::contract::{
     InstanceRun, PollOutcome, PollTasksInput, PollTasksOutput, ROUNDS_MAX, WAIT_SECONDS_MAX, check_schema,
 };
-use crate::finish::{Asked, FAILURES_MAX, Snag, answer, finish_backup, finish_copy};
+use crate::finish::{Asked, FAILURES_MAX, Finished, Snag, answer, finish_backup, finish_copy};
 use crate::handler::Handler;
 use crate::scope::{Scope, commit, end_task, lost, open_tasks};
 
@@ -158,10 +158,11 @@ where
                 End::Bad(reason) => Err(Snag::Task(reason)),
             };
             match result {
-                Ok((writes, measured)) => {
-                    full |= matches!(request, Request::Backup(_));
+                Ok(Finished { writes, speed: measured, useless }) => {
+                    full |= matches!(&request, Request::Backup(backup) if !backup.differential);
                     speed = blend(speed, measured);
-                    self.end(task, task_id, Outcome::Succeeded, writes).await?;
+                    let outcome = useless.map_or(Outcome::Succeeded, Outcome::Failed);
+                    self.end(task, task_id, outcome, writes).await?;
                 }
                 Err(Snag::Task(reason)) => self.failed(task, task_id, reason).await?,
                 Err(Snag::Unseen(reason)) if reason.class == Class::Retry => return Err(reason),
@@ -178,7 +179,7 @@ where
         Ok(full)
     }
 
-    /// What a task that the service calls a success made, as writes, and the speed it was measured to have.
+    /// What a task that the service calls a success made.
     async fn made<T>(
         &self,
         session: &mut T,
@@ -186,7 +187,7 @@ where
         request: &Request,
         asked: &Asked,
         target: &S3Arn,
-    ) -> Result<(Vec<Write>, Option<u64>), Snag>
+    ) -> Result<Finished, Snag>
     where
         T: ReadHistory + ReadLogFiles,
         A: ListObjects,
@@ -197,7 +198,8 @@ where
                 finish_backup(store, cloud, session, (task, task_id), backup, asked).await
             }
             Request::Copy(copy) => {
-                finish_copy(store, cloud, session, task, copy, target).await.map(|writes| (writes, None))
+                let writes = finish_copy(store, cloud, session, task, copy, target).await?;
+                Ok(Finished { writes, speed: None, useless: None })
             }
         }
     }
@@ -278,9 +280,11 @@ fn gone(task_id: TaskId) -> Reason {
         .guidance("history is kept 36 days; an instance restored from a snapshot has another history")
 }
 
-/// The measured speed, smoothed: a quarter of each new measurement.
+/// The measured speed: down at once, because a forecast that is too short ends in a window, and up by a quarter of each new
+/// measurement.
 fn blend(known: Option<u64>, measured: Option<u64>) -> Option<u64> {
     match (known, measured) {
+        (Some(known), Some(measured)) if measured < known => Some(measured),
         (Some(known), Some(measured)) => Some(known - known / 4 + measured / 4),
         (known, measured) => measured.or(known),
     }

@@ -46,6 +46,18 @@ pub enum MaintenanceRule {
     Ignored,
 }
 
+/// How a volume snapshot, automated or manual, leaves the differential base of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotBase {
+    /// It becomes the base, as any full. The user guide says that differentials need a new full after it.
+    Moves,
+    /// It is copy-only, and the base stays where it was.
+    Leaves,
+    /// The database has no base any more.
+    Clears,
+}
+
 /// Texts of RDS that no public source records. Placeholders: `{id}` the task, `{lifecycle}` its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -113,6 +125,8 @@ pub struct Knobs {
     pub region_refused_at_call: bool,
     /// Whether a running log copy also excludes a backup of the same database, and the reverse `[INF]`.
     pub copy_excludes_backup: bool,
+    /// What a snapshot does to the differential base `[INF]`: history rows look like fulls, and differentials are refused.
+    pub snapshot_base: SnapshotBase,
     /// Whether a differential on a snapshot base fails with 3035 (it does on volume snapshots; on RDS `[INF]`). Otherwise
     /// it succeeds and can never be restored from the vault.
     pub differential_on_snapshot_fails: bool,
@@ -168,6 +182,7 @@ impl Default for Knobs {
             maintenance_aborts_running: false,
             region_refused_at_call: false,
             copy_excludes_backup: false,
+            snapshot_base: SnapshotBase::Moves,
             differential_on_snapshot_fails: true,
             failover_fate: FailoverFate::Error,
             failover_seconds: Span::new(60, 120),

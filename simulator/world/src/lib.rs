@@ -38,7 +38,7 @@ pub use installed::{BackupOrder, Device, Ticket};
 pub use instance::config::{Edition, InstanceConfig, InstanceDescription, MultiAz, OptionStatus, RdsEvent};
 pub use judge::{Judge, Restored};
 pub use kms::{KeyConfig, Kms};
-pub use knobs::{FailoverFate, Knobs, MaintenanceRule, Span, Texts};
+pub use knobs::{FailoverFate, Knobs, MaintenanceRule, SnapshotBase, Span, Texts};
 pub use levers::Damage;
 pub use lsn::Lsn;
 pub use restore::{ObjectRef, RestoreStep};

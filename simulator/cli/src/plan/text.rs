@@ -55,7 +55,7 @@ fn print_step(number: usize, step: &Step, lineage: &Lineage, out: &mut dyn Write
     match backup {
         None => write!(out, "{}", words(step.action))?,
         Some(backup) => {
-            write!(out, "{:<20}  {}  finished {}", words(step.action), backup.id, backup.finished)?
+            write!(out, "{:<20}  {}  finished {}", words(step.action), backup.id, backup.finished)?;
         }
     }
     if let Some(stop) = step.stop_at {

@@ -13,7 +13,7 @@ use crate::{
         state::{Database, DifferentialBase},
     },
     guid::Guid,
-    knobs::Knobs,
+    knobs::{Knobs, SnapshotBase},
     lsn::Lsn,
     stream::{Purpose, Stream},
     time::Ms,
@@ -38,10 +38,17 @@ pub(crate) struct RunningBackup {
 pub(crate) enum Flavour {
     /// By BACKUP DATABASE.
     Native,
-    /// By a volume snapshot of RDS.
-    Snapshot,
+    /// By a volume snapshot of RDS, which does this to the differential base.
+    Snapshot(SnapshotBase),
     /// `COPY_ONLY`.
     CopyOnly,
+}
+
+impl Flavour {
+    /// Whether it leaves base and chain alone.
+    fn is_copy_only(self) -> bool {
+        matches!(self, Self::CopyOnly | Self::Snapshot(SnapshotBase::Leaves))
+    }
 }
 
 impl Database {
@@ -100,8 +107,8 @@ impl Database {
             checkpoint_lsn: running.checkpoint,
             database_backup_lsn: base.map_or_else(|| self.full_checkpoint_at(running.start), |b| b.lsn),
             differential_base: base.map(|b| (b.lsn, b.uuid)),
-            is_copy_only: flavour == Flavour::CopyOnly,
-            is_snapshot: flavour == Flavour::Snapshot,
+            is_copy_only: flavour.is_copy_only(),
+            is_snapshot: matches!(flavour, Flavour::Snapshot(_)),
             is_damaged: false,
             has_bulk_logged_data: false,
             begins_log_chain: false,
@@ -128,11 +135,12 @@ impl Database {
 
     /// The changes that an ended backup makes to its database.
     fn note_backup(&mut self, set: &BackupSet, first_count: u64, flavour: Flavour) {
-        if flavour == Flavour::CopyOnly {
+        if flavour.is_copy_only() {
             return;
         }
         if set.kind == BackupKind::Full {
-            self.base = Some(DifferentialBase {
+            let cleared = flavour == Flavour::Snapshot(SnapshotBase::Clears);
+            self.base = (!cleared).then_some(DifferentialBase {
                 lsn: set.checkpoint_lsn,
                 uuid: set.uuid,
                 is_snapshot: set.is_snapshot,
@@ -158,7 +166,7 @@ impl Database {
         at: Ms,
     ) -> BackupFile {
         let running = self.begin_backup(branches, seed, knobs, BackupKind::Full, at);
-        self.end_backup(branches, seed, running, Flavour::Snapshot, at)
+        self.end_backup(branches, seed, running, Flavour::Snapshot(knobs.snapshot_base), at)
     }
 
     /// What a differential has to read: 64 KiB for each transaction since the base, at most everything.

@@ -1,9 +1,9 @@
 //! What does RDS do by itself?
 //!
 //! Once a day, anywhere inside the backup window, it snapshots the instance: native backups that run are killed with the
-//! texts seen in the field, every database gets a row of type D with `is_snapshot`, and its differential base moves. A
-//! changed recovery model is set back within five minutes, with a snapshot. Source: RDS user guide, "Working with
-//! backups" and "Limitations"; field logs of 2017 and 2025.
+//! texts seen in the field, every database gets a row of type D with `is_snapshot`, and its differential base moves (a
+//! knob), while the log chain goes on. A changed recovery model is set back within five minutes, with a snapshot. Source:
+//! RDS user guide, "Working with backups" and "Limitations"; field logs of 2017 and 2025.
 
 use std::sync::Arc;
 
@@ -78,7 +78,16 @@ impl World {
             .collect();
         let ending = if self.knobs.aborted_is_cancelled { Lifecycle::Cancelled } else { Lifecycle::Error };
         for (id, (lines, end)) in plans {
+            self.note_killed(instance, id);
             self.replan(instance, id, ending, lines, end);
+        }
+    }
+
+    /// Remembers that the service itself ended a task, or kept it from running.
+    pub(crate) fn note_killed(&mut self, instance: usize, id: u32) {
+        let now = self.now_ms;
+        if let Some(task) = self.instances.get_mut(instance).and_then(|host| host.task_mut(id)) {
+            task.killed = Some(now);
         }
     }
 

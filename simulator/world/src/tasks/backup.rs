@@ -12,7 +12,7 @@ use crate::{
         backups::{Flavour, RunningBackup},
         state::Database,
     },
-    instance::config::Edition,
+    instance::{config::Edition, state::Instance},
     knobs::MaintenanceRule,
     s3::Body,
     stream::{Purpose, Stream},
@@ -68,6 +68,9 @@ impl World {
         let Some(position) = database.map(|d| d.0 as usize) else { return };
         let refusal = self.refuse_backup(instance, &plan, position);
         if let Some(text) = refusal {
+            if self.is_closed(instance) {
+                self.note_killed(instance, id);
+            }
             let (lines, end) = failure_lines(now + setup.min(6 * SECOND), &text);
             self.replan(instance, id, Lifecycle::Error, lines, end);
             return;
@@ -114,9 +117,7 @@ impl World {
         if database.dropped.is_some() {
             return Some(self.knobs.texts.unknown_database.replace("{name}", &database.name));
         }
-        if host.maintenance_window.contains(self.now_ms)
-            && self.knobs.maintenance == MaintenanceRule::FailsAtRun
-        {
+        if self.is_maintained(host) {
             return Some(self.knobs.texts.maintenance.clone());
         }
         if host.automated_until.is_some() {
@@ -138,6 +139,18 @@ impl World {
             return Some(format!("BACKUP DATABASE WITH COMPRESSION isn't supported on {edition} Edition"));
         }
         self.refuse_size(database, plan).or_else(|| self.refuse_differential(database, plan))
+    }
+
+    /// Whether backups that start now fail because of maintenance.
+    fn is_maintained(&self, host: &Instance) -> bool {
+        host.maintenance_window.contains(self.now_ms) && self.knobs.maintenance == MaintenanceRule::FailsAtRun
+    }
+
+    /// Whether a window of the service keeps backups from starting now.
+    fn is_closed(&self, instance: usize) -> bool {
+        self.instances
+            .get(instance)
+            .is_some_and(|host| host.automated_until.is_some() || self.is_maintained(host))
     }
 
     fn refuse_size(&self, database: &Database, plan: &Plan) -> Option<String> {

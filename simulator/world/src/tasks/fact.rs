@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     tasks::task::{Lifecycle, TaskType},
@@ -29,6 +29,10 @@ pub struct TaskFact {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// When an automated backup or maintenance killed it, or kept it from moving a byte.
+    pub killed_at: Option<Timestamp>,
+    /// How long it runs, or would have run; `None` when it never moved a byte.
+    pub length: Option<SignedDuration>,
 }
 
 impl World {
@@ -44,6 +48,11 @@ impl World {
             created_at: timestamp(task.created),
             started_at: task.started.map(timestamp),
             ended_at: task.ended.filter(|_| task.lifecycle.is_ended()).map(timestamp),
+            killed_at: task.killed.map(timestamp),
+            length: task
+                .started
+                .filter(|started| task.data.1 > *started)
+                .map(|started| SignedDuration::from_millis(task.data.1 - started)),
         })
     }
 }

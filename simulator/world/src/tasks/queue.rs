@@ -60,6 +60,7 @@ impl World {
             data: (0, 0),
             stopped: None,
             ended: None,
+            killed: None,
             ending: Lifecycle::Success,
             lines: Vec::new(),
         });

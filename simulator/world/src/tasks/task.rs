@@ -32,7 +32,6 @@ impl TaskType {
         }
     }
 
-    /// Whether it is a BACKUP DATABASE.
     /// Whether it is a native backup.
     pub fn is_backup(self) -> bool {
         self != Self::LogCopy
@@ -101,6 +100,8 @@ pub(crate) struct Task {
     /// When progress stopped, by an end or a plan change.
     pub(crate) stopped: Option<Ms>,
     pub(crate) ended: Option<Ms>,
+    /// When an automated backup or maintenance ended it, or kept it from moving a byte.
+    pub(crate) killed: Option<Ms>,
     /// How it will end, or has ended.
     pub(crate) ending: Lifecycle,
     /// Lines about failures and ends.
