@@ -6,8 +6,8 @@
 //! what the database held. Times are exact here: backups and log files end on whole seconds, which headers can tell, so no
 //! edge needs a tolerance.
 
-mod grown;
-mod headers;
+pub(crate) mod grown;
+pub(crate) mod headers;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

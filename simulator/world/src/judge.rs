@@ -80,6 +80,13 @@ impl World {
         lived.then(|| self.branches.content(held.truth_at(&self.branches, ms)))
     }
 
+    /// The last commit strictly before a moment, as the database lived then.
+    pub fn last_commit(&self, database: DatabaseId, before: Timestamp) -> Option<Timestamp> {
+        let ms = ceil_ms(before);
+        let at = self.database(database)?.truth_at(&self.branches, ms);
+        self.branches.last_commit(at.branch, at.count, ms).map(crate::time::timestamp)
+    }
+
     /// What a database held when its log had grown to an LSN, on the branch of a recovery fork; `None` where it had no such.
     pub fn truth_below(&self, database: DatabaseId, fork: Guid, lsn: Lsn) -> Option<Content> {
         let held = self.database(database)?;

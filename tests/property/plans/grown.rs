@@ -13,41 +13,50 @@ use world::{
 
 use super::story::{Kind, Place, Step, Story};
 
-pub(super) const BUCKET: &str = "vault";
-pub(super) const PREFIX: &str = "prod/";
-pub(super) const DATABASE: &str = "orders";
-pub(super) const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1";
+pub(crate) const BUCKET: &str = "vault";
+pub(crate) const PREFIX: &str = "prod/";
+pub(crate) const DATABASE: &str = "orders";
+pub(crate) const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1";
 const REGION: &str = "eu-west-1";
 const ACCOUNT: &str = "111122223333";
 const INSTANCE: &str = "sales";
 
 /// A backup of ours: what was seen in the bucket when it had ended.
 #[derive(Debug, Clone)]
-pub(super) struct Taken {
-    pub(super) encrypted: bool,
-    pub(super) objects: Vec<ObjectHead>,
+pub(crate) struct Taken {
+    pub(crate) encrypted: bool,
+    pub(crate) objects: Vec<ObjectHead>,
+}
+
+/// A backup that runs.
+struct Running {
+    end: Timestamp,
+    ticket: Ticket,
+    /// `None`: not ours.
+    objects: Option<Vec<ObjectRef>>,
+    encrypted: bool,
 }
 
 /// A world with a history, and what a tool noted while it grew.
-pub(super) struct Grown {
-    pub(super) world: World,
-    pub(super) session: SessionId,
-    pub(super) database: DatabaseId,
-    pub(super) created: Timestamp,
+pub(crate) struct Grown {
+    pub(crate) world: World,
+    pub(crate) session: SessionId,
+    pub(crate) database: DatabaseId,
+    pub(crate) created: Timestamp,
     /// Backups of ours by `backup_set_uuid`.
-    pub(super) taken: BTreeMap<String, Taken>,
+    pub(crate) taken: BTreeMap<String, Taken>,
     /// What happened, one line each.
-    pub(super) told: Vec<String>,
+    pub(crate) told: Vec<String>,
     /// Moments at which the database was restored over itself.
-    pub(super) forks: Vec<Timestamp>,
+    pub(crate) forks: Vec<Timestamp>,
     /// Ends of the data backups that we hold.
     data: Vec<Timestamp>,
-    running: Vec<(Timestamp, Ticket, Option<Vec<ObjectRef>>, bool)>,
+    running: Vec<Running>,
     folders: u32,
 }
 
 impl Grown {
-    pub(super) fn grow(story: &Story) -> Self {
+    pub(crate) fn grow(story: &Story) -> Self {
         let created: Timestamp = "2026-11-16T20:00:00Z".parse().expect("a timestamp");
         let knobs = Knobs {
             differential_on_snapshot_fails: story.refuses_on_snapshot,
@@ -93,7 +102,7 @@ impl Grown {
         for (seconds, step) in &story.steps {
             grown.pass(seconds + 1);
             let told = format!("{} {step:?}", grown.now());
-            let refusal = grown.step(step).err();
+            let refusal = if story.calm { grown.step(&step.calm()) } else { grown.step(step) }.err();
             grown.told.push(refusal.map_or(told.clone(), |why| format!("{told}: refused: {why}")));
         }
         grown.pass(4_000);
@@ -103,23 +112,24 @@ impl Grown {
         grown
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.world.now()
     }
 
     /// Lets time pass; backups that end meanwhile end at their own second.
     fn pass(&mut self, seconds: i64) {
         let to = self.now() + SignedDuration::from_secs(seconds);
-        self.running.sort_by_key(|(end, ..)| *end);
-        let due = self.running.partition_point(|(end, ..)| *end <= to);
-        for (end, ticket, objects, encrypted) in self.running.drain(..due).collect::<Vec<_>>() {
-            self.world.advance_to(end);
-            self.end(ticket, objects, encrypted);
+        self.running.sort_by_key(|running| running.end);
+        let due = self.running.partition_point(|running| running.end <= to);
+        for running in self.running.drain(..due).collect::<Vec<_>>() {
+            self.world.advance_to(running.end);
+            self.end(running);
         }
         self.world.advance_to(to);
     }
 
-    fn end(&mut self, ticket: Ticket, objects: Option<Vec<ObjectRef>>, encrypted: bool) {
+    fn end(&mut self, running: Running) {
+        let Running { ticket, objects, encrypted, .. } = running;
         let uuid = match self.world.end_backup(ticket) {
             Ok(uuid) => uuid.to_string(),
             Err(error) => return self.told.push(format!("{} a backup failed: {error}", self.now())),
@@ -194,18 +204,19 @@ impl Grown {
             kms_key: encrypted.then(|| KEY.to_owned()),
         };
         let ticket = self.world.begin_backup(self.database, order).map_err(|error| error.to_string())?;
+        let running =
+            Running { end: self.now() + SignedDuration::from_secs(seconds), ticket, objects, encrypted };
         if seconds == 0 {
-            self.end(ticket, objects, encrypted);
+            self.end(running);
         } else {
-            let end = self.now() + SignedDuration::from_secs(seconds);
-            self.running.push((end, ticket, objects, encrypted));
+            self.running.push(running);
         }
         Ok(())
     }
 
     /// A restore as somebody with all files would find it.
     fn restore_over(&mut self, since: usize, to: i64, whole: bool) -> Result<(), world::EngineError> {
-        while let Some(end) = self.running.iter().map(|(end, ..)| *end).max() {
+        while let Some(end) = self.running.iter().map(|running| running.end).max() {
             self.pass(end.duration_since(self.now()).as_secs() + 1);
         }
         let Some(begin) = self.data.iter().rev().nth(since % self.data.len().max(1)).copied() else {

@@ -12,7 +12,7 @@ use super::grown::{BUCKET, DATABASE, Grown, KEY};
 use crate::msdb;
 
 /// All headers as the rules read them, and the objects that each set's files are.
-pub(super) fn read(grown: &mut Grown) -> Vec<Backup> {
+pub(crate) fn read(grown: &mut Grown) -> Vec<Backup> {
     let devices = devices(grown);
     let mut rows = msdb::backup_rows(&mut grown.world, grown.session, DATABASE);
     for row in &mut rows {

@@ -15,17 +15,17 @@ use world::{
 
 use super::headers;
 
-pub(super) const BUCKET: &str = "vault";
-pub(super) const PREFIX: &str = "prod/";
-pub(super) const DATABASE: &str = "orders";
-pub(super) const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1";
+pub(crate) const BUCKET: &str = "vault";
+pub(crate) const PREFIX: &str = "prod/";
+pub(crate) const DATABASE: &str = "orders";
+pub(crate) const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1";
 const REGION: &str = "eu-west-1";
 const ACCOUNT: &str = "111122223333";
 const INSTANCE: &str = "sales";
 
 /// What happens next.
 #[derive(Debug, Clone)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A full of ours in so many files, encrypted or not; somebody may take a snapshot while it runs.
     Full { files: u8, encrypted: bool, disturbed: bool },
     /// A differential of ours.
@@ -50,7 +50,7 @@ pub(super) enum Step {
 
 /// A world and what happens in it.
 #[derive(Debug, Clone)]
-pub(super) struct Story {
+pub(crate) struct Story {
     seed: u64,
     transactions_per_minute_milli: u64,
     size_bytes: u64,
@@ -61,7 +61,7 @@ pub(super) struct Story {
     /// Whether the key of encrypted backups is lost in the end.
     key_lost: bool,
     /// Random moments, in millionths of the history.
-    pub(super) looks: Vec<u32>,
+    pub(crate) looks: Vec<u32>,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -84,7 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-pub(super) fn story() -> impl Strategy<Value = Story> {
+pub(crate) fn story() -> impl Strategy<Value = Story> {
     let steps = prop::collection::vec((0_i64..2_400, step()), 4..30);
     let rate = prop_oneof![Just(0_u64), 20_u64..500, 500_u64..20_000];
     let looks = prop::collection::vec(0_u32..1_000_000, 12);
@@ -106,41 +106,41 @@ pub(super) fn story() -> impl Strategy<Value = Story> {
 
 /// A backup of ours: what was seen in the bucket when it had ended.
 #[derive(Debug, Clone)]
-pub(super) struct Taken {
-    pub(super) encrypted: bool,
-    pub(super) objects: Vec<ObjectHead>,
+pub(crate) struct Taken {
+    pub(crate) encrypted: bool,
+    pub(crate) objects: Vec<ObjectHead>,
 }
 
 /// A log file of which we know.
 #[derive(Debug, Clone)]
-pub(super) struct CopiedLog {
+pub(crate) struct CopiedLog {
     /// The row of the service, as JSON.
-    pub(super) row: serde_json::Value,
+    pub(crate) row: serde_json::Value,
     /// Recovery fork when it was copied.
-    pub(super) fork: String,
+    pub(crate) fork: String,
     /// The object when it had been copied.
-    pub(super) object: ObjectHead,
+    pub(crate) object: ObjectHead,
 }
 
 /// A world with a history, and what a tool noted while it grew.
-pub(super) struct Grown {
-    pub(super) world: World,
-    pub(super) session: SessionId,
-    pub(super) database: DatabaseId,
-    pub(super) created: Timestamp,
+pub(crate) struct Grown {
+    pub(crate) world: World,
+    pub(crate) session: SessionId,
+    pub(crate) database: DatabaseId,
+    pub(crate) created: Timestamp,
     /// By `backup_set_uuid`.
-    pub(super) taken: BTreeMap<String, Taken>,
+    pub(crate) taken: BTreeMap<String, Taken>,
     /// By sequence number.
-    pub(super) copied: BTreeMap<u64, CopiedLog>,
+    pub(crate) copied: BTreeMap<u64, CopiedLog>,
     /// What happened, one line each.
-    pub(super) told: Vec<String>,
+    pub(crate) told: Vec<String>,
     next_seq: u64,
     known_objects: BTreeSet<String>,
     folders: u32,
 }
 
 impl Grown {
-    pub(super) fn grow(story: &Story) -> Self {
+    pub(crate) fn grow(story: &Story) -> Self {
         let created: Timestamp = "2026-11-16T20:00:00Z".parse().expect("a timestamp");
         let mut world = World::new(
             story.seed,
@@ -190,7 +190,7 @@ impl Grown {
         grown
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.world.now()
     }
 

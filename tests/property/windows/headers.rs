@@ -35,14 +35,14 @@ fn backup_rows(grown: &mut Grown) -> Vec<Map<String, Json>> {
 }
 
 /// Ids of all backups that are no snapshots.
-pub(super) fn ids(grown: &mut Grown) -> BTreeSet<String> {
+pub(crate) fn ids(grown: &mut Grown) -> BTreeSet<String> {
     let rows = backup_rows(grown);
     let real = rows.iter().filter(|row| row[backupset::IS_SNAPSHOT] != json!(true));
     real.filter_map(|row| row[backupset::BACKUP_SET_UUID].as_str().map(str::to_owned)).collect()
 }
 
 /// The log files that the service lists from a number on.
-pub(super) fn listed_logs(grown: &mut Grown, from: u64) -> Vec<(u64, Json)> {
+pub(crate) fn listed_logs(grown: &mut Grown, from: u64) -> Vec<(u64, Json)> {
     let columns = LOG_COLUMNS.join(", ");
     let number = log_column::RDS_BACKUP_SEQ_ID;
     let text = format!(
@@ -65,7 +65,7 @@ fn identity(grown: &mut Grown) -> [String; 3] {
 }
 
 /// The recovery fork now.
-pub(super) fn fork(grown: &mut Grown) -> String {
+pub(crate) fn fork(grown: &mut Grown) -> String {
     let [_, _, fork] = identity(grown);
     fork
 }
@@ -103,7 +103,7 @@ fn note_objects(grown: &Grown, backup: &mut Backup, objects: &[ObjectHead]) {
 }
 
 /// All headers as the rules read them: of the vault, and of the logs that only the service holds.
-pub(super) fn read(grown: &mut Grown) -> Vec<Backup> {
+pub(crate) fn read(grown: &mut Grown) -> Vec<Backup> {
     let listed = listed_logs(grown, 0);
     let [_, incarnation, fork] = identity(grown);
     let mut logs: Vec<(u64, Json)> = grown.copied.iter().map(|(seq, log)| (*seq, log.row.clone())).collect();
