@@ -14,13 +14,15 @@ use std::collections::BTreeMap;
 
 use domain::backup::{Backup, HeldIn};
 use domain::coverage::{Window, window};
-use domain::history::History;
+use domain::history::{History, Lineage};
+use domain::restore::{Planner, Request, Target, check};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use world::Judge;
 
 use crate::config;
+use crate::plans::execute::carry_out;
 use grown::{Grown, Story, story};
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -35,13 +37,12 @@ struct Seen {
     points: u32,
 }
 
-fn of(backups: Vec<Backup>, now: Timestamp) -> Result<Window, TestCaseError> {
+fn of(backups: Vec<Backup>, now: Timestamp) -> Result<History, TestCaseError> {
     let history =
         History::build(backups, Vec::new(), now).map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert_eq!(history.warnings(), [""; 0]);
     prop_assert_eq!(history.lineages().len(), 1);
-    let (window, _) = window(&history.lineages()[0]);
-    Ok(window)
+    Ok(history)
 }
 
 /// Every edge with a second on both sides, every middle, and the random moments: `[created, now]`.
@@ -69,13 +70,30 @@ fn moments(window: &Window, story: &Story, grown: &Grown) -> Vec<Timestamp> {
     moments
 }
 
+/// What is claimed has a plan that passes the check, and that restores the moment where the vault alone serves it.
+fn planned(lineage: &Lineage, at: Timestamp, claimed: bool, grown: &Grown) -> Result<(), TestCaseError> {
+    let request = Request::at(Target::Moment(at));
+    let answer = Planner::new(lineage).plan(&request);
+    prop_assert_eq!(answer.is_ok(), claimed, "{} {:#?}\n{}", at, answer, grown.told.join("\n"));
+    let Ok(plan) = answer else { return Ok(()) };
+    let objection = check(&plan, lineage.backups(), &request).err();
+    prop_assert_eq!(objection, None, "{} {:#?}", at, plan);
+    let in_vault = plan.steps.iter().all(|step| step.backup.is_none() || !step.files.is_empty());
+    if in_vault {
+        let content = carry_out(&grown.world, &plan.steps);
+        prop_assert_eq!(content.ok(), grown.world.truth(grown.database, at), "{} {:#?}", at, plan);
+    }
+    Ok(())
+}
+
 /// Claims against contents, at every moment.
 fn compare(
-    claims: &Window,
+    lineage: &Lineage,
     judge: &Judge<'_>,
     (story, grown): (&Story, &Grown),
     seen: &RefCell<Seen>,
 ) -> Result<(), TestCaseError> {
+    let (claims, _) = &window(lineage);
     let last = claims.intervals.iter().map(|i| i.to).chain(claims.points.iter().map(|p| p.at)).max();
     for at in moments(claims, story, grown) {
         let truth = grown.world.truth(grown.database, at);
@@ -83,6 +101,7 @@ fn compare(
         let restored = judge.restore_to(at);
         let is_true = restored.as_ref().is_ok_and(|found| Some(&found.content) == truth.as_ref());
         let claimed = claims.holds(at);
+        planned(lineage, at, claimed, grown)?;
         let mut seen = seen.borrow_mut();
         seen.claimed += u32::from(claimed);
         seen.refused += u32::from(!claimed);
@@ -116,11 +135,13 @@ fn judge_story(story: &Story, seen: &RefCell<Seen>) -> Result<(), TestCaseError>
     let rows = headers::read(&mut grown);
     let now = grown.now();
     let in_vault: Vec<Backup> = rows.iter().filter(|row| row.held_in == HeldIn::Vault).cloned().collect();
-    for (claims, judge) in [
+    for (history, judge) in [
         (of(in_vault, now)?, grown.world.judge(grown::BUCKET, grown::PREFIX, grown.database)),
         (of(rows, now)?, grown.world.judge(grown::BUCKET, grown::PREFIX, grown.database).with_service()),
     ] {
-        compare(&claims, &judge, (story, &grown), seen)?;
+        let lineage = &history.lineages()[0];
+        compare(lineage, &judge, (story, &grown), seen)?;
+        let (claims, _) = window(lineage);
         let mut seen = seen.borrow_mut();
         seen.orphans += u32::try_from(claims.orphans.len()).expect("few");
         seen.points += u32::try_from(claims.points.len()).expect("few");

@@ -6,7 +6,8 @@ use world::{Content, Lsn, ObjectRef, RestoreStep, World};
 
 /// The object that a file of a header is.
 fn object(file: &str) -> Option<ObjectRef> {
-    let (bucket, key) = file.strip_prefix("s3://")?.split_once('/')?;
+    let path = file.strip_prefix("s3://").or_else(|| file.strip_prefix("arn:aws:s3:::"))?;
+    let (bucket, key) = path.split_once('/')?;
     Some(ObjectRef::newest(bucket, key))
 }
 
@@ -16,7 +17,7 @@ pub(super) fn lsn(lsn: domain::lsn::Lsn) -> Lsn {
 }
 
 /// Carries out steps in the world: the content, or what stood in the way.
-pub(super) fn carry_out(world: &World, steps: &[Step]) -> Result<Content, String> {
+pub(crate) fn carry_out(world: &World, steps: &[Step]) -> Result<Content, String> {
     let Some((recover, restores)) = steps.split_last().filter(|(last, _)| last.action == Action::Recover)
     else {
         return Err("the database is left restoring".to_owned());

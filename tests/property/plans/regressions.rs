@@ -1,8 +1,9 @@
-//! Histories that a rule once got wrong, as small as they shrank. Tried before all others.
+//! Histories that a rule once got wrong, as small as they shrank, and traps that chance sets too seldom. Tried before all
+//! others.
 //!
 //! They are values and no seeds: a seed tells another story as soon as the strategy changes.
 
-use world::RecoveryModel;
+use world::{Damage, RecoveryModel};
 
 use super::story::{Kind, Place, Step, Story};
 
@@ -36,6 +37,24 @@ fn story(major_version: u8, model: RecoveryModel, steps: Vec<(i64, Step)>) -> St
         steps,
         looks: Vec::new(),
     }
+}
+
+/// What a rule could get wrong, and the history that shows it.
+pub(super) fn traps() -> Vec<(&'static str, Story)> {
+    let back_to_first = Step::Restore { since: 1, to: 100, whole: false };
+    let steps = vec![
+        (0, back(Kind::Full, 0)),
+        (60, back(Kind::Log, 0)),
+        (60, back(Kind::Full, 0)),
+        (60, back_to_first),
+        (60, Step::Write { transactions: 60, bulk: false }),
+        (60, back(Kind::Log, 0)),
+        (60, Step::Break { number: 1, of_log: false, damage: Damage::Delete }),
+    ];
+    vec![(
+        "a full that ended behind the fork point takes no log that crosses the fork before it",
+        story(15, RecoveryModel::Full, steps),
+    )]
 }
 
 /// What was wrong, and the history that showed it.
