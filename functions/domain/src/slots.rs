@@ -197,18 +197,24 @@ const WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 fn unavoidable(candidate: &Candidate, windows: &[Span], now: Timestamp) -> Option<Reason> {
     let reach = reach(candidate);
-    let span = windows.iter().find(|span| minds_windows(candidate.kind) && span.overlaps(now, reach))?;
-    Some(
-        Reason::new(
-            Class::Human,
-            "WindowUnavoidable",
-            format!(
-                "{} takes {reach:#} at worst and will meet the window at {} whenever it starts",
-                candidate.key, span.from
-            ),
-        )
-        .guidance("use more files, a larger instance, or a shorter backup window"),
-    )
+    let mut met: Vec<Timestamp> = windows
+        .iter()
+        .filter(|span| minds_windows(candidate.kind) && span.overlaps(now, reach))
+        .map(|span| span.from)
+        .collect();
+    met.sort_unstable();
+    let met: Vec<String> = met.iter().map(Timestamp::to_string).collect();
+    let reason = Reason::new(
+        Class::Human,
+        "WindowUnavoidable",
+        format!(
+            "{} takes {reach:#} at worst and will meet the window at {} whenever it starts",
+            candidate.key,
+            met.join(" and at ")
+        ),
+    );
+    (!met.is_empty())
+        .then(|| reason.guidance("use more files, a larger instance, or a shorter backup window"))
 }
 
 #[cfg(test)]

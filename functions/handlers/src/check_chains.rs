@@ -17,7 +17,7 @@ use domain::policy::Policy;
 use domain::promotion::promote;
 use domain::reason::Reason;
 use domain::request::{CopyLogs, NativeBackup};
-use domain::schedule::{DueItem, next_data};
+use domain::schedule::DueItem;
 use domain::slots::Decision;
 use domain::task::{Kind, Outcome, Request, Seen, State, Task, TaskRow};
 use jiff::tz::TimeZone;
@@ -220,16 +220,14 @@ async fn history<T: ReadHistory>(
     session.backups(&head.name, since.to_zoned(TimeZone::UTC).datetime()).await
 }
 
-/// How long a passing state is waited out before the moment of the schedule is answered with it. A differential is not worth
-/// waiting for once the calendar asks for the next data backup.
-fn patience(task: &Task, policy: &Policy) -> Result<SignedDuration, Reason> {
-    Ok(match task.kind {
+/// How long a passing state is waited out before the moment of the schedule is answered with it.
+fn patience(kind: Kind, policy: &Policy) -> SignedDuration {
+    match kind {
         Kind::Full => SignedDuration::from_hours(24),
-        Kind::Differential => {
-            next_data(policy, task.due_at)?.unwrap_or(Timestamp::MAX).duration_since(task.due_at)
+        Kind::Differential | Kind::LogCopy => {
+            SignedDuration::from_mins(i64::from(policy.schedule.log_copy.every_minutes))
         }
-        Kind::LogCopy => SignedDuration::from_mins(i64::from(policy.schedule.log_copy.every_minutes)),
-    })
+    }
 }
 
 /// How soon a passing state is looked at again.
@@ -256,7 +254,7 @@ fn carry_out(
             Ok(vec![task.put()?])
         }
         Verdict::Defer(reason)
-            if now.duration_since(task.record.due_at) < patience(&task.record, &look.scope.policy)? =>
+            if now.duration_since(task.record.due_at) < patience(task.record.kind, &look.scope.policy) =>
         {
             said.held += 1;
             put_off(&mut task, now.saturating_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX), reason)

@@ -88,27 +88,28 @@ fn lost(full: &LastFull, live: Option<&DatabaseState>, history: &[Backup], name:
     let base = live.and_then(|live| live.differential_base_guid.as_ref());
     let base = base.map_or("nothing", |base| base.as_str());
     let taker = history.iter().find(|backup| backup.id.as_str().eq_ignore_ascii_case(base));
-    let ours = &full.id;
-    match taker.map(|backup| (backup.kind, backup.finished)) {
-        Some((Kind::Snapshot, at)) => Reason::new(
+    let (class, reason, what, guidance) = match taker.map(|backup| (backup.kind, backup.finished)) {
+        Some((Kind::Snapshot, at)) => (
             Class::Wait,
             "BaseIsSnapshot",
-            format!("the differential base of {name} is {base}, a snapshot of {at}, not our full {ours}"),
-        )
-        .guidance("automated and manual snapshots take the base; a differential is of use between a full and the next one"),
-        Some((_, at)) => Reason::new(
+            format!("a snapshot of {at}"),
+            "automated and manual snapshots take the base: a differential is of use between a full and the next snapshot",
+        ),
+        Some((_, at)) => (
             Class::Human,
             "BaseIsForeignFull",
-            format!("the differential base of {name} is {base}, a full of {at} that is not ours, not our full {ours}"),
-        )
-        .guidance("find who takes fulls of this database, and have them take copy-only ones"),
-        None => Reason::new(
+            format!("somebody else's full of {at}"),
+            "find who takes fulls of this database, and have them take copy-only ones",
+        ),
+        None => (
             Class::Wait,
             "BaseIsUnknown",
-            format!("the differential base of {name} is {base}, which the history in reach does not name, not our full {ours}"),
-        )
-        .guidance("a failover leaves the history on the other node; the next full takes the base back"),
-    }
+            "a backup that the history in reach does not name".to_owned(),
+            "a failover leaves the history on the other node; the next full takes the base back",
+        ),
+    };
+    let message = format!("the differential base of {name} is {what} ({base}), not our full {}", full.id);
+    Reason::new(class, reason, message).guidance(guidance)
 }
 
 /// Whether window or RTO demand a full now that no differential can be taken: the name of the demand, and why.

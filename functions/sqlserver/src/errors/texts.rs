@@ -49,6 +49,13 @@ const RULES: &[Rule] = &[
     rule(&["file copy task has already been issued"], Wait, "TaskAlreadyIssued", ""),
     rule(&["while there are pending tasks"], Wait, "TasksPending", ""),
     rule(&["automated backup in progress"], Wait, "AutomatedBackup", ""),
+    // 3035: what was the base when the task was asked for is none when it starts.
+    rule(
+        &["cannot perform a differential backup", "current database backup does not exist"],
+        Wait,
+        "BaseMissing",
+        "",
+    ),
     // Set-up of the instance.
     rule(&["option is not enabled yet or is in the process"], Wait, "OptionNotEnabled", OPTION),
     rule(&["option isn't enabled or is in the process"], Wait, "OptionNotEnabled", OPTION),
@@ -387,6 +394,11 @@ mod tests {
             "Database orders cannot be restored because there is already an existing database with the same family_guid on the instance",
             Human,
             "FamilyExists",
+        ),
+        (
+            "Cannot perform a differential backup for database \"orders\", because a current database backup does not exist. Perform a full database backup by reissuing BACKUP DATABASE, omitting the WITH DIFFERENTIAL option.",
+            Wait,
+            "BaseMissing",
         ),
     ];
 

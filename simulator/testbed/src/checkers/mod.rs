@@ -5,6 +5,7 @@ mod once;
 mod recoverability;
 mod silence;
 mod slots;
+mod windows;
 
 use domain::backup::HeldIn;
 use jiff::Timestamp;
@@ -60,5 +61,6 @@ pub fn all(scenario: &Scenario, bed: &Testbed, view: &View, claims: &[Claim]) ->
         once::check(scenario, &world, view),
         slots::check(scenario, &world),
         silence::check(scenario, view),
+        windows::check(scenario, &world, view),
     ]
 }

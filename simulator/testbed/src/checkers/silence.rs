@@ -1,11 +1,12 @@
-//! Nothing is passed over in silence: every database, in every interval of the logs and for every full of the calendar, has a
-//! task that ended, done or skipped with its reason or failed with its reason.
+//! Nothing is passed over in silence: every database, in every interval of the logs and for every full and differential of the
+//! calendar, has a task that ended, done or skipped with its reason or failed with its reason.
 //!
 //! Intervals and days are counted here by plain arithmetic, apart from the schedule they judge.
 
 use std::collections::BTreeSet;
 
-use domain::task::{Kind, Outcome, State};
+use domain::policy::WeeklyTimes;
+use domain::task::{Kind, Outcome, State, Task};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,7 +34,10 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
     // The last interval has as long as the one before it took: its tasks may still run when the story ends.
     let end = scenario.end().min(view.now);
     let last = end.as_second().div_euclid(interval) - 1;
-    let fulls = fulls(scenario, end);
+    let schedule = &scenario.policy.schedule;
+    let fulls = moments(scenario, &schedule.full, end);
+    let differentials =
+        schedule.differential.as_ref().map(|times| moments(scenario, times, end)).unwrap_or_default();
     for instance in &scenario.instances {
         for (name, ..) in instance.databases.iter().flat_map(DatabaseSpec::each) {
             for moment in first..last {
@@ -44,14 +48,16 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
                 }));
             }
             for &moment in &fulls {
-                let heard = view.done.iter().any(|task| {
-                    task.kind == Kind::Full
-                        && task.due_at == moment
-                        && task.instance == instance.name
-                        && task.database == name
-                });
+                let heard = ours(view, &instance.name, &name)
+                    .any(|task| task.kind == Kind::Full && task.due_at == moment);
                 checked.look((!heard).then(|| {
                     format!("nothing is known of the full of {name} on {} at {moment}", instance.name)
+                }));
+            }
+            for &moment in &differentials {
+                let heard = ours(view, &instance.name, &name).any(|task| answers(task, moment, interval));
+                checked.look((!heard).then(|| {
+                    format!("nothing is known of the differential of {name} on {} at {moment}", instance.name)
                 }));
             }
         }
@@ -59,20 +65,37 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
     checked
 }
 
-/// How long before the end a full must have been due to have ended: a held one waits for windows, a large one runs.
-const FULL_TAKES: SignedDuration = SignedDuration::from_hours(10);
+fn ours<'a>(view: &'a View, instance: &'a str, database: &'a str) -> impl Iterator<Item = &'a Task> {
+    view.done.iter().filter(move |task| task.instance == instance && task.database == database)
+}
 
-/// The fulls of the calendar that fall into the story as far as it was told, found by walking it minute by minute.
-fn fulls(scenario: &Scenario, end: Timestamp) -> Vec<Timestamp> {
-    let schedule = &scenario.policy.schedule;
-    let Ok(zone) = TimeZone::get(&schedule.time_zone) else { return Vec::new() };
+/// Whether a task answers for a differential: its own, or a full that was open when the differential was due, or came to be
+/// asked for in the same interval of the logs.
+fn answers(task: &Task, moment: Timestamp, interval: i64) -> bool {
+    let State::Done { at, .. } = &task.state else { return false };
+    let of_interval = |at: Timestamp| at.as_second().div_euclid(interval);
+    match task.kind {
+        Kind::Differential => task.due_at == moment,
+        Kind::Full => {
+            (task.planned_at <= moment && *at >= moment) || of_interval(task.due_at) == of_interval(moment)
+        }
+        Kind::LogCopy => false,
+    }
+}
+
+/// How long before the end a backup must have been due to have ended: a held one waits for windows, a large one runs.
+const BACKUP_TAKES: SignedDuration = SignedDuration::from_hours(10);
+
+/// The moments of a calendar that fall into the story as far as it was told, found by walking it minute by minute.
+fn moments(scenario: &Scenario, times: &WeeklyTimes, end: Timestamp) -> Vec<Timestamp> {
+    let Ok(zone) = TimeZone::get(&scenario.policy.schedule.time_zone) else { return Vec::new() };
     let minutes = i64::from(scenario.days) * 24 * 60;
     let walk =
         (1..minutes).filter_map(|minute| scenario.start.checked_add(SignedDuration::from_mins(minute)).ok());
     let due = |at: &Timestamp| {
         let local = at.to_zoned(zone.clone());
         let day = local.strftime("%a").to_string().to_lowercase();
-        local.time() == schedule.full.at && schedule.full.days.iter().any(|named| named.to_lowercase() == day)
+        local.time() == times.at && times.days.iter().any(|named| named.to_lowercase() == day)
     };
-    walk.filter(due).filter(|at| end.duration_since(*at) > FULL_TAKES).collect()
+    walk.filter(due).filter(|at| end.duration_since(*at) > BACKUP_TAKES).collect()
 }

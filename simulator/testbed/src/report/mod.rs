@@ -1,6 +1,8 @@
 //! What a run came to: one value, printed as text or written as JSON.
 
+mod differentials;
 mod rpo;
+mod rto;
 mod tasks;
 mod text;
 pub mod windows;
@@ -17,7 +19,9 @@ use crate::scenario::expect::{self, Met};
 use crate::simulation::View;
 use crate::testbed::Testbed;
 
+pub use differentials::Decision;
 pub use rpo::Rpo;
+pub use rto::Rto;
 pub use tasks::{Duration, TaskLine};
 
 /// Version of the JSON.
@@ -46,6 +50,8 @@ pub struct Report {
     pub measures: BTreeMap<&'static str, u64>,
     /// Tasks by instance, kind and outcome.
     pub tasks: Vec<TaskLine>,
+    /// What came of each differential that was due.
+    pub differentials: Vec<Decision>,
     /// Instances.
     pub instances: Vec<InstanceReport>,
     /// Databases.
@@ -78,6 +84,8 @@ pub struct DatabaseReport {
     pub window: Window,
     /// RPO, promised and reached.
     pub rpo: Rpo,
+    /// The restore that would take longest; `None` while nothing can be restored.
+    pub rto: Option<Rto>,
 }
 
 /// What a run took.
@@ -104,7 +112,7 @@ pub fn gather(
     checkers: Vec<Checked>,
 ) -> Report {
     let tasks = tasks::lines(view);
-    let databases = windows::databases(scenario, view, claims);
+    let databases = windows::databases(scenario, bed, view, claims);
     let counts = bed.counts();
     let instances = instances(scenario, bed);
     let work = Work {
@@ -114,7 +122,9 @@ pub fn gather(
         sql_requests: counts.sql_requests,
         native_tasks: native_tasks(scenario, bed),
     };
-    let measures = measures(view, &tasks, &databases, &checkers);
+    let differentials = differentials::decisions(view);
+    let mut measures = measures(view, &tasks, &databases, &checkers);
+    measures.extend(of_differentials(&differentials));
     let expectations = expect::hold(&scenario.expect, &measures);
     let promises_hold = databases.iter().all(|database| database.rpo.holds());
     let holds = promises_hold
@@ -131,6 +141,7 @@ pub fn gather(
         checkers,
         measures,
         tasks,
+        differentials,
         instances,
         databases,
         work,
@@ -193,6 +204,8 @@ fn measures(
         matching.map(|line| line.count).sum()
     };
     let holes = databases.iter().map(|database| database.window.holes.len() as u64).sum();
+    let longest =
+        |of: fn(&Rto) -> u64| databases.iter().filter_map(|d| d.rto.as_ref().map(of)).max().unwrap_or(0);
     let worst = |of: fn(&Rpo) -> Option<u64>| databases.iter().filter_map(|database| of(&database.rpo)).max();
     BTreeMap::from([
         ("fulls_succeeded", count("full", "succeeded")),
@@ -205,6 +218,20 @@ fn measures(
         ("holes", holes),
         ("rpo_instance_minutes", worst(|rpo| rpo.instance.reached_minutes).unwrap_or(u64::MAX)),
         ("rpo_damage_minutes", worst(|rpo| rpo.damage.reached_minutes).unwrap_or(u64::MAX)),
+        ("restore_steps", longest(|rto| u64::from(rto.step_count))),
+        ("rto_minutes_least", longest(|rto| rto.least_minutes)),
+        ("rto_minutes_most", longest(|rto| rto.most_minutes)),
         ("objections", checkers.iter().map(|checked| checked.objections.len() as u64).sum()),
     ])
+}
+
+/// How many differentials were decided how.
+fn of_differentials(decisions: &[Decision]) -> [(&'static str, u64); 4] {
+    let count = |decision: &str| decisions.iter().filter(|made| made.decision == decision).count() as u64;
+    [
+        ("differentials_taken", count("taken")),
+        ("differentials_skipped", count("skipped")),
+        ("differentials_promoted", count("promoted")),
+        ("differentials_failed", count("failed")),
+    ]
 }

@@ -5,6 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use domain::backup::HeldIn;
 use jiff::Timestamp;
 
+use super::differentials::alike;
+use super::rto::Rto;
 use super::{DatabaseReport, Report};
 
 /// Characters of a window's bar.
@@ -22,8 +24,10 @@ impl Display for Report {
             self.seed
         )?;
         self.tasks(f)?;
+        self.differentials(f)?;
         self.windows(f)?;
         self.promises(f)?;
+        self.restores(f)?;
         self.expectations(f)?;
         self.checkers(f)?;
         self.verdict(f)
@@ -36,6 +40,16 @@ fn day(at: Timestamp) -> String {
 
 fn minutes(seconds: u64) -> String {
     format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+fn hours(minutes: u64) -> String {
+    format!("{}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// What a restore applies, in words.
+fn applied(rto: &Rto) -> String {
+    let differential = if rto.steps.differential_bytes.is_some() { " + 1 differential" } else { "" };
+    format!("1 full{differential} + {} logs + recovery", rto.steps.logs)
 }
 
 fn word(word: &str) -> String {
@@ -63,6 +77,40 @@ impl Report {
             )?;
             if let Some(trouble) = &instance.trouble {
                 writeln!(f, "  {}: {trouble}", instance.name)?;
+            }
+        }
+        writeln!(f)
+    }
+
+    /// One line for all decisions of an instance that are alike, and what the first of them said.
+    fn differentials(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.differentials.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "Differentials: what came of each that was due{:>12}", "count")?;
+        for group in alike(&self.differentials) {
+            let decision = group.first;
+            let reason = decision.reason.as_ref();
+            let why = reason.map(|reason| format!(" {}", reason.name)).unwrap_or_default();
+            let what = format!("{} {}{why}", decision.instance, decision.decision);
+            let (from, to) =
+                (decision.due_at.strftime("%m-%d %H:%M"), group.last_due_at.strftime("%m-%d %H:%M"));
+            let when = if group.last_due_at == decision.due_at {
+                from.to_string()
+            } else {
+                format!("{from} .. {to}")
+            };
+            let of = if group.databases.len() == 1 {
+                decision.database.clone()
+            } else {
+                format!("{} databases", group.databases.len())
+            };
+            writeln!(f, "  {what:<42}{:>13}  {of}, {when}", group.count)?;
+            if let Some(reason) = reason {
+                writeln!(f, "      {}", reason.message)?;
+                if !reason.guidance.is_empty() {
+                    writeln!(f, "      {}", reason.guidance)?;
+                }
             }
         }
         writeln!(f)
@@ -142,6 +190,39 @@ impl Report {
                 f,
                 "{}",
                 if broken > 0 { format!("  broken for {broken} databases") } else { String::new() }
+            )?;
+        }
+        writeln!(f)
+    }
+
+    /// The longest restore of each instance.
+    fn restores(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "RTO, worst moment of each instance: one native task a step, each up to 5 min in CREATED"
+        )?;
+        for instance in &self.instances {
+            let ours = self.databases.iter().filter(|database| database.instance == instance.name);
+            let longest = ours
+                .filter_map(|database| Some((database, database.rto?)))
+                .max_by_key(|(_, rto)| (rto.most_minutes, rto.least_minutes));
+            let Some((database, rto)) = longest else { continue };
+            let name = format!("{}/{}", database.instance, database.window.database);
+            writeln!(f, "  {name:<24} {}: {}", day(rto.at), applied(&rto))?;
+            let promise = match (rto.promised_minutes, rto.verdict()) {
+                (Some(promised), Some(verdict)) => {
+                    format!("{} promised: {verdict}", hours(u64::from(promised)))
+                }
+                _ => "no RTO is promised".to_owned(),
+            };
+            writeln!(
+                f,
+                "      {} steps take {} to {} hours ({} MiB at {} MiB/s, as measured on backups); {promise}",
+                rto.step_count,
+                hours(rto.least_minutes),
+                hours(rto.most_minutes),
+                rto.steps.bytes() >> 20,
+                rto.bytes_per_second >> 20,
             )?;
         }
         writeln!(f)

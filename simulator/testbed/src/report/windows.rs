@@ -6,11 +6,12 @@ use domain::history::History;
 use domain::inventory::{Instance, instance_key};
 use ports::store::{Key, decode};
 
-use super::{DatabaseReport, rpo};
+use super::{DatabaseReport, rpo, rto};
 use crate::checkers::Claim;
 use crate::ports::table::Table;
 use crate::scenario::Scenario;
 use crate::simulation::{DatabaseView, View};
+use crate::testbed::Testbed;
 
 /// Windows as people read them, and the same as bare moments for the checkers.
 pub type Claims = Vec<(Window, Claim)>;
@@ -38,15 +39,15 @@ pub fn bare(claims: &Claims) -> Vec<Claim> {
     claims.iter().map(|(_, claim)| claim.clone()).collect()
 }
 
+/// Headers of all that is in the vault or still with the service.
+fn headers(database: &DatabaseView) -> Vec<Backup> {
+    let data = database.data.iter().map(|entry| entry.backup.clone());
+    let logs = database.logs.iter().flat_map(domain::catalogue::LogDay::backups);
+    data.chain(logs).chain(database.in_service.iter().cloned()).collect()
+}
+
 fn claim(view: &View, database: &DatabaseView) -> (Window, Claim) {
-    let headers: Vec<Backup> = database
-        .data
-        .iter()
-        .map(|entry| entry.backup.clone())
-        .chain(database.logs.iter().flat_map(domain::catalogue::LogDay::backups))
-        .chain(database.in_service.iter().cloned())
-        .collect();
-    let window = History::build(headers, Vec::new(), view.now)
+    let window = History::build(headers(database), Vec::new(), view.now)
         .ok()
         .and_then(|history| coverage::report(&history, view.now, |_| true).databases.into_iter().next())
         .unwrap_or_else(|| empty(&database.head.name));
@@ -60,22 +61,42 @@ fn claim(view: &View, database: &DatabaseView) -> (Window, Claim) {
     (window, claim)
 }
 
-pub(super) fn databases(scenario: &Scenario, view: &View, claims: Claims) -> Vec<DatabaseReport> {
+pub(super) fn databases(
+    scenario: &Scenario,
+    bed: &Testbed,
+    view: &View,
+    claims: Claims,
+) -> Vec<DatabaseReport> {
+    let objectives = scenario.policy.objectives;
     view.databases
         .iter()
         .zip(claims)
-        .map(|(database, (window, _))| DatabaseReport {
-            instance: database.head.instance.clone(),
-            rpo: rpo::reached(scenario, view, database, &window),
-            window,
+        .map(|(database, (window, _))| {
+            let speed = speed(scenario, bed, &database.head.instance);
+            let headers = headers(database);
+            DatabaseReport {
+                instance: database.head.instance.clone(),
+                rpo: rpo::reached(scenario, view, database, &window),
+                rto: rto::worst(database, headers, &window, view.now, speed, objectives.rto_minutes),
+                window,
+            }
         })
         .collect()
 }
 
-/// What stopped the last run of an instance.
-pub(super) fn trouble(table: &Table, instance: &str) -> Option<String> {
+/// Bytes a second as measured on an instance, or as the policy assumes.
+fn speed(scenario: &Scenario, bed: &Testbed, instance: &str) -> u64 {
+    let measured = bed.store().look(|table| record(table, instance)).and_then(|found| found.bytes_per_second);
+    measured.unwrap_or(u64::from(scenario.policy.assumed_mib_per_second) << 20)
+}
+
+fn record(table: &Table, instance: &str) -> Option<Instance> {
     let (partition, sort) = instance_key(instance);
     let item = table.get(&Key { partition, sort })?;
-    let instance = decode::<Instance>(&item).ok()?.record;
-    instance.trouble.map(|reason| reason.message)
+    Some(decode::<Instance>(&item).ok()?.record)
+}
+
+/// What stopped the last run of an instance.
+pub(super) fn trouble(table: &Table, instance: &str) -> Option<String> {
+    record(table, instance)?.trouble.map(|reason| reason.message)
 }

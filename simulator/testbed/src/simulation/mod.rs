@@ -50,7 +50,15 @@ impl Simulation {
     /// # Errors
     /// What the world refuses, and histories that cannot be read.
     pub fn new(scenario: Scenario) -> Result<Self, SimulationError> {
-        Self::set_up(scenario, Record::Count)
+        Self::set_up(scenario, world::Knobs::default(), Record::Count)
+    }
+
+    /// The same in a world that does otherwise what nobody knows.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_knobs(scenario: Scenario, knobs: world::Knobs) -> Result<Self, SimulationError> {
+        Self::set_up(scenario, knobs, Record::Count)
     }
 
     /// The same, and executions keep their histories: for whoever looks at what a run went through.
@@ -58,11 +66,11 @@ impl Simulation {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_histories(scenario: Scenario) -> Result<Self, SimulationError> {
-        Self::set_up(scenario, Record::Keep)
+        Self::set_up(scenario, world::Knobs::default(), Record::Keep)
     }
 
-    fn set_up(scenario: Scenario, record: Record) -> Result<Self, SimulationError> {
-        let mut world = World::new(scenario.seed, scenario.start, world::Knobs::default());
+    fn set_up(scenario: Scenario, knobs: world::Knobs, record: Record) -> Result<Self, SimulationError> {
+        let mut world = World::new(scenario.seed, scenario.start, knobs);
         setup::world(&scenario, &mut world)?;
         let mut bed = Testbed::new(Options { record, ..Options::new(scenario.seed) }, world);
         setup::records(&scenario, &bed)?;

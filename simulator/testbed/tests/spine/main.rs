@@ -8,8 +8,10 @@
 
 mod calm;
 mod chains;
+mod differentials;
 mod history;
 mod killed;
+mod promotions;
 mod region;
 mod replies;
 mod runs;

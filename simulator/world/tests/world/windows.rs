@@ -1,7 +1,7 @@
 //! What the service does by itself: automated backups, maintenance, failovers, recovery models.
 
 use tds::Value;
-use world::{FailoverFate, Knobs, MaintenanceRule, MultiAz, RecoveryModel};
+use world::{FailoverFate, Knobs, MaintenanceRule, MultiAz, RecoveryModel, SnapshotBase};
 
 use crate::lab::{Lab, cell, error, prompt, text};
 
@@ -35,6 +35,10 @@ fn the_automated_backup_kills_native_backups_with_the_recorded_texts() {
     }
     assert_eq!(rest, "");
     assert!(lab.keys("").is_empty());
+    let fact = lab.world.tasks("prod").find(|fact| i64::from(fact.id) == id).unwrap();
+    let killed = fact.killed_at.unwrap();
+    assert!(fact.started_at.unwrap() < killed && killed <= fact.ended_at.unwrap(), "{fact:?}");
+    assert!(fact.length.unwrap() > killed.duration_since(fact.started_at.unwrap()), "it would have gone on");
     // The next one waits for the automated backup to end, and then runs.
     let again = lab.backup("A", "dir/b.bak");
     lab.wait(2);
@@ -69,6 +73,46 @@ fn one_automated_backup_a_day_inside_its_window_moves_the_base() {
         assert!((180..=210).contains(&minute), "{minute}");
     }
     assert_eq!(cell(&lab.select(base, &[]), 0, "g"), cell(&rows, 10, "u"));
+}
+
+#[test]
+fn what_a_snapshot_does_to_the_base_is_a_knob_and_the_log_chain_goes_on() {
+    for (snapshot_base, copy_only) in
+        [(SnapshotBase::Moves, false), (SnapshotBase::Leaves, true), (SnapshotBase::Clears, false)]
+    {
+        let mut lab = Lab::with(Knobs { snapshot_base, ..prompt() }, |_| {});
+        lab.database("A");
+        let full = lab.backup("A", "a.bak");
+        lab.finish(full);
+        lab.world.break_snapshot("prod");
+        let base = lab.select(
+            "SELECT f.differential_base_guid AS g FROM sys.master_files AS f WHERE f.database_id = 6 AND f.file_id = 1",
+            &[],
+        );
+        let rows = lab.select(
+            "SELECT backup_set_uuid AS u, is_snapshot AS s, is_copy_only AS c FROM msdb.dbo.backupset ORDER BY backup_finish_date",
+            &[],
+        );
+        let (ours, snapshot) = (rows.rows.len() - 2, rows.rows.len() - 1);
+        assert_eq!([ours, snapshot].map(|row| cell(&rows, row, "s").clone()), [false, true].map(Value::Bit));
+        assert_eq!(cell(&rows, snapshot, "c"), &Value::Bit(copy_only), "{snapshot_base:?}");
+        let expected = match snapshot_base {
+            SnapshotBase::Moves => cell(&rows, snapshot, "u"),
+            SnapshotBase::Leaves => cell(&rows, ours, "u"),
+            SnapshotBase::Clears => &Value::Null,
+        };
+        assert_eq!(cell(&base, 0, "g"), expected, "{snapshot_base:?}");
+        lab.wait(3_600);
+        let broken = lab.select(
+            "SELECT is_log_chain_broken AS b FROM msdb.dbo.rds_fn_list_tlog_backup_metadata('A') ORDER BY rds_backup_seq_id",
+            &[],
+        );
+        let rows = broken.rows.len();
+        assert!(
+            rows > 10 && (1..rows).all(|row| cell(&broken, row, "b") == &Value::Bit(false)),
+            "{snapshot_base:?}"
+        );
+    }
 }
 
 #[test]
