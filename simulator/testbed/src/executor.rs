@@ -19,6 +19,7 @@ use crate::agenda::Token;
 use crate::functions::{Code, Function};
 use crate::gate::InvocationId;
 use crate::kernel::{Entry, Invocation, Kernel};
+use crate::meter::Layer;
 use crate::pipe::Network;
 
 /// What a handler's future answers.
@@ -145,7 +146,7 @@ impl Executor {
             self.flag.0.store(false, Ordering::Relaxed);
             self.kernel.set_current(Some(Rc::clone(facts)));
             let work = work.get_or_insert_with(|| code(payload.take()));
-            let polled = work.as_mut().poll(&mut context);
+            let polled = self.kernel.meter.within(Layer::Handlers, || work.as_mut().poll(&mut context));
             self.kernel.set_current(None);
             self.network.look_after(facts);
             if let Poll::Ready(answer) = polled {

@@ -15,6 +15,7 @@ use ports::Fault;
 use crate::agenda::{Agenda, Token};
 use crate::gate::{Call, Gate, InvocationId, Moment, Open, Verdict};
 use crate::latency::{Draws, Latencies, Service};
+use crate::meter::{Layer, Meter};
 use crate::pipe::Link;
 use crate::testbed::Hook;
 
@@ -126,6 +127,7 @@ pub(crate) struct Kernel {
     draws: RefCell<Draws>,
     current: RefCell<Option<Rc<Invocation>>>,
     pub(crate) counts: Cell<Counts>,
+    pub(crate) meter: Meter,
 }
 
 impl Kernel {
@@ -136,6 +138,7 @@ impl Kernel {
             draws: RefCell::new(Draws::new(seed, latencies)),
             current: RefCell::new(None),
             counts: Cell::default(),
+            meter: Meter::off(),
         }
     }
 
@@ -214,7 +217,8 @@ impl Kernel {
             arrived: Cell::new(false),
             waker: RefCell::new(None),
         });
-        let token = self.put_after(latency, Entry::Arrive(Rc::clone(&arrival)));
+        let token =
+            self.meter.within(Layer::Testbed, || self.put_after(latency, Entry::Arrive(Rc::clone(&arrival))));
         caller.awaited.set(caller.awaited.get().saturating_add(1));
         Flight { kernel: self, arrival, token }.await;
     }
@@ -235,10 +239,12 @@ impl Kernel {
         (service, kind): (Service, Kind),
         mut effect: impl FnMut() -> Result<T, E>,
     ) -> Result<T, E> {
+        let layer = if service == Service::Store { Layer::Store } else { Layer::Server };
+        let mut effect = || self.meter.within(layer, &mut effect);
         let caller = self.current().expect("ports are called by handlers, and the executor polls those");
         self.count(|counts| counts.port_calls += 1);
-        let verdict = self.judge(&caller, name);
-        let latency = self.latency(service);
+        let (verdict, latency) =
+            self.meter.within(Layer::Testbed, || (self.judge(&caller, name), self.latency(service)));
         match verdict {
             Verdict::Delay(more) => self.flight(&caller, latency.saturating_add(more)).await,
             _ => self.flight(&caller, latency).await,

@@ -10,6 +10,7 @@ pub mod functions;
 pub mod gate;
 mod kernel;
 pub mod latency;
+pub mod meter;
 mod pipe;
 pub mod ports;
 pub mod report;

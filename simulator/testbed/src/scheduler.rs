@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::gate::{Call, Moment, Verdict};
 use crate::kernel::Entry;
+use crate::meter::Layer;
 use crate::stepfunctions::{StartRefusal, StartRequest, Started, uuid};
 use crate::stream::Stream;
 use crate::testbed::Testbed;
@@ -104,7 +105,9 @@ impl Testbed {
         for _ in 0..starts {
             let request = StartRequest { machine_arn: machine_arn.clone(), name: None, input: input.clone() };
             // Refused is an input above the quota: the service drops such an event, too.
-            if let Ok(Started { id, effects, .. }) = self.states.start(request, self.kernel.now()) {
+            let now = self.kernel.now();
+            let started = self.kernel.meter.within(Layer::Asl, || self.states.start(request, now));
+            if let Ok(Started { id, effects, .. }) = started {
                 self.carry_out(id, effects);
             }
         }

@@ -18,9 +18,11 @@ use crate::functions::{Code, DeathNames, Functions};
 use crate::gate::{Gate, InvocationId};
 use crate::kernel::{Counts, Entry, Kernel};
 use crate::latency::Latencies;
+use crate::meter::{Layer, Spent};
 use crate::pipe::{Network, Servers};
 use crate::ports::clock::VirtualClock;
 use crate::ports::cloud::Cloud;
+use crate::ports::metered::Metered;
 use crate::ports::secrets::Secrets;
 use crate::ports::sql::Dial;
 use crate::ports::store::Store;
@@ -155,6 +157,21 @@ impl Testbed {
     /// Connections to the instances of the world.
     pub fn dial(&self) -> Dial {
         Dial::new(Rc::clone(&self.network))
+    }
+
+    /// A server port with the stopwatch at its seam.
+    pub fn metered<Q>(&self, servers: Q) -> Metered<Q> {
+        Metered::new(servers, Rc::clone(&self.kernel))
+    }
+
+    /// Begins to measure the machine's own time.
+    pub fn start_meter(&self) {
+        self.kernel.meter.start();
+    }
+
+    /// Ends measuring; what was spent since the start, if there was one.
+    pub fn stop_meter(&self) -> Option<Spent> {
+        self.kernel.meter.stop()
     }
 
     /// The secrets.
@@ -307,12 +324,16 @@ impl Testbed {
     /// When a handler waits for something that is no entry of the agenda, or the world's time stands still.
     pub fn step(&mut self, until: Timestamp) -> Step {
         let entry_at = self.kernel.next_at().filter(|at| *at <= until);
-        let world_at = self.world.borrow().next_event_at().filter(|at| *at <= until);
+        let meter = &self.kernel.meter;
+        let world_at = meter.within(Layer::Server, || self.world.borrow().next_event_at());
+        let world_at = world_at.filter(|at| *at <= until);
         match (world_at, entry_at) {
             (Some(at), entry_at) if entry_at.is_none_or(|entry_at| at <= entry_at) => {
-                let mut world = self.world.borrow_mut();
-                world.advance_to(at);
-                let next_at = world.next_event_at();
+                let next_at = meter.within(Layer::Server, || {
+                    let mut world = self.world.borrow_mut();
+                    world.advance_to(at);
+                    world.next_event_at()
+                });
                 assert!(
                     next_at.is_none_or(|next_at| next_at > at),
                     "the world has an event at {at} again and again"
@@ -321,7 +342,7 @@ impl Testbed {
                 Step::World
             }
             (_, Some(at)) => {
-                self.world.borrow_mut().advance_to(at);
+                meter.within(Layer::Server, || self.world.borrow_mut().advance_to(at));
                 if let Some(entry) = self.kernel.take_next(at) {
                     self.fire(entry);
                 }
@@ -335,7 +356,7 @@ impl Testbed {
         match entry {
             Entry::Arrive(arrival) => self.poll(arrival.arrive()),
             Entry::Deliver(link) => {
-                let caller = link.deliver(&self.network);
+                let caller = self.kernel.meter.within(Layer::Server, || link.deliver(&self.network));
                 self.poll(caller);
             }
             Entry::Begin(invocation) => self.poll(invocation),

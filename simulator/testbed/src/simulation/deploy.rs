@@ -17,6 +17,7 @@ use sqlserver::{Options, SqlServer};
 
 use super::SimulationError;
 use crate::functions::code;
+use crate::ports::metered::Metered;
 use crate::ports::secrets::Secrets;
 use crate::ports::sql::Dial;
 use crate::scenario::Scenario;
@@ -31,8 +32,8 @@ const INSTANCE: &str = include_str!("../../../../statemachine/instance.asl.json"
 const TIMEOUT: SignedDuration = SignedDuration::from_secs(110);
 
 /// The adapter of production over pipes of this process.
-pub(super) fn servers(bed: &Testbed) -> SqlServer<Dial, Secrets> {
-    SqlServer::new(bed.dial(), bed.secrets(), Options::in_process())
+pub(super) fn servers(bed: &Testbed) -> Metered<SqlServer<Dial, Secrets>> {
+    bed.metered(SqlServer::new(bed.dial(), bed.secrets(), Options::in_process()))
 }
 
 pub(super) fn all(scenario: &Scenario, bed: &mut Testbed) -> Result<(), SimulationError> {

@@ -117,9 +117,18 @@ impl Simulation {
     /// # Errors
     /// Records that cannot be read.
     pub fn report(&mut self) -> Result<Report, SimulationError> {
+        self.report_and_view().map(|(report, _)| report)
+    }
+
+    /// The report, and what it was made from.
+    ///
+    /// # Errors
+    /// Records that cannot be read.
+    pub fn report_and_view(&mut self) -> Result<(Report, View), SimulationError> {
         let view = self.view()?;
         let claims = report::windows::claims(&view);
         let checked = checkers::all(&self.scenario, &self.bed, &view, &report::windows::bare(&claims));
-        Ok(report::gather(&self.scenario, &self.bed, &view, claims, checked))
+        let report = report::gather(&self.scenario, &self.bed, &view, claims, checked);
+        Ok((report, view))
     }
 }

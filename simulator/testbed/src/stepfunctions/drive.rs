@@ -13,6 +13,7 @@ use crate::functions::{DeathNames, reported};
 use crate::gate::{Call, Moment, Verdict};
 use crate::kernel::Entry;
 use crate::latency::Service;
+use crate::meter::Layer;
 use crate::testbed::{Caller, Testbed};
 
 /// Who waits for an invocation, and whether the answer will reach it.
@@ -100,7 +101,8 @@ impl Testbed {
     }
 
     fn tell(&mut self, id: ExecutionId, event: Event) {
-        let effects = self.states.tell(id, event, self.kernel.now());
+        let now = self.kernel.now();
+        let effects = self.kernel.meter.within(Layer::Asl, || self.states.tell(id, event, now));
         self.carry_out(id, effects);
     }
 
@@ -167,7 +169,8 @@ impl Testbed {
     }
 
     fn start_for_state(&mut self, request: StartRequest, lost: bool) -> Result<Value, TaskError> {
-        let result = match self.states.start(request, self.kernel.now()) {
+        let now = self.kernel.now();
+        let result = match self.kernel.meter.within(Layer::Asl, || self.states.start(request, now)) {
             Ok(Started { id, arn, since, effects }) => {
                 self.carry_out(id, effects);
                 Ok(json!({ "ExecutionArn": arn, "StartDate": since.as_millisecond() }))

@@ -7,6 +7,7 @@ mod invocations;
 mod machines;
 mod schedules;
 mod sessions;
+mod speed;
 mod store;
 
 use std::rc::Rc;

@@ -43,20 +43,22 @@ pub(crate) struct Run {
 /// What a story comes to without trouble.
 #[derive(Debug)]
 pub(crate) struct Calm {
-    places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
     pub(crate) outcome: Outcome,
 }
 
 /// Tells a story without trouble and writes down its calls.
 pub(crate) fn undisturbed(story: Story) -> Calm {
     let mut simulation = story.simulation();
-    let heard: Rc<RefCell<Vec<Place>>> = Rc::default();
+    let heard: Rc<RefCell<Vec<(u64, Place)>>> = Rc::default();
     let list = Rc::clone(&heard);
     simulation.bed().set_gate(move |call: &Call<'_>| {
         let mut list = list.borrow_mut();
-        let nth = 1 + list.iter().filter(|place| place.is_at(call)).count();
-        let [state, function, call] = [call.state, call.function, call.name].map(str::to_owned);
-        list.push(Place { state, function, call, nth });
+        let before = || list.iter().filter(|(_, place)| place.is_at(call));
+        let nth = 1 + before().count();
+        let again = call.ordinal > 0 && before().any(|(attempt, _)| *attempt == call.attempt);
+        let [state, function, name] = [call.state, call.function, call.name].map(str::to_owned);
+        list.push((call.attempt, Place { state, function, call: name, nth, again }));
         Verdict::Pass
     });
     simulation.run_until(end());
@@ -64,13 +66,14 @@ pub(crate) fn undisturbed(story: Story) -> Calm {
     let outcome = outcome(&mut simulation, &Watch::default());
     assert_eq!(wrong(&mut simulation, &outcome, &outcome), [""; 0], "{}, undisturbed", story.word());
     assert_eq!(outcome.intents_found, 0, "{}: undisturbed nothing is to be settled", story.word());
-    Calm { places: heard.take(), outcome }
+    Calm { places: heard.take().into_iter().map(|(_, place)| place).collect(), outcome }
 }
 
 /// The cases of a story.
 pub(crate) fn cases(story: Story, calm: &Calm, extent: Extent) -> Vec<Case> {
-    let about = calm.places.iter().filter(|place| story.is_about(&place.state));
-    let chosen = about.filter(|place| extent == Extent::Every && !is_idle(place) || is_edge(place, calm));
+    let about = calm.places.iter().filter(|place| story.is_about(place));
+    let chosen =
+        about.filter(|place| extent == Extent::Every && !is_idle(place) || is_edge(place, story, calm));
     chosen
         .flat_map(|place| {
             let troubles = Trouble::ALL.into_iter().filter(|trouble| trouble.matters(place));
@@ -84,10 +87,10 @@ fn is_idle(place: &Place) -> bool {
     matches!(place.function.as_str(), "list-work" | "fleet")
 }
 
-fn is_edge(place: &Place, calm: &Calm) -> bool {
-    let last = calm.places.iter().rfind(|other| other.same_call(place));
-    let is_last = last == Some(place) && Trouble::Twice.matters(place);
-    place.nth == 1 || is_last
+fn is_edge(place: &Place, story: Story, calm: &Calm) -> bool {
+    let mut same = calm.places.iter().filter(|other| other.same_call(place) && story.is_about(other));
+    let is_first = same.next() == Some(place);
+    is_first || same.next_back() == Some(place) && place.changes()
 }
 
 /// Tells a story with one fault.

@@ -79,8 +79,7 @@ pub(crate) struct Outcome {
 
 /// Looks at a story that is over.
 pub(crate) fn outcome(simulation: &mut Simulation, watch: &Watch) -> Outcome {
-    let report = simulation.report().unwrap();
-    let view = simulation.view().unwrap();
+    let (report, view) = simulation.report_and_view().unwrap();
     let bed = simulation.bed();
     let mut moments: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for task in &view.done {
@@ -157,7 +156,7 @@ pub(crate) fn wrong(simulation: &mut Simulation, told: &Outcome, calm: &Outcome)
     }
     wrong.extend(told.view.open.iter().map(|task| format!("{} is open: {:?}", task.key, task.state)));
     wrong.extend(moments(told, calm));
-    wrong.extend(native(told));
+    wrong.extend(native(told, calm));
     wrong.extend(windows(told));
     wrong.extend(left_behind(simulation.bed()));
     wrong
@@ -184,24 +183,40 @@ fn moments(told: &Outcome, calm: &Outcome) -> Vec<String> {
     wrong
 }
 
-/// The service was asked once for each task that came about: nothing twice, and no full that nobody needs.
-fn native(told: &Outcome) -> Vec<String> {
+/// The service was asked once for each task that came about, and once more for each that the story itself lets fail: nothing
+/// twice, and no full that nobody needs.
+fn native(told: &Outcome, calm: &Outcome) -> Vec<String> {
     let mut wrong = Vec::new();
     for database in DATABASES {
         for kind in [Kind::Full, Kind::LogCopy] {
-            let ours = told.view.done.iter().filter(|task| task.database == database && task.kind == kind);
-            let came_about = ours.clone().filter(|task| ended(task) == "succeeded").count();
-            let asked = told.native.get(&(database.to_owned(), kind == Kind::Full)).copied().unwrap_or(0);
-            if asked != came_about {
-                let what = kind.as_str();
-                wrong.push(format!("{asked} native tasks for {came_about} of {what} of {database}"));
+            let (what, calm) = (kind.as_str(), tries(calm, database, kind));
+            let told_tries = tries(told, database, kind);
+            if told_tries.failed != calm.failed {
+                let notes: Vec<_> = told.view.done.iter().flat_map(|task| &task.notes).collect();
+                wrong.push(format!("{} failed tries of {what} of {database}: {notes:?}", told_tries.failed));
             }
-            for task in ours.filter(|task| task.failures > 0 || !task.earlier_ids.is_empty()) {
-                wrong.push(format!("{} failed {} times: {:?}", task.key, task.failures, task.notes));
+            let asked = told.native.get(&(database.to_owned(), kind == Kind::Full)).copied().unwrap_or(0);
+            if asked != told_tries.good + told_tries.failed {
+                wrong.push(format!("{asked} native tasks for {told_tries:?} of {what} of {database}"));
             }
         }
     }
     wrong
+}
+
+/// How often the service was needed.
+#[derive(Debug)]
+struct Tries {
+    good: usize,
+    failed: usize,
+}
+
+fn tries(told: &Outcome, database: &str, kind: Kind) -> Tries {
+    let ours = || told.view.done.iter().filter(|task| task.database == database && task.kind == kind);
+    Tries {
+        good: ours().filter(|task| ended(task) == "succeeded").count(),
+        failed: ours().map(|task| task.earlier_ids.len()).sum(),
+    }
 }
 
 /// The window of each database is whole, from its first full up to now.

@@ -34,6 +34,7 @@ fn prove(extent: Extent) {
     assert!(objections.is_empty(), "{} of {} runs:\n{}", objections.len(), runs.len(), objections.join("\n"));
     assert!(runs.iter().all(|run| run.struck), "every fault is met");
     covers_the_machine(&cases, &runs);
+    covers_the_calls(&cases);
 }
 
 /// Every state of the machine file that calls something is troubled in each way that means something there, and every state
@@ -49,6 +50,49 @@ fn covers_the_machine(cases: &[Case], runs: &[Run]) {
             assert_eq!(troubled, BTreeSet::new(), "{state} calls nothing");
         }
         assert!(runs.iter().any(|run| run.entered.contains(&state)), "no run enters {state}");
+    }
+}
+
+/// The calls of each state's function: what is troubled is exactly this, so that a call that comes or goes is noticed.
+const CALLS: [(&str, &str); 10] = [
+    ("TakeLease", "lambda.invoke store.get store.commit"),
+    (
+        "ValidateRegion",
+        "lambda.invoke store.get store.commit rds.describe_db_instances s3.describe_bucket kms.describe_key",
+    ),
+    ("PlanBackups", "lambda.invoke store.get store.query store.commit"),
+    (
+        "CheckChains",
+        "lambda.invoke store.get store.query store.commit secrets.get_secret_value sql.connect sql.login \
+         sql.select_databases sql.select_rds_fn_task_status sql.select_rds_fn_list_tlog_backup_metadata",
+    ),
+    (
+        "DispatchTasks",
+        "lambda.invoke store.get store.query store.commit secrets.get_secret_value sql.connect sql.login \
+         sql.sp_getapplock sql.sp_releaseapplock sql.select_rds_fn_task_status sql.rds_show_configuration \
+         sql.rds_tlog_copy_setup sql.rds_backup_database sql.rds_tlog_backup_copy_to_s3",
+    ),
+    (
+        "PollTasks",
+        "lambda.invoke store.get store.query store.commit secrets.get_secret_value sql.connect sql.login sql.select \
+         sql.select_rds_fn_task_status sql.select_backupset sql.select_rds_fn_list_tlog_backup_metadata \
+         s3.list_objects",
+    ),
+    ("ReleaseLease", "lambda.invoke store.get store.query store.commit"),
+    ("HandOverLease", "lambda.invoke store.get store.commit"),
+    ("StartSuccessor", "states.start_execution"),
+    ("ReleaseAfterTrouble", "lambda.invoke store.get store.commit"),
+];
+
+fn covers_the_calls(cases: &[Case]) {
+    for (state, calls) in CALLS {
+        let troubled: BTreeSet<String> = cases
+            .iter()
+            .filter(|case| case.place.state == state)
+            .map(|case| case.place.call.replace(' ', "_"))
+            .collect();
+        let known: BTreeSet<String> = calls.split_whitespace().map(str::to_owned).collect();
+        assert_eq!(troubled, known, "{state}");
     }
 }
 

@@ -5,13 +5,18 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use domain::inventory::{Vault, vault_key};
 use handlers::contract::ROUNDS_MAX;
 use jiff::{SignedDuration, Timestamp};
+use ports::store::{Key, Versioned, decode};
 use serde_json::{Value, json};
+use testbed::Testbed;
 use testbed::functions::Code;
 use testbed::scenario::Scenario;
 use testbed::simulation::Simulation;
-use world::DatabaseConfig;
+use world::{DatabaseConfig, KeyConfig, MultiAz};
+
+use crate::trouble::Place;
 
 /// The one instance.
 pub(crate) const INSTANCE: &str = "sales";
@@ -22,6 +27,9 @@ pub(crate) const DATABASES: [&str; 2] = ["orders", "parts"];
 /// a week, which take time to read.
 const AGE: SignedDuration = SignedDuration::from_hours(1);
 
+/// The key of vault and storage.
+const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/0b7d9a52-6c1f-4f4e-9a43-2f1f5b0c8e11";
+
 /// What is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Story {
@@ -31,6 +39,8 @@ pub(crate) enum Story {
     HandOver,
     /// A day on which a function of another version once answers what the machine does not know: the run ends in trouble.
     OtherVersion,
+    /// A day on which a failover ends the first full while it runs: what the server says of its end is read.
+    Failover,
 }
 
 /// The machine under test.
@@ -44,23 +54,29 @@ pub(crate) fn states() -> Vec<(String, bool)> {
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 3] = [Self::Day, Self::HandOver, Self::OtherVersion];
+    pub(crate) const ALL: [Self; 4] = [Self::Day, Self::HandOver, Self::OtherVersion, Self::Failover];
 
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::HandOver => "hand-over",
             Self::OtherVersion => "other version",
+            Self::Failover => "failover",
         }
     }
 
-    /// Whether a call for this state is troubled in this story: each state in the story that is about it.
-    pub(crate) fn is_about(self, state: &str) -> bool {
+    /// Whether a call is troubled in this story: each in the story that is about it.
+    pub(crate) fn is_about(self, place: &Place) -> bool {
+        let state = place.state.as_str();
         match self {
             // Whatever another story is not about, states that nobody thought of included.
             Self::Day => !matches!(state, "HandOverLease" | "StartSuccessor" | "ReleaseAfterTrouble"),
             Self::HandOver => matches!(state, "HandOverLease" | "StartSuccessor" | "TakeLease"),
             Self::OtherVersion => state == "ReleaseAfterTrouble",
+            // First all tasks are read, then the log of each that failed.
+            Self::Failover => {
+                state == "PollTasks" && place.call.ends_with("rds_fn_task_status") && place.again
+            }
         }
     }
 
@@ -70,6 +86,7 @@ impl Story {
         let start = scenario.start;
         let mut simulation = Simulation::with_histories(scenario).unwrap();
         let bed = simulation.bed();
+        with_key(bed);
         let mut world = bed.world_mut();
         for name in DATABASES {
             let old = world.find_database(INSTANCE, name).unwrap();
@@ -86,8 +103,36 @@ impl Story {
             Self::Day => {}
             Self::HandOver => bed.wrap_function("run-lease", many_rounds).unwrap(),
             Self::OtherVersion => bed.wrap_function("plan-backups", other_version).unwrap(),
+            Self::Failover => {
+                bed.world_mut().configure_instance(INSTANCE, |config| config.multi_az = MultiAz::AlwaysOn);
+                bed.at(start, fail_over_while_a_task_runs);
+            }
         }
         simulation
+    }
+}
+
+/// Encrypts the instance's storage and the vault with a key, so that it is asked for.
+fn with_key(bed: &mut Testbed) {
+    bed.world_mut().add_key(KeyConfig::usable(KEY, "eu-west-1"));
+    bed.world_mut().configure_instance(INSTANCE, |config| {
+        config.storage_encrypted = true;
+        config.storage_kms_key = Some(KEY.to_owned());
+    });
+    let (partition, sort) = vault_key("main");
+    let item = bed.store().look(|table| table.get(&Key { partition, sort })).unwrap();
+    let mut vault: Versioned<Vault> = decode(&item).unwrap();
+    vault.record.kms_key_arn = Some(KEY.to_owned());
+    bed.store().put(&[vault.put().unwrap()]).unwrap();
+}
+
+/// Looks every second until a native task runs, and lets the host fail over under it.
+fn fail_over_while_a_task_runs(bed: &mut Testbed) {
+    let runs = bed.world().tasks(INSTANCE).any(|task| task.started_at.is_some() && task.ended_at.is_none());
+    if runs {
+        assert!(bed.world_mut().break_failover(INSTANCE));
+    } else {
+        bed.at(bed.now() + SignedDuration::from_secs(1), fail_over_while_a_task_runs);
     }
 }
 

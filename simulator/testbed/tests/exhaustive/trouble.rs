@@ -13,6 +13,8 @@ pub(crate) struct Place {
     pub(crate) function: String,
     pub(crate) call: String,
     pub(crate) nth: usize,
+    /// Whether its invocation has made a call of this name before.
+    pub(crate) again: bool,
 }
 
 impl Place {
@@ -25,7 +27,7 @@ impl Place {
     }
 
     /// Whether the call may change something. Reads are named; whatever else there may come is taken for a change.
-    fn changes(&self) -> bool {
+    pub(crate) fn changes(&self) -> bool {
         const READS: [&str; 11] = [
             "store.get",
             "store.query",
