@@ -271,6 +271,8 @@ fn judge_story(story: &Story, seen: &RefCell<Seen>) -> Result<(), TestCaseError>
     case.lsns(&mut seen.targets)?;
     case.points(&mut seen.targets)?;
     case.continued(&sample, &mut seen.targets)?;
+    let spread: Vec<Timestamp> = moments.iter().copied().step_by(moments.len() / SAMPLE + 1).collect();
+    case.continued_from_fulls(&[sample, spread].concat(), &mut seen.targets)?;
     seen.orphans += u32::try_from(case.claims.orphans.len()).expect("few");
     seen.points += u32::try_from(case.claims.points.len()).expect("few");
     seen.forks += u32::try_from(grown.forks.len()).expect("few");
@@ -303,8 +305,9 @@ fn a_moment_is_planned_if_and_only_if_the_files_restore_it() {
         eprintln!("  {cause}: {share:.1} % of the refusals among backups");
         assert!(share >= 1.0, "{cause} occurs too seldom to be tested: {seen:?}");
     }
-    let Targets { latest, lsns, inside_logs, points, continued, refused } = seen.targets;
-    for count in [seen.plans, seen.tampered, latest, lsns, inside_logs, points, continued, refused] {
+    let Targets { latest, lsns, inside_logs, points, continued, from_full, refused } = seen.targets;
+    let counts = [seen.plans, seen.tampered, latest, lsns, inside_logs, points, continued, refused];
+    for count in counts.into_iter().chain([from_full.0, from_full.1]) {
         assert!(count > 100, "too few to be tested: {seen:?}");
     }
     assert!(seen.orphans > 0 && seen.points > 0 && seen.forks > 0, "{seen:?}");

@@ -20,6 +20,8 @@ pub(super) struct Targets {
     pub(super) inside_logs: u32,
     pub(super) points: u32,
     pub(super) continued: u32,
+    /// From a full alone: planned, and refused.
+    pub(super) from_full: (u32, u32),
     pub(super) refused: u32,
 }
 
@@ -129,8 +131,44 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// A restore that somebody began with one data backup, or with the beginning of a plan, goes on to a moment if and only
-    /// if logs lead there.
+    /// A restore that somebody began with a full goes on to a later moment if and only if logs lead there.
+    pub(super) fn continued_from_fulls(
+        &self,
+        moments: &[Timestamp],
+        seen: &mut Targets,
+    ) -> Result<(), TestCaseError> {
+        let unsure = |at: Timestamp| {
+            let rows = self.rows.iter().filter(move |row| row.crosses_fork() && row.started > at);
+            rows.map(|row| guid(row.id.as_str())).collect::<BTreeSet<_>>()
+        };
+        let data: BTreeSet<world::Guid> =
+            self.rows.iter().filter(|row| row.kind.is_data()).map(|row| guid(row.id.as_str())).collect();
+        for full in self.rows.iter().filter(|row| matches!(row.kind, Kind::Full | Kind::CopyOnly)) {
+            let Ok(point) = self.planner.plan(&Request::at(Target::Point(full.id.clone()))) else { continue };
+            let begun = &point.steps[..point.steps.len() - 1];
+            let state = State { redo_lsn: full.last_lsn, fork: full.last_fork.clone() };
+            for at in moments.iter().filter(|at| **at > full.finished) {
+                let request = Request { at: Target::Moment(*at), continue_from: Some(state.clone()) };
+                let rest = self.planner.plan(&request).ok();
+                let (own, unsure) = (guid(full.id.as_str()), unsure(*at));
+                let may_use = |id: world::Guid| id == own || !data.contains(&id) && !unsure.contains(&id);
+                let way = self.judge.restore_to_using(*at, &may_use).ok();
+                let is_true = way.is_some_and(|way| Some(way.content) == self.truth(*at));
+                let agrees = rest.is_some() == is_true || self.story.joins_last_fork && is_true;
+                prop_assert!(agrees, "{request:?}: {rest:#?}\n{}", self.told());
+                let Some(rest) = rest else {
+                    seen.from_full.1 += 1;
+                    continue;
+                };
+                let content = carry_out(&self.grown.world, &[begun, rest.steps.as_slice()].concat());
+                prop_assert_eq!(content.ok(), self.truth(*at), "{:?} {:#?}\n{}", request, rest, self.told());
+                seen.from_full.0 += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// A restore that somebody began as a plan begins goes on to the plan's moment.
     pub(super) fn continued(&self, moments: &[Timestamp], seen: &mut Targets) -> Result<(), TestCaseError> {
         for at in moments {
             let Ok(plan) = self.planner.plan(&Request::at(Target::Moment(*at))) else { continue };
