@@ -63,6 +63,22 @@ fn the_base_is_looked_up_by_checkpoint_and_never_by_first_lsn() {
     assert_eq!(answer(&history.lineages()[0]), "D3 on F1");
 }
 
+/// Nothing is written between two fulls of an idle database, so they share a checkpoint; and a header may be wrong.
+#[test]
+fn a_copy_only_full_is_never_the_base_though_a_header_seems_to_name_it() {
+    let mut rows = notation::backups("F1 C2 D3").unwrap();
+    rows[2].differential_base_guid = Some(Guid::from(rows[1].id.as_str()));
+    let by_guid = History::build(rows.clone(), vec![], jiff::Timestamp::MAX).unwrap();
+    assert_eq!(answer(&by_guid.lineages()[0]), "D3 orphan: copy-only C2");
+
+    rows[2].differential_base_guid = None;
+    (rows[0].kind, rows[1].kind) = (Kind::CopyOnly, Kind::Full);
+    rows[1].checkpoint_lsn = rows[0].checkpoint_lsn;
+    rows[2].differential_base_lsn = rows[0].checkpoint_lsn;
+    let by_checkpoint = History::build(rows, vec![], jiff::Timestamp::MAX).unwrap();
+    assert_eq!(answer(&by_checkpoint.lineages()[0]), "D3 on F2", "not on the copy-only full before it");
+}
+
 #[test]
 fn a_base_that_is_not_ours_is_named() {
     let mut rows = notation::backups("F1 D2").unwrap();
