@@ -70,6 +70,24 @@ fn a_full_that_a_failover_ends_is_taken_again() {
 }
 
 #[test]
+fn a_full_whose_log_tells_no_cause_of_its_end_is_taken_again() {
+    let mut story = Story::calm();
+    story.multi_az = "always_on";
+    // All that its log tells is the sentence at the end of every abort.
+    story.knobs.texts.failover =
+        "Aborted the task because of a task failure or an overlap with your preferred backup window for RDS \
+                            automated backup."
+            .to_owned();
+    let mut simulation = story.simulation();
+    simulation.bed().at(at("00:01"), |bed| assert!(bed.world_mut().break_failover(INSTANCE)));
+    let (report, view) = day(&mut simulation);
+    assert_well(&report, &view);
+    let full = tasks(&view, "orders", Kind::Full)[0];
+    assert_eq!((outcome(full).as_str(), full.attempt, full.earlier_ids.len()), ("succeeded", 2, 1));
+    assert_eq!(notes(full), ["TaskAborted"]);
+}
+
+#[test]
 fn a_log_copy_goes_on_after_a_failover() {
     let mut simulation = failover("02:02");
     let (report, view) = day(&mut simulation);
