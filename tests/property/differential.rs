@@ -99,6 +99,7 @@ fn policy(rto_minutes: Option<u32>, promotions_per_day: u32) -> Policy {
             log_copy: LogCopySchedule { every_minutes: 60 },
         },
         assumed_mib_per_second: 40,
+        speed_margin_percent: 50,
         promotions_per_day,
     }
 }

@@ -66,6 +66,7 @@ fn policy(zone: &str, full: WeeklyTimes, differential: Option<WeeklyTimes>, ever
             log_copy: LogCopySchedule { every_minutes },
         },
         assumed_mib_per_second: 40,
+        speed_margin_percent: 50,
         promotions_per_day: 2,
     }
 }

@@ -87,10 +87,17 @@ pub struct Policy {
     /// measured: cautious, so that a first full does not run into a window. 1 to 10,000.
     #[serde(default = "assumed_mib_per_second")]
     pub assumed_mib_per_second: u32,
+    /// Per cent by which a backup is given more time than its size and the speed say, because nobody promises a speed. 0 to 400.
+    #[serde(default = "speed_margin_percent")]
+    pub speed_margin_percent: u32,
     /// Fulls out of turn in place of a differential or a log copy, of one database within 24 hours: one heals a chain, one
     /// more may follow when the first does not come about or the chain breaks again. 0 to 24.
     #[serde(default = "promotions_per_day")]
     pub promotions_per_day: u32,
+}
+
+const fn speed_margin_percent() -> u32 {
+    50
 }
 
 const fn promotions_per_day() -> u32 {
@@ -126,6 +133,7 @@ impl Policy {
             ("objectives.rpo_minutes.instance", rpo.instance, 5, 10_080),
             ("schedule.log_copy.every_minutes", self.schedule.log_copy.every_minutes, 5, 5_760),
             ("assumed_mib_per_second", self.assumed_mib_per_second, 1, 10_000),
+            ("speed_margin_percent", self.speed_margin_percent, 0, 400),
             ("promotions_per_day", self.promotions_per_day, 0, 24),
             ("objectives.rto_minutes", self.objectives.rto_minutes.unwrap_or(5), 5, 10_080),
         ];
@@ -192,6 +200,7 @@ pub(crate) mod tests {
                 log_copy: LogCopySchedule { every_minutes: 120 },
             },
             assumed_mib_per_second: assumed_mib_per_second(),
+            speed_margin_percent: speed_margin_percent(),
             promotions_per_day: promotions_per_day(),
         }
     }
@@ -212,12 +221,13 @@ pub(crate) mod tests {
         }
         assert_eq!(weekly().validate(), Ok(()));
         assert_eq!(with_differentials().validate(), Ok(()));
-        let spoil: [(&str, Spoil); 11] = [
+        let spoil: [(&str, Spoil); 12] = [
             ("window_days: 0", |p| p.objectives.window_days = 0),
             ("damage: 4", |p| p.objectives.rpo_minutes.damage = 4),
             ("every_minutes: 5761", |p| p.schedule.log_copy.every_minutes = 5_761),
             ("no day", |p| p.schedule.full.days.clear()),
             ("\"sunday\" is no day", |p| p.schedule.full.days = vec!["sunday".to_owned()]),
+            ("speed_margin_percent: 401", |p| p.speed_margin_percent = 401),
             ("promotions_per_day: 25", |p| p.promotions_per_day = 25),
             ("rto_minutes: 4", |p| p.objectives.rto_minutes = Some(4)),
             ("differential.days: no day", |p| differential(p).days.clear()),
@@ -239,7 +249,9 @@ pub(crate) mod tests {
     fn a_policy_written_before_differentials_is_read_and_one_without_them_is_written_as_before() {
         let json = serde_json::to_value(weekly()).unwrap();
         let mut before = json.clone();
-        before.as_object_mut().unwrap().remove("promotions_per_day");
+        for field in ["promotions_per_day", "speed_margin_percent"] {
+            before.as_object_mut().unwrap().remove(field).unwrap();
+        }
         assert_eq!(serde_json::from_value::<Policy>(before).unwrap(), weekly());
         assert_eq!(
             (&json["schedule"].get("differential"), json["objectives"].get("rto_minutes")),

@@ -127,6 +127,22 @@ pub fn full_duration(size_bytes: u64, bytes_per_second: u64) -> SignedDuration {
     SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX / 2))
 }
 
+/// How long a backup is given: so many per cent more than forecast. Where only the bare forecast fits between two windows,
+/// that: a start that will most likely do is better than none.
+pub fn with_margin(duration: SignedDuration, percent: u32, windows: &[Span]) -> SignedDuration {
+    let more = duration.as_secs().saturating_mul(i64::from(percent)) / 100;
+    let roomy = duration.saturating_add(SignedDuration::from_secs(more));
+    let fits = |duration: SignedDuration| {
+        let reach = duration.saturating_add(CREATED_DELAY_MAX);
+        // After the last window that is known lies nothing that is known.
+        let last = windows.iter().map(|span| span.to).max();
+        let ends = windows.iter().map(|span| span.to).filter(|end| Some(*end) != last);
+        windows.is_empty()
+            || ends.into_iter().any(|end| !windows.iter().any(|span| span.overlaps(end, reach)))
+    };
+    if fits(roomy) || !fits(duration) { roomy } else { duration }
+}
+
 /// How many times its predecessor's pace a differential is forecast to have grown. Policy of ours: busy hours are uneven.
 const GROWTH: u64 = 2;
 
@@ -336,6 +352,26 @@ mod tests {
         assert_eq!(decided(four, "", &window, 106), "a start; b start; c start; d start; e queue");
         let slow = ["a", "b", "c"].map(|key| candidate(key, Kind::Full, 0, 40)).to_vec();
         assert_eq!(decided(slow, "", &window, 100), "a start; b start; c queue");
+    }
+
+    #[test]
+    fn a_margin_is_given_where_it_fits_between_windows() {
+        // From 03:00 to 03:30 every day: 23 h 30 min are free, five minutes of them may pass in CREATED.
+        let daily = [0, 1, 2].map(|day| Span { from: at(day * 1440 + 180), to: at(day * 1440 + 210) });
+        for (minutes, percent, windows, expected) in [
+            (100, 50, &daily[..], 150),
+            (100, 0, &daily[..], 100),
+            (936, 50, &daily[..], 1_404),
+            (937, 50, &daily[..], 937),
+            (1_000, 50, &daily[..], 1_000),
+            (1_405, 50, &daily[..], 1_405),
+            // Not even the bare time fits: whatever is said, it meets a window.
+            (1_406, 50, &daily[..], 2_109),
+            (1_406, 50, &[], 2_109),
+        ] {
+            let given = with_margin(SignedDuration::from_mins(minutes), percent, windows).as_mins();
+            assert_eq!(given, expected, "{minutes} min + {percent} %");
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ use domain::inventory::Database;
 use domain::policy::Policy;
 use domain::reason::Reason;
 use domain::schedule::next_data;
-use domain::slots::{Candidate, Decision, copy_duration, decide, differential_bytes, full_duration};
+use domain::slots::{
+    Candidate, Decision, copy_duration, decide, differential_bytes, full_duration, with_margin,
+};
 use domain::task::{Kind, Task};
 use jiff::{SignedDuration, Timestamp};
 use ports::store::Versioned;
@@ -110,13 +112,16 @@ impl<'a> Chosen<'a> {
             risk_per_mille: risk,
             not_before: task.not_before,
             duration: match task.kind {
-                Kind::Full => full_duration(size, self.bytes_per_second()),
-                Kind::Differential => {
-                    full_duration(self.differential_bytes(database, size), self.bytes_per_second())
-                }
+                Kind::Full => self.backup_duration(size),
+                Kind::Differential => self.backup_duration(self.differential_bytes(database, size)),
                 Kind::LogCopy => copy_duration(database.newest_log(), self.now),
             },
         })
+    }
+
+    fn backup_duration(&self, bytes: u64) -> SignedDuration {
+        let bare = full_duration(bytes, self.bytes_per_second());
+        with_margin(bare, self.scope.policy.speed_margin_percent, &self.windows)
     }
 
     fn differential_bytes(&self, database: &Database, size: u64) -> u64 {
