@@ -302,7 +302,7 @@ mod tests {
     fn mistakes_are_one_line_that_names_the_field() {
         for (from, to, expected) in [
             ("days = 7", "days = 0", "s.toml: days: 0 is not in 1 to 400"),
-            ("days = 7", "dais = 7", "s.toml: line 7: unknown field `dais`"),
+            ("days = 7", "dais = 7", "s.toml: line 10: unknown field `dais`"),
             ("window_days = 7", "window_days = 0", "objectives.window_days: 0 is not in 1 to 3650"),
             ("03:00-03:30", "03:00-03:05", "is no window: write hh:mm-hh:mm"),
             ("tenant-{n}", "tenant", "database tenant: name: several databases need a pattern with {n}"),
