@@ -11,7 +11,7 @@ use domain::chain::State;
 use domain::history::Lineage;
 use domain::id::{BackupId, Guid};
 use domain::lsn::Lsn;
-use domain::restore::{Plan, Planner, Refusal, Request, Target};
+use domain::restore::{Plan, Planner, Refusal, Request, Target, check};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlserver::import::SourceZone;
@@ -108,7 +108,14 @@ pub(crate) fn run(arguments: &Arguments, clock: Timestamp, stdout: &mut dyn Writ
     let lineage = only(arguments, input.history.lineages())?;
     let continue_from = arguments.continue_from.clone().map(|from| from.0);
     let request = Request { at: arguments.at.0.clone(), continue_from };
-    let answer = match Planner::new(lineage).plan(&request) {
+    let planned = Planner::new(lineage).plan(&request).and_then(|plan| {
+        // Nobody restores by a plan that its own judge objects to.
+        match check(&plan, lineage.backups(), &request) {
+            Ok(()) => Ok(plan),
+            Err(objection) => Err(Box::new(Refusal::of_unsound(&objection))),
+        }
+    });
+    let answer = match planned {
         Ok(mut plan) => {
             let naming = Naming {
                 target_name: arguments.target_name.clone(),

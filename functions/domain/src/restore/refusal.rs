@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Planner, Request, Target};
+use super::{Objection, Planner, Request, Target};
 use crate::backup::{Backup, Kind};
 use crate::chain::{self, NoAnchor};
 use crate::coverage::rows::Rows;
@@ -30,6 +30,17 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A plan that [`check`](super::check) objects to: a fault of ours, and no plan to restore by.
+    pub fn of_unsound(objection: &Objection) -> Self {
+        Self::bare(
+            Class::Human,
+            "PlanUnsound",
+            format!("the plan that was found does not hold: {objection}"),
+            "this is a fault of the planner: report it with the history, and restore by hand meanwhile"
+                .to_owned(),
+        )
+    }
+
     fn bare(class: Class, name: &'static str, message: String, guidance: String) -> Self {
         let reason = Reason::new(class, name, message).guidance(guidance);
         Self { reason, nearest_before: None, nearest_after: None }
