@@ -131,8 +131,11 @@ fn questions_that_are_none_are_told_in_one_line() {
     ] {
         let answer = bakproof(&[&["plan", two.as_str(), "--database", "a"], &argument[..]].concat());
         assert_eq!((answer.code, answer.stdout.as_str()), (2, ""), "{argument:?}: {answer:?}");
+        assert_eq!(answer.stderr.lines().count(), 1, "{}", answer.stderr);
         assert!(answer.stderr.contains(expected), "{expected}: {}", answer.stderr);
     }
+    let nothing = bakproof(&["plan"]);
+    assert_eq!((nothing.code, nothing.stderr.lines().count()), (2, 1), "{nothing:?}");
 }
 
 proptest! {

@@ -252,7 +252,7 @@ pub fn window(lineage: &Lineage) -> (Window, Vec<String>) {
         orphans: rows.orphans(),
         holes,
     };
-    (window, rows.warnings(&all))
+    (window, rows.warnings(all.clock_jump))
 }
 
 /// The windows of all lineages that `select` chooses.

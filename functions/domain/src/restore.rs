@@ -20,6 +20,7 @@ mod ground;
 mod latest;
 mod refusal;
 mod route;
+mod search;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use crate::id::BackupId;
 use crate::lsn::Lsn;
 use ground::Ground;
 use route::{Begin, Route};
+use search::Search;
 
 /// What is to be restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,7 +190,9 @@ impl<'a> Planner<'a> {
         {
             return found(Route::alone(row), None);
         }
-        let route = self.ground.begun_by(at).find_map(|track| self.route_to_moment(begin, track, at))?;
+        let mut search = Search::new(begin);
+        let route =
+            self.ground.begun_by(at).find_map(|track| self.route_to_moment(&mut search, track, at))?;
         let stop_at = (!route.logs.is_empty()).then_some(at);
         found(route, stop_at)
     }
@@ -196,8 +200,9 @@ impl<'a> Planner<'a> {
     /// An LSN, on the fork begun last that holds it: the end of a backup, or a place inside a log.
     fn lsn(&self, begin: &Begin, lsn: Lsn) -> Result<Option<Found>, Box<Refusal>> {
         let tracks = self.ground.begun_by(Timestamp::MAX);
+        let mut search = Search::new(begin);
         let mut holding = tracks.filter_map(|track| {
-            let (route, inside) = self.route_to_lsn(begin, track, lsn)?;
+            let (route, inside) = self.route_to_lsn(&mut search, track, lsn)?;
             Some((track, route, inside))
         });
         let Some((track, route, inside)) = holding.next() else { return Ok(None) };
@@ -215,7 +220,11 @@ impl<'a> Planner<'a> {
         // Commit times inside a log are not in any header: certain is what came before it.
         let last = route.logs.last().map(|row| self.backup(*row));
         let before = route.logs.iter().rev().nth(1).or(route.anchor.as_ref()).map(|row| self.backup(*row));
-        let recovers_to = before.or(last).map_or(Timestamp::UNIX_EPOCH, Backup::reaches);
+        let proven = match begin {
+            Begin::At(standing) => standing.since(track),
+            Begin::Anchor | Begin::Nowhere => None,
+        };
+        let recovers_to = before.map(ground::moment_of).or(proven).unwrap_or_else(|| self.first_moment());
         if let Some(log) = last {
             if self.is_rds(&route) {
                 return Err(Box::new(refusal::lsn_on_rds(lsn, log, before)));
@@ -228,6 +237,12 @@ impl<'a> Planner<'a> {
             ));
         }
         Ok(Some(Found { route, stop_at: None, stop_before_lsn: Some(lsn), recovers_to, warnings }))
+    }
+
+    /// Before everything that the history tells of.
+    fn first_moment(&self) -> Timestamp {
+        let starts = self.rows.backups.iter().map(|backup| backup.started.min(backup.finished));
+        starts.min().unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// A data backup alone.
@@ -272,6 +287,7 @@ impl<'a> Planner<'a> {
             last.stop_before_lsn = stop_before_lsn;
         }
         warnings.extend(self.to_be_copied(&route));
+        warnings.extend(self.rows.warnings(self.ground.clock_jump.map(|row| row as usize)));
         let is_chain = steps.len() > 1;
         let (files, recover) = (Vec::new(), Action::Recover);
         steps.push(Step {

@@ -63,6 +63,13 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// What is wrong with a command line, without the usage that follows it: one line, as all that cannot be read is told in.
+fn in_one_line(usage: &str) -> String {
+    let what = usage.split("\n\n").next().unwrap_or_default();
+    let what: Vec<&str> = what.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    format!("{}; mend: see `bakproof --help`, or --help behind the command", what.join(" "))
+}
+
 /// Runs one command line (the first argument is the program's name) and answers with the exit code. `clock` is what `--now`
 /// defaults to.
 pub fn run(
@@ -74,10 +81,13 @@ pub fn run(
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(usage) => {
-            let stream: &mut dyn Write = if usage.use_stderr() { stderr } else { stdout };
             // Nobody is left to be told that the usage cannot be written.
-            let _ = write!(stream, "{usage}");
-            return if usage.use_stderr() { UNREADABLE } else { DONE };
+            if usage.use_stderr() {
+                let _ = writeln!(stderr, "{}", in_one_line(&usage.to_string()));
+                return UNREADABLE;
+            }
+            let _ = write!(stdout, "{usage}");
+            return DONE;
         }
     };
     let outcome = match arguments.command {

@@ -131,7 +131,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// A restore that somebody began with a full goes on to a later moment if and only if logs lead there.
+    /// A restore that somebody began with a full goes on to a moment if and only if logs lead there, and to none before its end.
     pub(super) fn continued_from_fulls(
         &self,
         moments: &[Timestamp],
@@ -147,7 +147,7 @@ impl Case<'_> {
             let Ok(point) = self.planner.plan(&Request::at(Target::Point(full.id.clone()))) else { continue };
             let begun = &point.steps[..point.steps.len() - 1];
             let state = State { redo_lsn: full.last_lsn, fork: full.last_fork.clone() };
-            for at in moments.iter().filter(|at| **at > full.finished) {
+            for at in moments.iter().filter(|at| **at != full.finished) {
                 let request = Request { at: Target::Moment(*at), continue_from: Some(state.clone()) };
                 let rest = self.planner.plan(&request).ok();
                 let (own, unsure) = (guid(full.id.as_str()), unsure(*at));

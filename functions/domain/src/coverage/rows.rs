@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::OrphanBackup;
-use super::sweep::Sweep;
 use crate::backup::{Backup, Evidence, HeldIn, Kind};
 use crate::chain::{self, NoAnchor};
 use crate::history::Lineage;
@@ -155,8 +154,8 @@ impl<'a> Rows<'a> {
         orphans.into_iter().map(orphan).collect()
     }
 
-    /// What was odd about the lineage, one sentence each.
-    pub(super) fn warnings(&self, sweep: &Sweep<'_>) -> Vec<String> {
+    /// What was odd about the lineage, one sentence each. `clock_jump`: the first backup behind one.
+    pub(crate) fn warnings(&self, clock_jump: Option<usize>) -> Vec<String> {
         let mut warnings = Vec::new();
         let name = self.lineage.database();
         if self.forkless_count > 0 {
@@ -165,7 +164,7 @@ impl<'a> Rows<'a> {
                 "database {name}: {some} of {all} backups carry no recovery fork; where they go on is told by LSN and database_guid only"
             ));
         }
-        if let Some(position) = sweep.clock_jump {
+        if let Some(position) = clock_jump {
             let id = &self.backups[position].id;
             warnings.push(format!(
                 "database {name}: the clock jumped back at backup {id}: a backup with higher LSNs finished earlier; intervals end at the latest time seen"

@@ -81,12 +81,18 @@ pub fn check(plan: &Plan, rows: &[Backup], request: &Request) -> Result<(), Obje
     let by_id: BTreeMap<&BackupId, &Backup> =
         rows.iter().filter(|row| named.contains(&row.id)).map(|row| (&row.id, row)).collect();
     let mut used: Vec<&Backup> = Vec::with_capacity(steps.len());
-    let mut stand = request.continue_from.as_ref().map(|state| Stand {
-        redo: state.redo_lsn,
-        fork: state.fork.clone(),
-        base: None,
-        at: None,
+    let mut stand = request.continue_from.as_ref().map(|state| {
+        let mut stand = Stand { redo: state.redo_lsn, fork: state.fork.clone(), base: None, at: None };
+        stand.at = proven(&stand, rows);
+        stand
     });
+    if let (Target::Moment(moment), Some(since)) = (&request.at, stand.as_ref().and_then(|stand| stand.at))
+        && since > *moment
+    {
+        return Err(Objection::Elsewhere(
+            "the database that is restoring is beyond the moment already (4335)",
+        ));
+    }
     for (number, step) in steps.iter().enumerate() {
         let missing = Objection::Sequence { step: number + 1, what: "its backup is not in the history" };
         let row = step.backup.as_ref().and_then(|id| by_id.get(id)).copied().ok_or(missing)?;
@@ -104,6 +110,22 @@ pub fn check(plan: &Plan, rows: &[Backup], request: &Request) -> Result<(), Obje
         return Err(Objection::Sequence { step: 1, what: "nothing is restored" });
     };
     arrived(plan, &used, rows, request, &stand)
+}
+
+/// The moment that the content of a database at this place is at least from. What it holds behind the end of a backup was
+/// written after that; what ends here was there when the first backup that ends here had reached it, and a data backup that does
+/// may be what was restored.
+fn proven(stand: &Stand, rows: &[Backup]) -> Option<Timestamp> {
+    let on_fork = |row: &&Backup| {
+        let exit = row.last_fork.as_ref().or(row.first_fork.as_ref());
+        row.evidence == Evidence::History
+            && exit.zip(stand.fork.as_ref()).is_none_or(|(exit, here)| exit == here)
+    };
+    let below = rows.iter().filter(on_fork).filter(|row| row.last_lsn < stand.redo).map(|row| row.finished);
+    let here = || rows.iter().filter(on_fork).filter(|row| row.last_lsn == stand.redo);
+    let by_log = here().filter(|row| row.kind == Kind::Log).map(Backup::reaches).min();
+    let by_data = here().filter(|row| row.kind.is_data()).map(|row| row.finished).min();
+    below.max().max(by_data.or(by_log))
 }
 
 /// Whether its content can be read, from the files that the step names.
@@ -215,10 +237,12 @@ fn log(at: At<'_>, stand: Stand, ending: Option<&Request>) -> Result<Stand, Obje
         Some(Target::Lsn(lsn)) if row.bulk_logged && *lsn < row.last_lsn => {
             return Err(at.refused("4341: it holds bulk-logged changes and cannot be stopped inside"));
         }
-        Some(Target::Lsn(lsn)) => ((*lsn).min(row.last_lsn), whole),
+        // What came before it is certain; when the record before an LSN inside was written, no header tells.
+        Some(Target::Lsn(lsn)) if *lsn < row.last_lsn => (*lsn, stand.at.unwrap_or(Timestamp::MIN)),
         _ => (row.last_lsn, whole),
     };
-    Ok(Stand { redo, fork: exit.cloned().or(stand.fork), base: stand.base, at: Some(until) })
+    let at = if stand.at.is_some_and(|at| at > until) { stand.at } else { Some(until) };
+    Ok(Stand { redo, fork: exit.cloned().or(stand.fork), base: stand.base, at })
 }
 
 /// Whether the end is what was asked for.
@@ -236,11 +260,14 @@ fn arrived(
             if !ends_there || used.iter().any(|row| row.kind == Kind::Log) {
                 return elsewhere("it is not that backup alone");
             }
+            if used.last().is_none_or(|row| row.finished != plan.recovers_to) {
+                return elsewhere("it says that it recovers to another moment than the end of that backup");
+            }
         }
         Target::Lsn(lsn) if stand.redo != *lsn => {
             return elsewhere("its last record is not the one before the LSN");
         }
-        Target::Lsn(_) => {}
+        Target::Lsn(_) => return says_no_more(plan, rows, stand),
         Target::Latest => return latest(plan, rows, stand, request),
         Target::Moment(moment) => return at_moment(plan, used, rows, stand, *moment),
     }
@@ -326,5 +353,14 @@ fn latest(plan: &Plan, rows: &[Backup], stand: &Stand, request: &Request) -> Res
     if plan.recovers_to < stand.at.unwrap_or(plan.recovers_to) {
         return elsewhere("it says that it recovers to an earlier moment than its last backup reaches");
     }
-    Ok(())
+    says_no_more(plan, rows, stand)
+}
+
+/// The moment a plan says it recovers to is one that its last backup reaches, or that a log shows nothing followed before.
+fn says_no_more(plan: &Plan, rows: &[Backup], stand: &Stand) -> Result<(), Objection> {
+    let reached = stand.at.is_none_or(|at| plan.recovers_to <= at);
+    if reached || rows.iter().any(|row| shows(row, stand, plan.recovers_to)) {
+        return Ok(());
+    }
+    Err(Objection::Elsewhere("it says that it recovers to a later moment than its last backup reaches"))
 }

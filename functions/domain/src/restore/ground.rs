@@ -43,6 +43,8 @@ pub(super) struct Ground {
     unusable: Vec<u32>,
     /// The fork of the newest backup.
     pub(super) newest_track: u32,
+    /// The first log that reaches less far than one before it: a clock was put back.
+    pub(super) clock_jump: Option<u32>,
 }
 
 /// When a state at the end of a log is certain: a log that cannot be stopped inside ends with its backup.
@@ -131,6 +133,7 @@ impl Ground {
             ends: Vec::new(),
             unusable: Vec::new(),
             newest_track: 0,
+            clock_jump: None,
         };
         let mut latest = vec![Timestamp::MIN; rows.track_count];
         let mut newest = (Timestamp::MIN, Lsn::ZERO);
@@ -149,8 +152,11 @@ impl Ground {
                 }
                 Role::Log => {
                     let (reaches, before) = (moment_of(backup), latest[forks.exit as usize]);
-                    if reaches < before && track.latest.is_empty() {
-                        track.note_jump(rows);
+                    if reaches < before {
+                        ground.clock_jump.get_or_insert(number);
+                        if track.latest.is_empty() {
+                            track.note_jump(rows);
+                        }
                     }
                     track.push_log(number, reaches, before);
                     latest[forks.exit as usize] = before.max(reaches);
@@ -188,6 +194,12 @@ impl Ground {
         let here = self.ends[from..].iter().take_while(|(finished, _)| *finished == at);
         // Rows are ordered by LSN; a full known from its task alone has none, and proves least.
         here.map(|(_, row)| *row).max_by_key(|row| (rows.roles[*row as usize] == Role::Anchor, *row))
+    }
+
+    /// A log that left the fork of the newest backup although that goes on: clocks say so, LSNs cannot.
+    pub(super) fn left_by(&self, rows: &Rows<'_>) -> Option<u32> {
+        let leaves = |row: &&u32| rows.forks[**row as usize].entry == self.newest_track;
+        self.tracks.iter().flat_map(|track| &track.crossings).filter(leaves).max().copied()
     }
 
     /// The newest data backup between an anchor and a moment that cannot be used, and how many there are.

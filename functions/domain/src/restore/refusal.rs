@@ -14,6 +14,7 @@ use crate::lsn::Lsn;
 use crate::reason::{Class, Reason};
 
 use super::route::Begin;
+use super::search::Search;
 
 /// A target that cannot be restored: the reason, and the nearest moments that can.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -254,11 +255,24 @@ impl Planner<'_> {
         let begin = Begin::of(Some(state), &self.rows);
         let redo = state.redo_lsn;
         let fork = state.fork.as_ref().map_or_else(String::new, |fork| format!(" on recovery fork {fork}"));
+        if let (Begin::At(standing), Target::Moment(at)) = (&begin, &request.at)
+            && let Some(since) = standing.later_than(*at)
+        {
+            let message = format!(
+                "the database stands at LSN {redo}{fork}, with what was committed until {}: that is later than {}",
+                written(since),
+                written(*at)
+            );
+            let guidance = "begin again with a full: `bakproof plan` without --continue-from".to_owned();
+            return Refusal::bare(Class::Never, "PastTheMoment", message, guidance);
+        }
+        let mut search = Search::new(&begin);
         let reached = (0_u32..).take(self.rows.track_count).filter_map(|track| {
-            let end = self.furthest(&begin, track)?;
+            let end = self.furthest(&begin, &mut search, track)?;
             (end > redo).then_some((end, track))
         });
-        let Some((end, track)) = reached.max() else {
+        let reached = reached.max();
+        let Some((end, track)) = reached else {
             let next =
                 self.rows.backups.iter().filter(|backup| backup.kind == Kind::Log && backup.first_lsn > redo);
             let message = match next.min_by_key(|log| log.first_lsn) {
@@ -271,7 +285,8 @@ impl Planner<'_> {
             let guidance = "find the log backup that holds this LSN, or begin again with a full".to_owned();
             return Refusal::bare(Class::Human, "NotFromHere", message, guidance);
         };
-        let until = self.route_to_end(&begin, track, end).map(|route| self.shown_until(track, &route, end));
+        let until =
+            self.route_to_end(&mut search, track, end).map(|route| self.shown_until(track, &route, end));
         let wanted = match &request.at {
             Target::Moment(at) => written(*at),
             Target::Lsn(lsn) => format!("LSN {lsn}"),

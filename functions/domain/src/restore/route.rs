@@ -2,27 +2,38 @@
 //!
 //! To stand anywhere in `[low, high]` of a fork, a restore begins with a data backup that ends there, or arrives by a log
 //! that ends there. Of those logs the one that begins lowest is taken: whatever way leads into a lower place leads into its
-//! beginning, because logs apply to every position they hold. So no choice is ever taken back, each log is looked at once,
-//! and the way found is the shortest from the nearest data backup that serves.
+//! beginning, because logs apply to every position they hold. So no log is ever put back, and the way found is the shortest
+//! from the nearest data backup that serves. Forks left and entered are searched in `search`.
 
 use jiff::Timestamp;
 
 use super::Planner;
 use super::ground::{Track, entered_at, moment_of};
-use crate::backup::Backup;
+use super::search::Search;
+use crate::backup::{Backup, Evidence};
 use crate::chain::State;
 use crate::coverage::rows::Rows;
 use crate::lsn::Lsn;
 
 /// Where a restore begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Begin {
     /// With a data backup.
     Anchor,
-    /// With a database that stands at an LSN, on a fork where it is known; `None`: on whichever fork goes on from there.
-    At(Lsn, Option<u32>),
+    /// With a database that is restoring already.
+    At(Standing),
     /// On a fork that no backup of the history knows.
     Nowhere,
+}
+
+/// A database that is restoring already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) lsn: Lsn,
+    /// Its fork, where that is known; otherwise it is on whichever goes on from there.
+    fork: Option<u32>,
+    /// For each fork, the moment its content is at least from, as far as backups that end at the LSN or below prove one.
+    since: Vec<Option<Timestamp>>,
 }
 
 /// Rows in the order of a restore.
@@ -35,29 +46,34 @@ pub(super) struct Route {
 }
 
 /// A way and where it ends.
-struct Arrival {
-    route: Route,
-    position: Lsn,
+pub(super) struct Arrival {
+    pub(super) route: Route,
+    pub(super) position: Lsn,
 }
 
 /// Positions from `low` up to `high`, which is or is not among them.
 #[derive(Clone, Copy)]
-struct Places {
-    low: Lsn,
+pub(super) struct Places {
+    pub(super) low: Lsn,
     high: Lsn,
     with_high: bool,
 }
 
 impl Places {
-    const fn within(low: Lsn, high: Lsn) -> Self {
+    pub(super) const fn within(low: Lsn, high: Lsn) -> Self {
         Self { low, high, with_high: true }
     }
 
-    fn hold(&self, lsn: Lsn) -> bool {
+    /// Those from a lower LSN on that are below all of these.
+    pub(super) const fn below(self, low: Lsn) -> Self {
+        Self { low, high: self.low, with_high: false }
+    }
+
+    pub(super) fn hold(&self, lsn: Lsn) -> bool {
         self.low <= lsn && self.is_at_most_high(lsn)
     }
 
-    fn is_at_most_high(&self, lsn: Lsn) -> bool {
+    pub(super) fn is_at_most_high(&self, lsn: Lsn) -> bool {
         if self.with_high { lsn <= self.high } else { lsn < self.high }
     }
 }
@@ -65,15 +81,57 @@ impl Places {
 impl Begin {
     pub(super) fn of(state: Option<&State>, rows: &Rows<'_>) -> Self {
         let Some(state) = state else { return Self::Anchor };
-        match &state.fork {
-            None => Self::At(state.redo_lsn, None),
+        let fork = match &state.fork {
+            None => None,
             Some(fork) => match rows.track_of(fork) {
-                Some(track) => Self::At(state.redo_lsn, Some(track)),
+                Some(track) => Some(track),
                 // A history without forks cannot contradict the one that is asked for.
-                None if rows.is_forkless() => Self::At(state.redo_lsn, None),
-                None => Self::Nowhere,
+                None if rows.is_forkless() => None,
+                None => return Self::Nowhere,
             },
+        };
+        let mut since = vec![None; rows.track_count];
+        // The log had grown to here by the first backup that ends here. Whoever restored a data backup stands at its end, and
+        // the server stops no earlier.
+        let mut reached: Vec<[Option<Timestamp>; 2]> = vec![[None; 2]; rows.track_count];
+        for (backup, forks) in rows.backups.iter().zip(&rows.forks) {
+            if backup.last_lsn > state.redo_lsn {
+                break;
+            }
+            let track = forks.exit as usize;
+            if backup.evidence != Evidence::History {
+                continue;
+            } else if backup.last_lsn < state.redo_lsn {
+                // What lies behind the end of a backup was written when that had finished.
+                since[track] = since[track].max(Some(backup.finished));
+            } else {
+                let known = &mut reached[track][usize::from(backup.kind.is_data())];
+                *known = Some(known.unwrap_or(Timestamp::MAX).min(backup.reaches()));
+            }
         }
+        for (since, [by_log, by_data]) in since.iter_mut().zip(reached) {
+            *since = (*since).max(by_data.or(by_log));
+        }
+        Self::At(Standing { lsn: state.redo_lsn, fork, since })
+    }
+}
+
+impl Standing {
+    /// Whether it may be on a fork, with nothing that is later than a moment.
+    pub(super) fn is_on(&self, track: u32, at: Timestamp) -> bool {
+        self.fork.is_none_or(|fork| fork == track) && self.since(track).is_none_or(|since| since <= at)
+    }
+
+    /// The moment its content is at least from, where that is later than another on every fork it may be on.
+    pub(super) fn later_than(&self, at: Timestamp) -> Option<Timestamp> {
+        let forks =
+            (0_u32..).zip(&self.since).filter(|(track, _)| self.fork.is_none_or(|fork| fork == *track));
+        forks.map(|(_, since)| since.filter(|since| *since > at)).min().flatten()
+    }
+
+    /// The moment its content is at least from, where a backup of the fork proves one.
+    pub(super) fn since(&self, track: u32) -> Option<Timestamp> {
+        self.since.get(track as usize).copied().flatten()
     }
 }
 
@@ -85,17 +143,22 @@ impl Route {
 }
 
 impl Planner<'_> {
-    fn track(&self, track: u32) -> &Track {
+    pub(super) fn track(&self, track: u32) -> &Track {
         &self.ground.tracks[track as usize]
     }
 
     /// The way to a moment of a fork.
-    pub(super) fn route_to_moment(&self, begin: &Begin, track: u32, at: Timestamp) -> Option<Route> {
+    pub(super) fn route_to_moment(
+        &self,
+        search: &mut Search<'_>,
+        track: u32,
+        at: Timestamp,
+    ) -> Option<Route> {
         // A log that leads here and reaches the moment is the last one.
         for row in self.track(track).crossings.iter().rev() {
             let log = self.backup(*row);
             if (entered_at(log)..=moment_of(log)).contains(&at)
-                && let Some(arrival) = self.across(begin, *row, &mut Vec::new())
+                && let Some(arrival) = self.across(search, *row)
             {
                 return Some(arrival.route);
             }
@@ -111,23 +174,29 @@ impl Planner<'_> {
             let first = if stops { log.first_lsn } else { log.last_lsn };
             let until = if stops { moment_of(log) } else { log.reaches() };
             if until >= at
-                && let Some(route) = self.route_through(begin, track, (row, first), at)
+                && let Some(route) = self.route_through(search, track, (row, first), at)
             {
                 return Some(route);
             }
         }
         // Only a log that begins lower than all those tried can still help.
         let lowest = self.track(track).lowest_behind(&self.rows, reaching, at)?;
-        self.route_through(begin, track, (lowest, self.backup(lowest).first_lsn), at)
+        self.route_through(search, track, (lowest, self.backup(lowest).first_lsn), at)
     }
 
     /// The way to the end of a log or to a moment inside it, from an LSN on that it holds.
-    fn route_through(&self, begin: &Begin, track: u32, log: (u32, Lsn), at: Timestamp) -> Option<Route> {
+    fn route_through(
+        &self,
+        search: &mut Search<'_>,
+        track: u32,
+        log: (u32, Lsn),
+        at: Timestamp,
+    ) -> Option<Route> {
         let (row, first) = log;
         let (log, last) = (self.backup(row), self.backup(row).last_lsn);
         // A log that is not applied shows only what happened until the last commit it tells of.
         let places = Places { with_high: log.reaches() >= at, ..Places::within(first, last) };
-        let mut arrival = self.arrive(begin, track, places, at, &mut Vec::new())?;
+        let mut arrival = self.arrive(search, track, places, at)?;
         if arrival.position < last {
             arrival.route.logs.push(row);
         }
@@ -135,15 +204,20 @@ impl Planner<'_> {
     }
 
     /// The way to the very LSN, without a limit of time.
-    pub(super) fn route_to_end(&self, begin: &Begin, track: u32, lsn: Lsn) -> Option<Route> {
+    pub(super) fn route_to_end(&self, search: &mut Search<'_>, track: u32, lsn: Lsn) -> Option<Route> {
         let places = Places::within(lsn, lsn);
-        let arrival = self.arrive(begin, track, places, Timestamp::MAX, &mut Vec::new())?;
+        let arrival = self.arrive(search, track, places, Timestamp::MAX)?;
         Some(arrival.route)
     }
 
     /// The way to an LSN, and whether it lies inside the last log instead of at the end of what is restored.
-    pub(super) fn route_to_lsn(&self, begin: &Begin, track: u32, lsn: Lsn) -> Option<(Route, bool)> {
-        if let Some(route) = self.route_to_end(begin, track, lsn) {
+    pub(super) fn route_to_lsn(
+        &self,
+        search: &mut Search<'_>,
+        track: u32,
+        lsn: Lsn,
+    ) -> Option<(Route, bool)> {
+        if let Some(route) = self.route_to_end(search, track, lsn) {
             return Some((route, false));
         }
         let logs = &self.track(track).logs;
@@ -154,109 +228,9 @@ impl Planner<'_> {
         });
         let row = *holding.min_by_key(|row| self.backup(**row).first_lsn)?;
         let places = Places::within(self.backup(row).first_lsn, lsn);
-        let mut arrival = self.arrive(begin, track, places, Timestamp::MAX, &mut Vec::new())?;
+        let mut arrival = self.arrive(search, track, places, Timestamp::MAX)?;
         arrival.route.logs.push(row);
         Some((arrival.route, true))
-    }
-
-    /// The way to a log that leads to another fork, and over it.
-    pub(super) fn across_to(&self, begin: &Begin, row: u32) -> Option<Route> {
-        self.across(begin, row, &mut Vec::new()).map(|arrival| arrival.route)
-    }
-
-    fn across(&self, begin: &Begin, row: u32, tried: &mut Vec<u32>) -> Option<Arrival> {
-        if tried.contains(&row) {
-            return None;
-        }
-        tried.push(row);
-        let (log, entry) = (self.backup(row), self.rows.forks[row as usize].entry);
-        let end = log.fork_point_lsn.map_or(log.last_lsn, |point| point.min(log.last_lsn));
-        let places = Places::within(log.first_lsn, end);
-        let mut arrival = self.arrive(begin, entry, places, Timestamp::MAX, tried)?;
-        arrival.route.logs.push(row);
-        arrival.position = log.last_lsn;
-        Some(arrival)
-    }
-
-    /// A way to any of some places of a fork, with nothing that ends after a moment.
-    fn arrive(
-        &self,
-        begin: &Begin,
-        track: u32,
-        mut places: Places,
-        at: Timestamp,
-        tried: &mut Vec<u32>,
-    ) -> Option<Arrival> {
-        // The logs behind the beginning, the last first.
-        let mut behind: Vec<u32> = Vec::new();
-        let mut beginning = loop {
-            if let Some(arrival) = self.begins_in(begin, track, places, at) {
-                break arrival;
-            }
-            if let Some(arrival) = self.enters_in(begin, track, places, at, tried) {
-                break arrival;
-            }
-            let row = self.lowest_ending_in(track, places, at)?;
-            behind.push(row);
-            places = Places { low: self.backup(row).first_lsn, high: places.low, with_high: false };
-        };
-        if let Some(last) = behind.first() {
-            beginning.position = self.backup(*last).last_lsn;
-        }
-        beginning.route.logs.extend(behind.iter().rev());
-        Some(beginning)
-    }
-
-    /// The nearest beginning at one of the places.
-    fn begins_in(&self, begin: &Begin, track: u32, places: Places, at: Timestamp) -> Option<Arrival> {
-        match *begin {
-            Begin::Nowhere => None,
-            Begin::At(lsn, fork) => {
-                let here = places.hold(lsn) && fork.is_none_or(|fork| fork == track);
-                here.then(|| Arrival { route: Route::default(), position: lsn })
-            }
-            Begin::Anchor => {
-                let anchors = &self.track(track).anchors;
-                let beyond =
-                    anchors.partition_point(|row| places.is_at_most_high(self.backup(*row).last_lsn));
-                let anchor = anchors[..beyond]
-                    .iter()
-                    .rev()
-                    .take_while(|row| self.backup(**row).last_lsn >= places.low)
-                    .find(|row| self.backup(**row).finished <= at)?;
-                Some(Arrival { route: Route::alone(*anchor), position: self.backup(*anchor).last_lsn })
-            }
-        }
-    }
-
-    /// The nearest log that leads here from another fork and ends at one of the places.
-    fn enters_in(
-        &self,
-        begin: &Begin,
-        track: u32,
-        places: Places,
-        at: Timestamp,
-        tried: &mut Vec<u32>,
-    ) -> Option<Arrival> {
-        let crossings = &self.track(track).crossings;
-        let beyond = crossings.partition_point(|row| places.is_at_most_high(self.backup(*row).last_lsn));
-        crossings[..beyond]
-            .iter()
-            .rev()
-            .take_while(|row| self.backup(**row).last_lsn >= places.low)
-            .filter(|row| moment_of(self.backup(**row)).max(entered_at(self.backup(**row))) <= at)
-            .find_map(|row| self.across(begin, *row, tried))
-    }
-
-    /// Of the logs that end at one of the places, the one that begins lowest; none where all of them begin there.
-    fn lowest_ending_in(&self, track: u32, places: Places, at: Timestamp) -> Option<u32> {
-        let logs = &self.track(track).logs;
-        let ending = logs[self.track(track).ending_from(&self.rows, places.low)..]
-            .iter()
-            .take_while(|row| places.is_at_most_high(self.backup(**row).last_lsn))
-            .filter(|row| moment_of(self.backup(**row)) <= at);
-        let lowest = ending.min_by_key(|row| self.backup(**row).first_lsn)?;
-        (self.backup(*lowest).first_lsn < places.low).then_some(*lowest)
     }
 
     /// Until when the state at an LSN of a fork is known to have lasted: by the backup that ends there, or by logs that show

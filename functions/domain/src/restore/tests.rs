@@ -223,12 +223,60 @@ fn a_database_that_is_restoring_takes_the_logs_from_where_it_stands() {
     plan(forked, &from(28, Some("a"), inside(4).at), "L3 L4 stop");
     plan(forked, &from(38, Some("a"), Target::Latest), "refused NotFromHere");
     plan(forked, &from(28, Some("z"), Target::Latest), "refused NotFromHere");
+    // What it holds already cannot be taken back, whatever proves it: a log, or a full that ends inside one.
+    plan("F1 L2 L3 L4", &from(38, None, inside(3).at), "refused PastTheMoment");
+    plan("F1 L2 L3 L4", &from(38, None, end(3).at), "");
+    plan("F1 L2 F3[20-34] L4[28-48]", &from(34, None, inside(3).at), "refused PastTheMoment");
+    plan("F1 L2 F3[20-34] L4[28-48]", &from(34, None, inside(4).at), "L4 stop");
     let history = notation::history("F1 L2 | L4").unwrap();
     let refusal = answer(&history, &from(28, None, Target::Latest)).unwrap_err();
     assert!(
         refusal.reason.message.contains("no log holds LSN 28; the next one, 4, begins at 40"),
         "{refusal:?}"
     );
+}
+
+#[test]
+fn forks_without_end_are_followed() {
+    const FORKS: u64 = 100_000;
+    let mut rows = notation::backups("F1@0 L2@0").unwrap();
+    let log = rows[1].clone();
+    for number in 1..=FORKS {
+        let mut crossing = log.clone();
+        crossing.id = BackupId::new(format!("log-{number}"));
+        crossing.first_fork = Some(Guid::new((number - 1).to_string()));
+        crossing.last_fork = Some(Guid::new(number.to_string()));
+        (crossing.first_lsn, crossing.last_lsn) =
+            (Lsn::from_u64(18 + number * 10), Lsn::from_u64(28 + number * 10));
+        crossing.started = log.finished + SignedDuration::from_secs(number.cast_signed() * 60);
+        crossing.finished = crossing.started + SignedDuration::from_secs(30);
+        rows.push(crossing);
+    }
+    let history = built(rows);
+    let planner = Planner::new(&history.lineages()[0]);
+    let plan = planner.plan(&latest()).unwrap();
+    assert_eq!(plan.steps.len(), 100_003);
+}
+
+#[test]
+fn logs_that_cross_between_two_forks_are_each_tried_once() {
+    let mut rows = notation::backups("F1@a L2@a").unwrap();
+    let log = rows[1].clone();
+    for number in 1..=2_000_u64 {
+        let mut crossing = log.clone();
+        crossing.id = BackupId::new(format!("log-{number}"));
+        let (from, to) = if number % 2 == 0 { ("b", "c") } else { ("c", "b") };
+        (crossing.first_fork, crossing.last_fork) = (Some(Guid::from(from)), Some(Guid::from(to)));
+        (crossing.first_lsn, crossing.last_lsn) = (Lsn::from_u64(100), Lsn::from_u64(200 + number));
+        crossing.started = log.finished + SignedDuration::from_secs(number.cast_signed());
+        crossing.finished = crossing.started + SignedDuration::from_secs(600);
+        rows.push(crossing);
+    }
+    let history = built(rows);
+    let planner = Planner::new(&history.lineages()[0]);
+    assert!(planner.plan(&latest()).is_err());
+    let at = log.finished + SignedDuration::from_secs(1_000);
+    assert!(planner.plan(&Request::at(Target::Moment(at))).is_err());
 }
 
 #[test]
