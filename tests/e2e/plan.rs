@@ -100,6 +100,36 @@ fn people_are_told_in_words() {
     }
 }
 
+/// One full of one database, as number two of its file, on a server that does not tell its zone.
+fn shared_file(name: &str) -> String {
+    let full = r#"{"backups":[{"backup_set_uuid":"1","database_name":"a","type":"D","first_lsn":"1","last_lsn":"2",
+        "backup_start_date":"2026-01-01T00:00:00","backup_finish_date":"2026-01-01T00:00:00",
+        "files":["D:\\all.bak"],"position":2}]}"#;
+    file(name, full.as_bytes())
+}
+
+#[test]
+fn what_was_odd_about_the_file_is_told_with_a_refusal_too() {
+    let path = shared_file("odd_and_refused.json");
+    let refused = bakproof(&["plan", &path, "--at", "2026-01-02T00:00:00Z"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let (_, warnings) = refused.stdout.split_once("\nWarnings\n").unwrap();
+    assert!(warnings.starts_with("  - ") && warnings.contains("time_zone"), "{warnings}");
+    let answer = json(&plan(&path, &["--at", "2026-01-02T00:00:00Z"]));
+    assert_eq!(answer.as_object().unwrap().keys().collect::<Vec<_>>(), ["refused"]);
+}
+
+#[test]
+fn a_set_of_a_shared_file_is_named_by_its_number() {
+    let answer = json(&plan(&shared_file("shared_file_to_plan.json"), &["--at", "latest"]));
+    assert_eq!(answer["steps"][0]["file_number"], 2);
+    assert_eq!(answer["steps"][1].get("file_number"), None);
+    let full = answer["tsql"][0].as_str().unwrap();
+    assert_eq!(full, r"RESTORE DATABASE [a] FROM DISK = N'D:\all.bak' WITH FILE = 2, NORECOVERY;");
+    let told = answer["warnings"].to_string();
+    assert!(told.contains("WITH REPLACE"), "{told}");
+}
+
 #[test]
 fn questions_that_are_none_are_told_in_one_line() {
     let two = r#"{"backups":[

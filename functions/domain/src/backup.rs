@@ -212,6 +212,9 @@ pub struct Backup {
     /// Offset of the server's clock from UTC when the backup started, in quarter hours; `None` where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone_quarter_hours: Option<i8>,
+    /// Number of the set in a media set that holds several (`position`, RESTORE's `FILE = n`); `None`: 1, or unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u32>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -258,6 +261,7 @@ impl Backup {
             obstacle: None,
             software_major_version: None,
             time_zone_quarter_hours: None,
+            position: None,
         }
     }
 

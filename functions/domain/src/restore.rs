@@ -103,6 +103,9 @@ pub struct Step {
     /// STOPBEFOREMARK with an LSN: records below it are applied. Only where an LSN inside a log was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_before_lsn: Option<Lsn>,
+    /// FILE: the number of the backup set in its media set, where several share its files and it is not the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_number: Option<u32>,
 }
 
 /// A way to restore a target.
@@ -297,6 +300,7 @@ impl<'a> Planner<'a> {
             norecovery: false,
             stop_at: None,
             stop_before_lsn: None,
+            file_number: None,
         });
         Plan {
             database: Arc::clone(self.rows.lineage.database()),
@@ -348,6 +352,7 @@ fn step(action: Action, backup: &Backup) -> Step {
         norecovery: true,
         stop_at: None,
         stop_before_lsn: None,
+        file_number: backup.position.filter(|number| *number > 1),
     }
 }
 

@@ -43,7 +43,7 @@ SELECT @json = (
         s.time_zone,
         CONVERT(varchar(20), s.backup_size) AS backup_size,
         CONVERT(varchar(20), s.compressed_backup_size) AS compressed_backup_size,
-        s.software_major_version, s.first_family_number, s.last_family_number' + @newer + N',
+        s.software_major_version, s.first_family_number, s.last_family_number, s.position' + @newer + N',
         JSON_QUERY(N''['' + STUFF((
             SELECT N'',"'' + STRING_ESCAPE(f.physical_device_name, ''json'') + N''"''
             FROM msdb.dbo.backupmediafamily AS f

@@ -63,6 +63,8 @@ pub mod backupset {
     pub const FIRST_FAMILY_NUMBER: &str = "first_family_number";
     /// Number of the last family of the set.
     pub const LAST_FAMILY_NUMBER: &str = "last_family_number";
+    /// Number of the set in its media set, from 1.
+    pub const POSITION: &str = "position";
     /// Stripes: `physical_device_name` of `backupmediafamily` in order of `family_sequence_number`. The import's own name.
     pub const FILES: &str = "files";
 }

@@ -115,6 +115,8 @@ pub(crate) fn run(arguments: &Arguments, clock: Timestamp, stdout: &mut dyn Writ
             Err(objection) => Err(Box::new(Refusal::of_unsound(&objection))),
         }
     });
+    let read: Vec<String> =
+        input.warnings.into_iter().chain(input.history.warnings().iter().cloned()).collect();
     let answer = match planned {
         Ok(mut plan) => {
             let naming = Naming {
@@ -123,8 +125,7 @@ pub(crate) fn run(arguments: &Arguments, clock: Timestamp, stdout: &mut dyn Writ
                 source_zone: arguments.history.source_zone.clone(),
             };
             let script = script(&plan, lineage, &naming);
-            let read = input.warnings.into_iter().chain(input.history.warnings().iter().cloned());
-            plan.warnings.splice(0..0, read);
+            plan.warnings.splice(0..0, read.iter().cloned());
             plan.warnings.extend(script.warnings);
             Answer::Plan { plan, tsql: script.statements }
         }
@@ -136,7 +137,7 @@ pub(crate) fn run(arguments: &Arguments, clock: Timestamp, stdout: &mut dyn Writ
     } else {
         match &answer {
             Answer::Plan { plan, tsql } => text::plan(plan, tsql, lineage, stdout)?,
-            Answer::Refused { refused } => text::refusal(refused, stdout)?,
+            Answer::Refused { refused } => text::refusal(refused, &read, stdout)?,
         }
     }
     Ok(match answer {

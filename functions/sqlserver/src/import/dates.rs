@@ -40,6 +40,11 @@ impl FromStr for SourceZone {
 }
 
 impl SourceZone {
+    /// Whether it has one offset for all times: UTC or an offset, and no name.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.0.to_fixed_offset().is_ok()
+    }
+
     /// The local time of a moment, and whether another moment has the same one because a clock was put back.
     pub fn local(&self, at: Timestamp) -> (DateTime, bool) {
         let local = self.0.to_datetime(at);

@@ -46,6 +46,7 @@ raw_row! {
         software_major_version: column::SOFTWARE_MAJOR_VERSION,
         first_family_number: column::FIRST_FAMILY_NUMBER,
         last_family_number: column::LAST_FAMILY_NUMBER,
+        position: column::POSITION,
         files: column::FILES,
     }
 }
@@ -162,6 +163,18 @@ fn recovery_model(cell: Cell<'_>, place: Place) -> Result<Option<RecoveryModel>,
             let what = format!("{} is no recovery model", shown(other));
             Err(place.error(what, "write FULL, BULK-LOGGED or SIMPLE"))
         }
+    }
+}
+
+/// The number of a set in its media set; the first one is what everybody means who names none.
+fn position(cell: &Cell<'_>, place: Place) -> Result<Option<u32>, ImportError> {
+    let Some(number) = cell.integer(place)? else { return Ok(None) };
+    match u32::try_from(number) {
+        Ok(0) | Err(_) => {
+            Err(place
+                .error(format!("{number} is no position"), "write a whole number from 1, or leave it out"))
+        }
+        Ok(position) => Ok(Some(position).filter(|position| *position > 1)),
     }
 }
 
@@ -309,6 +322,7 @@ fn rest(
     let first = number(&raw.first_family_number, column::FIRST_FAMILY_NUMBER)?.unwrap_or(1);
     let last = number(&raw.last_family_number, column::LAST_FAMILY_NUMBER)?;
     let families = last.map(|last| last.saturating_sub(first.saturating_sub(1)));
+    backup.position = position(&raw.position, at(column::POSITION))?;
     backup.stripes = stripes(raw.files, families, at(column::FILES))?;
     Ok(())
 }

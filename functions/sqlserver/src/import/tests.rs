@@ -92,6 +92,16 @@ fn missing_stripes_are_counted() {
 }
 
 #[test]
+fn the_position_in_a_media_set_is_read_where_it_is_not_the_first() {
+    for (value, position) in
+        [("null", None), ("1", None), ("2", Some(2)), ("\"17\"", Some(17)), ("4294967295", Some(u32::MAX))]
+    {
+        assert_eq!(one(&with("position", value)).position, position, "{value}");
+    }
+    assert_eq!(one(&file(ROW)).position, None);
+}
+
+#[test]
 fn rows_without_lsns_are_evidence() {
     let imported = read(with("last_lsn", "null").as_bytes(), &Options::default()).unwrap();
     assert_eq!((imported.backups.len(), imported.incomplete[0].lacks.as_str()), (0, "last_lsn"));
@@ -120,6 +130,13 @@ fn a_malformed_row_is_named_in_one_line() {
         ("is_damaged", "2", "backups[0].is_damaged: 2 is no bit"),
         ("backup_size", "-1", "backups[0].backup_size: -1 is no size"),
         ("recovery_model", "\"LAZY\"", "backups[0].recovery_model: \"LAZY\" is no recovery model"),
+        ("position", "0", "backups[0].position: 0 is no position"),
+        ("position", "-2", "backups[0].position: -2 is no position"),
+        ("position", "4294967296", "backups[0].position: 4294967296 is no position"),
+        ("position", "99999999999999999999", "backups[0].position: "),
+        ("position", "1.5", "backups[0].position: the floating number 1.5 is no whole number"),
+        ("position", "\"two\\nlines\"", "backups[0].position: \"two\\nlines\" is no whole number"),
+        ("position", "[2]", "backups[0].position: an array is no whole number"),
         ("files", "\"a\"", "backups[0].files: is no array"),
         ("files", "[1]", "backups[0].files: 1 is no text"),
         ("database_name", "\"a\\nb\"", ""),

@@ -40,11 +40,15 @@ pub(super) fn plan(plan: &Plan, tsql: &[String], lineage: &Lineage, out: &mut dy
     for statement in tsql {
         writeln!(out, "  {statement}")?;
     }
-    if !plan.warnings.is_empty() {
+    warned(&plan.warnings, out)
+}
+
+fn warned(warnings: &[String], out: &mut dyn Write) -> io::Result<()> {
+    if !warnings.is_empty() {
         writeln!(out, "\nWarnings")?;
-        for warning in &plan.warnings {
-            writeln!(out, "  - {warning}")?;
-        }
+    }
+    for warning in warnings {
+        writeln!(out, "  - {warning}")?;
     }
     Ok(())
 }
@@ -67,8 +71,8 @@ fn print_step(number: usize, step: &Step, lineage: &Lineage, out: &mut dyn Write
     writeln!(out)
 }
 
-/// Prints a refusal.
-pub(super) fn refusal(refusal: &Refusal, out: &mut dyn Write) -> io::Result<()> {
+/// Prints a refusal, and what was odd about the file: that may be why.
+pub(super) fn refusal(refusal: &Refusal, warnings: &[String], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Refused: {}", refusal.reason)?;
     let near = |at: Option<Timestamp>| at.map_or_else(|| "none".to_owned(), |at| at.to_string());
     writeln!(out, "  nearest before: {}", near(refusal.nearest_before))?;
@@ -76,5 +80,5 @@ pub(super) fn refusal(refusal: &Refusal, out: &mut dyn Write) -> io::Result<()> 
     if !refusal.reason.guidance.is_empty() {
         writeln!(out, "  what to do:     {}", refusal.reason.guidance)?;
     }
-    Ok(())
+    warned(warnings, out)
 }
