@@ -102,6 +102,22 @@ fn the_position_in_a_media_set_is_read_where_it_is_not_the_first() {
 }
 
 #[test]
+fn the_export_selects_every_column_of_a_backup_set_that_is_read() {
+    let (_, columns) = include_str!("../columns.rs").split_once("pub mod backupset {").unwrap();
+    let (columns, _) = columns.split_once("\n}").unwrap();
+    let names: Vec<&str> = columns.split('"').skip(1).step_by(2).collect();
+    assert!(names.contains(&"position") && names.len() > 30, "{names:?}");
+    let query = include_str!("../../queries/export_history.sql");
+    let (query, _) = query.split_once("FROM msdb.dbo.backupset AS s").unwrap();
+    let code = query.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let words: std::collections::BTreeSet<&str> =
+        code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
+    for name in names {
+        assert!(words.contains(name), "{name}");
+    }
+}
+
+#[test]
 fn rows_without_lsns_are_evidence() {
     let imported = read(with("last_lsn", "null").as_bytes(), &Options::default()).unwrap();
     assert_eq!((imported.backups.len(), imported.incomplete[0].lacks.as_str()), (0, "last_lsn"));

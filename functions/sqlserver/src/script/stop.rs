@@ -28,7 +28,8 @@ const fn printed(tick: i128) -> i128 {
 fn tick(at: Timestamp) -> Timestamp {
     let (second, part) = (at.as_nanosecond().div_euclid(SECOND), at.as_nanosecond().rem_euclid(SECOND));
     let below = part * TICKS / SECOND;
-    let is_behind = printed(below) != part && below * SECOND != part * TICKS;
+    // Ticks that are whole nanoseconds, every third, are printed as what they are.
+    let is_behind = printed(below) != part;
     let tick = below + i128::from(is_behind);
     Timestamp::from_nanosecond(second * SECOND + printed(tick)).unwrap_or(at)
 }

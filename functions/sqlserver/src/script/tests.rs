@@ -174,6 +174,11 @@ fn the_lineage_says_whether_it_is_rds() {
     }
     let told = script.warnings.join("\n");
     assert!(told.contains("the ARN of log 2 is not known, nor those of 2 more"), "{told}");
+    // Where no object is known, a log that the service keeps says it as well.
+    let mut kept = notation::backups("F1 L2").unwrap();
+    kept[1].held_in = HeldIn::Service;
+    let full = of(&self::history(kept), Target::Point(notation::id(1)), &Naming::default());
+    assert!(full.statements[0].contains("@s3_arn_to_restore_from = N'<ARN of backup 1>'"), "{full:?}");
     let virtual_full = restored_from(&["{0F5A3C1E-0000-4000-8000-00000000ABCD}1"], &["arn:aws:s3:::v/2"]);
     assert!(virtual_full.statements[0].contains("N'<ARN of backup 1>'"), "{virtual_full:?}");
 }
