@@ -145,6 +145,9 @@ fn usable(at: At<'_>, step: &Step) -> Result<(), Objection> {
     if row.obstacle.is_some() {
         return Err(at.refused("its objects cannot be read now"));
     }
+    if step.file_number != row.position.filter(|number| *number > 1) {
+        return Err(at.refused("its number in the media set is not that of the backup"));
+    }
     if !held.eq(step.files.iter()) {
         return Err(at.refused("the files are not those of the backup, in stripe order"));
     }

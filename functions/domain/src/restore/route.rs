@@ -101,7 +101,8 @@ impl Begin {
             let track = forks.exit as usize;
             if backup.evidence != Evidence::History {
                 continue;
-            } else if backup.last_lsn < state.redo_lsn {
+            }
+            if backup.last_lsn < state.redo_lsn {
                 // What lies behind the end of a backup was written when that had finished.
                 since[track] = since[track].max(Some(backup.finished));
             } else {
