@@ -147,7 +147,10 @@ impl Case<'_> {
             let Ok(point) = self.planner.plan(&Request::at(Target::Point(full.id.clone()))) else { continue };
             let begun = &point.steps[..point.steps.len() - 1];
             let state = State { redo_lsn: full.last_lsn, fork: full.last_fork.clone() };
-            for at in moments.iter().filter(|at| **at != full.finished) {
+            // Where a log ends at the very LSN, it may be what was restored, and its last commit is what counts.
+            let is_told = !self.rows.iter().any(|row| row.kind == Kind::Log && row.last_lsn == full.last_lsn);
+            let told = |at: &&Timestamp| **at > full.finished || is_told && **at < full.finished;
+            for at in moments.iter().filter(told) {
                 let request = Request { at: Target::Moment(*at), continue_from: Some(state.clone()) };
                 let rest = self.planner.plan(&request).ok();
                 let (own, unsure) = (guid(full.id.as_str()), unsure(*at));

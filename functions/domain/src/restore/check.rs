@@ -112,20 +112,15 @@ pub fn check(plan: &Plan, rows: &[Backup], request: &Request) -> Result<(), Obje
     arrived(plan, &used, rows, request, &stand)
 }
 
-/// The moment that the content of a database at this place is at least from. What it holds behind the end of a backup was
-/// written after that; what ends here was there when the first backup that ends here had reached it, and a data backup that does
-/// may be what was restored.
+/// The moment that the content of a database at this place is at least from: it was there when the first backup that ends here
+/// had reached it.
 fn proven(stand: &Stand, rows: &[Backup]) -> Option<Timestamp> {
-    let on_fork = |row: &&Backup| {
+    let here = rows.iter().filter(|row| {
         let exit = row.last_fork.as_ref().or(row.first_fork.as_ref());
-        row.evidence == Evidence::History
-            && exit.zip(stand.fork.as_ref()).is_none_or(|(exit, here)| exit == here)
-    };
-    let below = rows.iter().filter(on_fork).filter(|row| row.last_lsn < stand.redo).map(|row| row.finished);
-    let here = || rows.iter().filter(on_fork).filter(|row| row.last_lsn == stand.redo);
-    let by_log = here().filter(|row| row.kind == Kind::Log).map(Backup::reaches).min();
-    let by_data = here().filter(|row| row.kind.is_data()).map(|row| row.finished).min();
-    below.max().max(by_data.or(by_log))
+        let same_fork = exit.zip(stand.fork.as_ref()).is_none_or(|(exit, here)| exit == here);
+        row.evidence == Evidence::History && same_fork && row.last_lsn == stand.redo
+    });
+    here.map(Backup::reaches).min()
 }
 
 /// Whether its content can be read, from the files that the step names.

@@ -32,7 +32,7 @@ pub(super) struct Standing {
     pub(super) lsn: Lsn,
     /// Its fork, where that is known; otherwise it is on whichever goes on from there.
     fork: Option<u32>,
-    /// For each fork, the moment its content is at least from, as far as backups that end at the LSN or below prove one.
+    /// For each fork, the moment its content is at least from: it was there when the first backup that ends at the LSN reached it.
     since: Vec<Option<Timestamp>>,
 }
 
@@ -90,28 +90,17 @@ impl Begin {
                 None => return Self::Nowhere,
             },
         };
+        // What lies below proves nothing: a backup writes log records of its own, and moments are those of commits.
         let mut since = vec![None; rows.track_count];
-        // The log had grown to here by the first backup that ends here. Whoever restored a data backup stands at its end, and
-        // the server stops no earlier.
-        let mut reached: Vec<[Option<Timestamp>; 2]> = vec![[None; 2]; rows.track_count];
-        for (backup, forks) in rows.backups.iter().zip(&rows.forks) {
+        let here = rows.backups.partition_point(|backup| backup.last_lsn < state.redo_lsn);
+        for (backup, forks) in rows.backups[here..].iter().zip(&rows.forks[here..]) {
             if backup.last_lsn > state.redo_lsn {
                 break;
             }
-            let track = forks.exit as usize;
-            if backup.evidence != Evidence::History {
-                continue;
-            }
-            if backup.last_lsn < state.redo_lsn {
-                // What lies behind the end of a backup was written when that had finished.
-                since[track] = since[track].max(Some(backup.finished));
-            } else {
-                let known = &mut reached[track][usize::from(backup.kind.is_data())];
+            if backup.evidence == Evidence::History {
+                let known: &mut Option<Timestamp> = &mut since[forks.exit as usize];
                 *known = Some(known.unwrap_or(Timestamp::MAX).min(backup.reaches()));
             }
-        }
-        for (since, [by_log, by_data]) in since.iter_mut().zip(reached) {
-            *since = (*since).max(by_data.or(by_log));
         }
         Self::At(Standing { lsn: state.redo_lsn, fork, since })
     }
