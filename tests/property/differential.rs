@@ -5,7 +5,7 @@ use domain::admission::{Verdict, Weighed, admit_differential, lineage_of};
 use domain::backup::{Backup, Kind};
 use domain::facts::{DatabaseState, RecoveryModel};
 use domain::id::{BackupId, Guid};
-use domain::inventory::{Database, LastDifferential, LastFull};
+use domain::inventory::{Database, LastDifferential, LastFull, Lineage};
 use domain::lsn::Lsn;
 use domain::policy::{LogCopySchedule, Objectives, Policy, RpoMinutes, Schedule, WeeklyTimes};
 use domain::promotion::promote;
@@ -275,21 +275,65 @@ proptest! {
         prop_assert_eq!(said, expected(&case), "{:?}", case);
     }
 
-    /// In no 24 hours are there more fulls out of turn than the policy allows, and none is refused that it allows.
+    /// In no 24 hours are there more fulls out of turn than the policy allows, and none is refused that it allows. A database
+    /// that was restored under the name is another one: until its first full came about it is refused none, and nobody counts.
     #[test]
-    fn promotions_stay_within_their_limit(limit in 0_u32..5, pauses in prop::collection::vec(0_i64..900, 0..40)) {
+    fn promotions_stay_within_their_limit(
+        limit in 0_u32..5,
+        steps in prop::collection::vec((0_i64..900, prop::bool::weighted(0.1), prop::bool::weighted(0.5)), 0..40),
+    ) {
         let policy = policy(None, limit);
         let why = Reason::new(Class::Wait, "ChainBroken", "a gap");
+        let lineage = |number: usize| Lineage {
+            family_guid: Guid::from("f1"),
+            database_guid: Guid::new(format!("d{number}")),
+        };
         let mut database = Database::new("sales", "orders");
-        let (mut now, mut granted) = (MONDAY, Vec::new());
-        for pause in pauses {
+        database.lineage = Some(lineage(0));
+        database.last_full = Some(full_at(MONDAY));
+        // Which incarnation is on the server, and which one the newest full saved.
+        let (mut now, mut live, mut saved, mut granted) = (MONDAY, 0, 0, Vec::new());
+        for (pause, restored, comes_about) in steps {
             now += pause;
+            live += usize::from(restored);
             let recent = granted.iter().filter(|at| now - **at < DAY).count();
-            let allowed = promote(&policy, &mut database, &why, minute(now)).is_ok();
+            let allowed = promote(&policy, &mut database, Some(&lineage(live)), &why, minute(now)).is_ok();
+            if live != saved {
+                prop_assert!(allowed, "the first full of incarnation {}", live);
+                granted.clear();
+                if comes_about {
+                    saved = live;
+                    database.lineage = Some(lineage(live));
+                    database.last_full = Some(full_at(now));
+                }
+                continue;
+            }
             prop_assert_eq!(allowed, recent < limit as usize, "{:?} at {}", granted, now);
             if allowed {
                 granted.push(now);
             }
         }
+    }
+
+    /// Before the first full there is no turn to be out of.
+    #[test]
+    fn first_fulls_are_no_promotions(limit in 0_u32..5, tries in 1_usize..20) {
+        let why = Reason::new(Class::Wait, "NoFullYet", "no full");
+        let mut database = Database::new("sales", "orders");
+        for attempt in 0..tries {
+            let at = minute(MONDAY + i64::try_from(attempt).expect("few"));
+            prop_assert!(promote(&policy(None, limit), &mut database, None, &why, at).is_ok());
+        }
+        prop_assert!(database.promoted_at.is_empty());
+    }
+}
+
+fn full_at(at: i64) -> LastFull {
+    LastFull {
+        id: BackupId::from("b"),
+        started_at: minute(at),
+        finished_at: minute(at),
+        last_lsn: Lsn::ZERO,
+        size_bytes: 1,
     }
 }

@@ -1,7 +1,8 @@
 //! What may start now? Slots, databases and order by counting; windows by trying every minute of the next day as a start.
 //!
 //! The oracle knows the windows as a user does, a daily and a weekly one, and marks every minute in which one is open. A full
-//! could avoid them if some start within a day meets no such minute: longer than that no policy lets a full wait.
+//! could avoid them if some start within a day meets no such minute: longer than that no policy lets a full wait. Behind tasks
+//! of unknown end every wait within the patience is tried.
 
 use std::collections::BTreeSet;
 
@@ -25,6 +26,8 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const DEPTH: usize = 4;
 /// Minutes that a task may wait in CREATED.
 const CREATED: i64 = 5;
+/// Minutes that a backup is thought to wait behind tasks whose end nobody knows.
+const PATIENCE: i64 = 4 * 60;
 
 /// The two windows, by their first minute and length, both counted from Monday.
 #[derive(Debug, Clone)]
@@ -95,18 +98,22 @@ fn windows() -> impl Strategy<Value = Windows> {
 fn candidate() -> impl Strategy<Value = Candidate> {
     let duration = prop_oneof![5 => 1_i64..180, 1 => 180_i64..1_700];
     let put_off = prop::option::weighted(0.2, -30_i64..60);
+    let planned = prop_oneof![3 => -DAY..1, 1 => -2 * DAY..-DAY, 1 => -DAY - 2..-DAY + 3];
     let kind = prop::sample::select(vec![Kind::Full, Kind::Differential, Kind::LogCopy]);
-    (0_u8..4, kind, 0_u64..4, duration, put_off).prop_map(|(database, kind, risk, duration, put_off)| {
-        Candidate {
-            key: String::new(),
-            database: format!("db{database}"),
-            kind,
-            risk_per_mille: risk * 250,
-            // Relative until the moment of the question is known.
-            not_before: put_off.map(minute),
-            duration: SignedDuration::from_mins(duration),
-        }
-    })
+    (0_u8..4, kind, 0_u64..4, duration, put_off, planned).prop_map(
+        |(database, kind, risk, duration, put_off, planned)| {
+            Candidate {
+                key: String::new(),
+                database: format!("db{database}"),
+                kind,
+                risk_per_mille: risk * 250,
+                // Relative until the moment of the question is known.
+                planned_at: minute(planned),
+                not_before: put_off.map(minute),
+                duration: SignedDuration::from_mins(duration),
+            }
+        },
+    )
 }
 
 /// Tasks on the server, by how many minutes from the question on each has ended; `None`: nobody knows.
@@ -127,7 +134,9 @@ fn slot_at(ahead: &[Option<i64>]) -> Option<i64> {
 fn asked(mut candidates: Vec<Candidate>, now: i64) -> Vec<Candidate> {
     for (number, candidate) in candidates.iter_mut().enumerate() {
         candidate.key = format!("task{number}");
-        candidate.not_before = candidate.not_before.map(|at| at + SignedDuration::from_mins(MONDAY + now));
+        let shift = SignedDuration::from_mins(MONDAY + now);
+        candidate.planned_at += shift;
+        candidate.not_before = candidate.not_before.map(|at| at + shift);
     }
     candidates
 }
@@ -187,19 +196,33 @@ proptest! {
             // In a free slot it meets none, and behind what is ahead it may.
             let carried = candidate.kind != Kind::LogCopy && outlook == Outlook::Free
                 && ends_by.is_none_or(|end| next_open[0] < now + end);
+            // Nobody knows how far: no harm within the patience, or patience was had for a day.
+            let unknown = carried && ends_by.is_none();
+            let roomy = (0..=PATIENCE).all(|wait| next_open[0] >= now + wait + length);
+            let late = candidate.planned_at.as_second() / 60 <= MONDAY + now - DAY;
+            let queued = unknown && (roomy || late);
             let context = format!("{candidate:?} {decision:?} {outlook:?} {windows:?} {spans:?}");
             match decision {
                 Decision::Start { ends_by: told, note } => {
-                    prop_assert!(!held && free && !carried, "{}", context);
+                    prop_assert!(!held && free && (!carried || queued), "{}", context);
                     prop_assert_eq!(*told, ends_by.map(|end| minute(MONDAY + now + end)), "{}", context);
                     let named = note.as_ref().map(|reason| reason.name.as_ref());
-                    let expected = (outlook == Outlook::Meets).then_some("WindowUnavoidable");
+                    let expected = match outlook {
+                        Outlook::Meets => Some("WindowUnavoidable"),
+                        _ => queued.then_some("QueuedBehindUnknownTasks"),
+                    };
                     prop_assert_eq!(named, expected, "{}", context);
                     ahead.push(ends_by);
                     taken.insert(candidate.database.clone());
                 }
                 Decision::Hold { until, .. } => prop_assert!(held && *until > at, "{}", context),
-                Decision::Queue => prop_assert!(!held && (!free || carried), "{}", context),
+                Decision::Wait { reason } => {
+                    prop_assert!(!held && free && unknown && !queued, "{}", context);
+                    prop_assert_eq!(reason.name.as_ref(), "BehindUnknownTasks");
+                }
+                Decision::Queue => {
+                    prop_assert!(!held && (!free || (carried && !unknown)), "{}", context);
+                }
             }
         }
         prop_assert!(ahead.len() <= DEPTH.max(before));
@@ -229,10 +252,44 @@ proptest! {
                     return Ok(());
                 }
                 Decision::Hold { until, .. } => now = until.as_second() / 60 - MONDAY,
-                Decision::Queue => prop_assert!(false, "a free server queues nothing"),
+                Decision::Wait { .. } | Decision::Queue => {
+                    prop_assert!(false, "a free server queues nothing");
+                }
             }
         }
         prop_assert!(false, "{candidate:?} waits for ever: {windows:?} from {asked_at}");
+    }
+
+    /// Behind other people's tasks that never end, whoever waits as told is queued in the end: with a day of patience, and then
+    /// as soon as a free slot would do.
+    #[test]
+    fn nobody_is_starved_by_tasks_that_never_end(
+        candidate in candidate(),
+        theirs in 2_usize..4,
+        windows in windows(),
+        asked_at in 0..WEEK,
+    ) {
+        let mut candidate = asked(vec![candidate], asked_at).remove(0);
+        (candidate.not_before, candidate.planned_at) = (None, minute(MONDAY + asked_at));
+        let mut now = asked_at;
+        loop {
+            let at = minute(MONDAY + now);
+            let ahead = vec![None; theirs];
+            let decided = decide(vec![candidate.clone()], BTreeSet::new(), ahead, &windows.spans(now), at);
+            match &decided[0].1 {
+                Decision::Start { note, .. } => {
+                    prop_assert!(note.is_some() || candidate.kind == Kind::LogCopy, "in silence: {:?}", candidate);
+                    break;
+                }
+                Decision::Hold { until, .. } => now = until.as_second() / 60 - MONDAY,
+                Decision::Wait { .. } => {
+                    prop_assert!(now < asked_at + DAY, "{:?} is still told to wait", candidate);
+                    now += 1;
+                }
+                Decision::Queue => prop_assert!(false, "there is room, and no end is known"),
+            }
+            prop_assert!(now <= asked_at + 2 * DAY + 4 * 60, "{:?} waits for ever: {:?}", candidate, windows);
+        }
     }
 }
 
@@ -248,6 +305,7 @@ fn a_full_before_two_windows_waits_for_the_end_of_both() {
         database: "db".to_owned(),
         kind: Kind::Full,
         risk_per_mille: 0,
+        planned_at: minute(MONDAY + now),
         not_before: None,
         duration: SignedDuration::from_mins(40),
     };

@@ -35,6 +35,8 @@ pub struct Candidate {
     pub kind: Kind,
     /// What waiting risks, in thousandths of a promise: 1,000 means that it breaks now.
     pub risk_per_mille: u64,
+    /// Since when it is planned, and waits.
+    pub planned_at: Timestamp,
     /// Not to be started before.
     pub not_before: Option<Timestamp>,
     /// How long it will run once it runs.
@@ -48,7 +50,7 @@ pub enum Decision {
     Start {
         /// By when it has ended at worst, where anybody can tell.
         ends_by: Option<Timestamp>,
-        /// That it will run into a window because nothing could avoid that.
+        /// That it will run into a window because nothing could avoid that, or may because nobody knows when it begins.
         note: Option<Reason>,
     },
     /// Not before `until`.
@@ -58,7 +60,12 @@ pub enum Decision {
         /// Why.
         reason: Reason,
     },
-    /// No room in the queue now, its database is busy, or behind what runs now it would meet a window.
+    /// Not now, and nobody can tell until when: to be looked at in every round.
+    Wait {
+        /// Why.
+        reason: Reason,
+    },
+    /// No room in the queue now, its database is busy, or it would meet a window behind tasks whose end is known.
     Queue,
 }
 
@@ -80,30 +87,32 @@ pub fn decide(
     candidates
         .into_iter()
         .map(|candidate| {
-            let ends_by = ends_by(&candidate, &ahead, now);
             let decision = match hold(&candidate, windows, now) {
                 Some((until, reason)) => Decision::Hold { until, reason },
                 None if room == 0 || busy.contains(&candidate.database) => Decision::Queue,
-                None if meets_behind(&candidate, ends_by, windows, now) => Decision::Queue,
-                None => {
-                    room -= 1;
-                    busy.insert(candidate.database.clone());
-                    ahead.push(ends_by);
-                    Decision::Start { ends_by, note: unavoidable(&candidate, windows, now) }
-                }
+                None => behind(&candidate, &ahead, windows, now),
             };
+            if let Decision::Start { ends_by, .. } = &decision {
+                room -= 1;
+                busy.insert(candidate.database.clone());
+                ahead.push(*ends_by);
+            }
             (candidate, decision)
         })
         .collect()
 }
 
 /// By when a slot is free for one more task at worst: first in, first out, so all but one of those ahead have ended then.
-/// What should have ended and has not is of unknown length.
 fn slot_free_by(ahead: &[Option<Timestamp>], now: Timestamp) -> Option<Timestamp> {
     let Some(last) = ahead.len().checked_sub(SLOTS as usize) else { return Some(now) };
-    let mut ends: Vec<Timestamp> = ahead.iter().copied().flatten().filter(|end| *end > now).collect();
+    let mut ends: Vec<Timestamp> = ahead.iter().filter_map(|end| known(*end, now)).collect();
     ends.sort_unstable();
     ends.get(last).copied()
+}
+
+/// When a task has ended at worst, where anybody can tell: what should have ended and has not is of unknown length.
+fn known(end: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    end.filter(|end| *end > now)
 }
 
 /// By when a candidate that is asked for now has ended at worst.
@@ -111,14 +120,53 @@ fn ends_by(candidate: &Candidate, ahead: &[Option<Timestamp>], now: Timestamp) -
     slot_free_by(ahead, now)?.checked_add(reach(candidate)).ok()
 }
 
-/// Whether a candidate that would meet no window in a free slot would meet one behind what is ahead of it. In the service's
-/// queue it could not be held back any more.
-fn meets_behind(candidate: &Candidate, ends_by: Option<Timestamp>, windows: &[Span], now: Timestamp) -> bool {
+/// How long a backup is thought to wait at most behind tasks whose end nobody knows. Policy of ours: beside one window of half
+/// an hour a day, whatever takes up to 19 hours and 25 minutes has a moment on each day from which it keeps out of the next
+/// window even after so long a wait; what takes longer is held for [`WAIT_MAX`] first.
+const UNKNOWN_WAIT: SignedDuration = SignedDuration::from_hours(4);
+
+/// Whether to queue a candidate behind what is ahead of it: in the service's queue it cannot be held back any more, and what
+/// would keep out of a window in a free slot could be carried into it.
+///
+/// Tasks whose end is known are waited for. Those of other people may follow each other without end, so nobody waits for them
+/// where [`UNKNOWN_WAIT`] does no harm, and nobody longer than [`WAIT_MAX`].
+fn behind(candidate: &Candidate, ahead: &[Option<Timestamp>], windows: &[Span], now: Timestamp) -> Decision {
+    let ends_by = ends_by(candidate, ahead, now);
+    let reach = reach(candidate);
     let meets = |until: SignedDuration| windows.iter().any(|span| span.overlaps(now, until));
-    minds_windows(candidate.kind)
-        && !windows.is_empty()
-        && !meets(reach(candidate))
-        && ends_by.is_none_or(|end| meets(end.duration_since(now)))
+    if !minds_windows(candidate.kind) || windows.is_empty() || meets(reach) {
+        return Decision::Start { ends_by, note: unavoidable(candidate, windows, now) };
+    }
+    if let Some(end) = ends_by {
+        let carried = meets(end.duration_since(now));
+        return if carried { Decision::Queue } else { Decision::Start { ends_by, note: None } };
+    }
+    let unknown = ahead.iter().filter(|end| known(**end, now).is_none()).count();
+    let next = windows.iter().map(|span| span.from).filter(|from| *from > now).min();
+    let next = next.map_or_else(String::new, |from| format!(" at {from}"));
+    let (key, since) = (&candidate.key, candidate.planned_at);
+    if !meets(reach.saturating_add(UNKNOWN_WAIT)) {
+        let why = format!(
+            "{key} is queued behind {unknown} tasks whose end nobody knows: \
+             it keeps out of the window{next} if it starts within {UNKNOWN_WAIT:#}"
+        );
+        let note = Reason::new(Class::Wait, "QueuedBehindUnknownTasks", why);
+        return Decision::Start { ends_by, note: Some(note) };
+    }
+    if now.duration_since(since) >= WAIT_MAX {
+        let why = format!(
+            "{key} is queued behind {unknown} tasks whose end nobody knows, having waited since {since}: \
+             it may run into the window{next}"
+        );
+        let note = Reason::new(Class::Human, "QueuedBehindUnknownTasks", why)
+            .guidance("find whose native tasks occupy both slots all the time, and leave time for backups");
+        return Decision::Start { ends_by, note: Some(note) };
+    }
+    let why = format!(
+        "{key} waits for {unknown} tasks whose end nobody knows: \
+         behind them it could be carried into the window{next}"
+    );
+    Decision::Wait { reason: Reason::new(Class::Wait, "BehindUnknownTasks", why) }
 }
 
 /// How long a full will run, from the database's size and the measured speed.
@@ -160,7 +208,7 @@ pub fn differential_bytes(
 }
 
 /// Seconds that one log file is given when the length of a copy is forecast. Policy of ours: what takes longer is overdue, and
-/// nothing that minds windows is queued behind it.
+/// to whatever minds windows its end is unknown.
 const COPY_SECONDS_PER_FILE: i64 = 2;
 
 /// How long a copy of the logs made since `newest` will run.
@@ -208,7 +256,7 @@ fn hold(candidate: &Candidate, windows: &[Span], now: Timestamp) -> Option<(Time
     Some((until, reason))
 }
 
-/// How long a backup is held back at most to keep out of a window.
+/// How long a backup is held back at most to keep out of a window, and waits for tasks whose end nobody knows.
 const WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 fn unavoidable(candidate: &Candidate, windows: &[Span], now: Timestamp) -> Option<Reason> {
@@ -247,6 +295,7 @@ mod tests {
             database: key.to_uppercase(),
             kind,
             risk_per_mille,
+            planned_at: at(0),
             not_before: None,
             duration: SignedDuration::from_mins(minutes),
         }
@@ -265,6 +314,7 @@ mod tests {
                 Decision::Hold { until, reason } => {
                     format!("{} {} {}", candidate.key, reason.name, until.duration_since(at(0)).as_mins())
                 }
+                Decision::Wait { reason } => format!("{} {}", candidate.key, reason.name),
                 Decision::Queue => format!("{} queue", candidate.key),
             })
             .collect::<Vec<_>>()
@@ -330,9 +380,11 @@ mod tests {
             ("120 156 500", "f queue"),
             ("120 ?", "f start"),
             ("156 ?", "f queue"),
-            ("? ?", "f queue"),
+            ("? ?", "f BehindUnknownTasks"),
+            ("120 ? ?", "f BehindUnknownTasks"),
             // It should have ended long ago: nobody can tell when it does.
             ("50 156", "f queue"),
+            ("50 ?", "f BehindUnknownTasks"),
             ("50 155", "f start"),
         ] {
             for kind in [Kind::Full, Kind::Differential] {
@@ -352,6 +404,87 @@ mod tests {
         assert_eq!(decided(four, "", &window, 106), "a start; b start; c start; d start; e queue");
         let slow = ["a", "b", "c"].map(|key| candidate(key, Kind::Full, 0, 40)).to_vec();
         assert_eq!(decided(slow, "", &window, 100), "a start; b start; c queue");
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_behind_tasks_whose_end_nobody_knows() {
+        const QUEUED: &str = "f start QueuedBehindUnknownTasks";
+        const WAITS: &str = "f BehindUnknownTasks";
+        // A window from 03:00 to 03:30 every day; a backup of 20 minutes has ended 25 after its slot, and four hours later 265.
+        let daily = [0, 1, 2].map(|day| Span { from: at(day * 1440 + 180), to: at(day * 1440 + 210) });
+        for (minutes, now, ahead, expected) in [
+            (20, 210, "? ?", QUEUED),
+            (20, 1_620 - 265, "? ?", QUEUED),
+            (20, 1_620 - 264, "? ?", WAITS),
+            (20, 155, "", "f start"),
+            (20, 155, "? ?", WAITS),
+            (20, 156, "? ?", "f WindowAhead 210"),
+            // Waiting for a known end is no matter of patience.
+            (20, 1_300, "1595 ?", "f start"),
+            (20, 1_300, "1596 ?", "f queue"),
+            // From the end of a window on, 19 hours and 25 minutes are the longest with time to wait.
+            (1_165, 210, "? ?", QUEUED),
+            (1_166, 210, "? ?", WAITS),
+            (1_165, 211, "? ?", WAITS),
+            // Who waits since minute 0 has waited for a day at 1,440.
+            (1_300, 210, "? ?", WAITS),
+            (1_300, 1_440, "? ?", "f WindowAhead 1650"),
+            (1_300, 1_650, "? ?", QUEUED),
+            (20, 1_439, "? ?", WAITS),
+            (20, 1_440, "? ?", QUEUED),
+            // The queue stays short, whoever waits.
+            (20, 1_440, "? ? ? ?", "f queue"),
+            // What meets a window anyhow has a note of its own.
+            (1_406, 211, "? ?", "f start WindowUnavoidable"),
+        ] {
+            for kind in [Kind::Full, Kind::Differential] {
+                let backup = vec![candidate("f", kind, 0, minutes)];
+                assert_eq!(
+                    decided(backup, ahead, &daily, now),
+                    expected,
+                    "{minutes} min at {now} after {ahead}"
+                );
+            }
+        }
+        // Who is queued behind them is of unknown end as well.
+        let two = ["a", "b"].map(|key| candidate(key, Kind::Full, 0, 20)).to_vec();
+        assert_eq!(
+            decided(two, "? ?", &daily, 210),
+            "a start QueuedBehindUnknownTasks; b start QueuedBehindUnknownTasks"
+        );
+    }
+
+    #[test]
+    fn the_sentence_says_behind_how_many_and_which_window() {
+        let daily = [0, 1].map(|day| Span { from: at(day * 1440 + 180), to: at(day * 1440 + 210) });
+        for (now, class, expected) in [
+            (
+                100,
+                Class::Wait,
+                "f waits for 3 tasks whose end nobody knows: behind them it could be carried into the window at \
+                 1970-01-01T03:00:00Z",
+            ),
+            (
+                300,
+                Class::Wait,
+                "f is queued behind 3 tasks whose end nobody knows: it keeps out of the window at \
+                 1970-01-02T03:00:00Z if it starts within 4h",
+            ),
+            (
+                1_500,
+                Class::Human,
+                "f is queued behind 3 tasks whose end nobody knows, having waited since 1970-01-01T00:00:00Z: it may \
+                 run into the window at 1970-01-02T03:00:00Z",
+            ),
+        ] {
+            let full = vec![candidate("f", Kind::Full, 0, 20)];
+            let said =
+                decide(full, BTreeSet::new(), vec![None, Some(at(50)), None], &daily, at(now)).remove(0).1;
+            let (Decision::Wait { reason } | Decision::Start { note: Some(reason), .. }) = said else {
+                panic!("{said:?}")
+            };
+            assert_eq!((reason.message.as_str(), reason.class), (expected, class));
+        }
     }
 
     #[test]

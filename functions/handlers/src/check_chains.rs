@@ -96,6 +96,10 @@ where
         for (mut open, decision) in chosen.decide(busy, ahead)? {
             let writes = match decision {
                 Decision::Queue => Vec::new(),
+                Decision::Wait { reason } => {
+                    said.held += 1;
+                    waits(&mut open.task, reason)?
+                }
                 Decision::Hold { until, reason } => {
                     said.held += 1;
                     put_off(&mut open.task, until, reason)?
@@ -129,6 +133,15 @@ fn put_off(task: &mut Versioned<Task>, until: Timestamp, reason: Reason) -> Resu
         return Ok(Vec::new());
     }
     task.record.not_before = Some(until);
+    task.record.note(reason);
+    Ok(vec![task.put()?])
+}
+
+/// Writes only when the task waits for another reason than before: how many it waits for changes with every round.
+fn waits(task: &mut Versioned<Task>, reason: Reason) -> Result<Vec<Write>, Reason> {
+    if task.record.notes.last().is_some_and(|last| last.name == reason.name) {
+        return Ok(Vec::new());
+    }
     task.record.note(reason);
     Ok(vec![task.put()?])
 }
@@ -273,7 +286,7 @@ fn carry_out(
                 said.skipped += 1;
                 return skip(&task, &mut database, reason, now);
             }
-            if let Err(limit) = promote(&look.scope.policy, &mut database.record, &reason, now) {
+            if let Err(limit) = out_of_turn(&mut database.record, live, look, &reason) {
                 said.skipped += 1;
                 return skip(&task, &mut database, limit, now);
             }
@@ -287,6 +300,18 @@ fn carry_out(
             Ok(writes)
         }
     }
+}
+
+/// Whether a full may be taken now. What the live server says decides whether it is one out of turn: the head may still tell
+/// of a break of the database that had the name before.
+fn out_of_turn(
+    head: &mut Database,
+    live: Option<&DatabaseState>,
+    look: &Look<'_>,
+    why: &Reason,
+) -> Result<(), Reason> {
+    let lineage = live.and_then(domain::admission::lineage_of);
+    promote(&look.scope.policy, head, lineage.as_ref(), why, look.now)
 }
 
 /// The task ends with its reason, and its moment of the schedule is answered.

@@ -110,6 +110,7 @@ impl<'a> Chosen<'a> {
             database: task.database.clone(),
             kind: task.kind,
             risk_per_mille: risk,
+            planned_at: task.planned_at,
             not_before: task.not_before,
             duration: match task.kind {
                 Kind::Full => self.backup_duration(size),

@@ -9,6 +9,7 @@
 mod calm;
 mod chains;
 mod differentials;
+mod foreign;
 mod history;
 mod killed;
 mod promotions;

@@ -107,3 +107,32 @@ fn a_chain_that_nobody_may_heal_has_its_differential_ask_for_the_full_too() {
     assert!(reason.message.contains("no log leads on from it"), "{}", reason.message);
     assert_eq!(fulls(&view), ["succeeded"]);
 }
+
+#[test]
+fn the_first_full_of_a_database_restored_over_another_is_no_promotion() {
+    let story = Story { policy: "promotions_per_day = 0", ..Story::calm() };
+    let mut simulation = story.simulation();
+    // The chain breaks, nobody may heal it; then another database comes under the name.
+    simulation.bed().at(at("04:32"), |bed| {
+        let id = id_of(bed, "orders");
+        bed.world_mut().break_recovery_model(id, RecoveryModel::Simple);
+    });
+    simulation.bed().at(at("10:11"), |bed| {
+        let id = id_of(bed, "orders");
+        bed.world_mut().break_restore_in_place(id, at("10:10")).unwrap();
+    });
+    let (report, view) = day(&mut simulation);
+    assert_eq!(objections(&report), [""; 0]);
+    assert_eq!(fulls(&view), ["succeeded"; 2]);
+    let first = tasks(&view, "orders", Kind::Full)[1];
+    assert!(
+        (at("12:00")..at("12:10")).contains(&first.planned_at),
+        "with the next copy: {}",
+        first.planned_at
+    );
+    let odd: Vec<String> =
+        copies(&view, "orders").into_iter().filter(|outcome| outcome != "succeeded").collect();
+    assert_eq!(odd, ["skipped PromotionLimit", "skipped PromotionLimit", "skipped ChainBroken"]);
+    let head = &view.databases.iter().find(|database| database.head.name == "orders").unwrap().head;
+    assert_eq!((head.promoted_at.len(), head.broken.as_ref()), (0, None));
+}

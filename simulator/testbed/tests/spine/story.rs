@@ -21,10 +21,11 @@ pub(crate) const INSTANCE: &str = "sales";
 /// Its bucket.
 pub(crate) const BUCKET: &str = "vault";
 
-/// What a story changes of the usual: one instance, two small databases, one day from a Monday at midnight UTC.
+/// What a story changes of the usual: one instance, two small databases, one day or more from a Monday at midnight UTC.
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
     pub(crate) seed: u64,
+    pub(crate) days: u32,
     pub(crate) every_minutes: u32,
     pub(crate) rpo_instance_minutes: u32,
     pub(crate) bucket_region: &'static str,
@@ -45,6 +46,7 @@ impl Story {
     pub(crate) fn calm() -> Self {
         Self {
             seed: 11,
+            days: 1,
             every_minutes: 120,
             rpo_instance_minutes: 300,
             bucket_region: "eu-west-1",
@@ -72,7 +74,7 @@ impl Story {
     }
 
     fn text(&self) -> String {
-        let Self { seed, every_minutes, rpo_instance_minutes, .. } = self;
+        let Self { seed, days, every_minutes, rpo_instance_minutes, .. } = self;
         let Self { bucket_region, multi_az, backup_window, maintenance_window, .. } = self;
         let Self { policy, objectives, schedule, mib_per_second, databases, .. } = self;
         format!(
@@ -80,7 +82,7 @@ impl Story {
             name = "spine"
             seed = {seed}
             start = "2026-11-16T00:00:00Z"
-            days = 1
+            days = {days}
             [policy]
             name = "weekly"
             {policy}
