@@ -95,7 +95,10 @@ impl<'a> Cell<'a> {
         let size = match self {
             Self::Nothing => Some(0),
             Self::Unsigned(value) => Some(*value),
-            Self::Text(text) => text.trim().trim_end_matches(".0").parse().ok(),
+            Self::Text(text) => {
+                let digits = text.trim();
+                digits.parse().ok().or_else(|| digits.trim_end_matches(".0").parse().ok())
+            }
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,

@@ -154,15 +154,18 @@ fn letter(cell: Cell<'_>, place: Place) -> Result<Letter, ImportError> {
 
 fn recovery_model(cell: Cell<'_>, place: Place) -> Result<Option<RecoveryModel>, ImportError> {
     let Some(text) = cell.text(place)? else { return Ok(None) };
-    match text.to_ascii_uppercase().as_str() {
-        "" => Ok(None),
-        "FULL" => Ok(Some(RecoveryModel::Full)),
-        "BULK-LOGGED" | "BULK_LOGGED" => Ok(Some(RecoveryModel::BulkLogged)),
-        "SIMPLE" => Ok(Some(RecoveryModel::Simple)),
-        other => {
-            let what = format!("{} is no recovery model", shown(other));
-            Err(place.error(what, "write FULL, BULK-LOGGED or SIMPLE"))
-        }
+    let is = |names: &[&str]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
+    if is(&["FULL"]) {
+        Ok(Some(RecoveryModel::Full))
+    } else if is(&["BULK-LOGGED", "BULK_LOGGED"]) {
+        Ok(Some(RecoveryModel::BulkLogged))
+    } else if is(&["SIMPLE"]) {
+        Ok(Some(RecoveryModel::Simple))
+    } else if text.is_empty() {
+        Ok(None)
+    } else {
+        let what = format!("{} is no recovery model", shown(&text.to_ascii_uppercase()));
+        Err(place.error(what, "write FULL, BULK-LOGGED or SIMPLE"))
     }
 }
 
