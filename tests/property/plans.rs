@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
 use domain::backup::Backup;
-use domain::coverage::{Window, window};
+use domain::coverage::{Moments, Window, window};
 use domain::history::History;
 use domain::restore::{Planner, Request, Target, check};
 use jiff::{SignedDuration, Timestamp};
@@ -63,6 +63,7 @@ struct Case<'a> {
     grown: &'a Grown,
     rows: &'a [Backup],
     claims: Window,
+    claimed: Moments,
     planner: Planner<'a>,
     judge: Judge<'a>,
 }
@@ -163,7 +164,7 @@ fn compare(case: &Case<'_>, at: Timestamp, seen: &RefCell<Seen>) -> Result<(), T
     prop_assert!(truth.is_some());
     let restored = case.restore(at);
     let is_true = restored.as_ref().is_ok_and(|found| Some(&found.content) == truth.as_ref());
-    let claimed = claims.holds(at);
+    let claimed = case.claimed.hold(at);
     // Where the engine accepts more than is documented, more can be restored than anybody may promise.
     let agrees = claimed == is_true || case.story.joins_last_fork && is_true;
     prop_assert!(
@@ -191,7 +192,7 @@ fn compare(case: &Case<'_>, at: Timestamp, seen: &RefCell<Seen>) -> Result<(), T
     seen.beside += u32::from(hole.is_none());
     // Where no LSN fails there is no hole: nothing was committed after the last transaction that a log tells of, which
     // commits at its `last_valid_restore_time`, as exactly as a datetime tells.
-    let told = claims.nearest(at).0.map(|before| before + DATETIME);
+    let told = case.claimed.nearest(at).0.map(|before| before + DATETIME);
     let idle = || told.is_some_and(|told| at <= told || case.truth(told) == truth);
     prop_assert!(hole.is_some() || !inside || idle(), "{at} lies in no hole\n{}", case.told());
     Ok(())
@@ -218,7 +219,7 @@ fn planned(case: &Case<'_>, at: Timestamp, claimed: bool) -> Result<(), TestCase
         }
         Err(refusal) => {
             prop_assert!(!claimed, "{at} is claimed and not planned: {refusal:?}\n{}", case.told());
-            prop_assert_eq!((refusal.nearest_before, refusal.nearest_after), case.claims.nearest(at));
+            prop_assert_eq!((refusal.nearest_before, refusal.nearest_after), case.claimed.nearest(at));
         }
     }
     Ok(())
@@ -256,13 +257,15 @@ fn judge_story(story: &Story, seen: &RefCell<Seen>) -> Result<(), TestCaseError>
     prop_assert_eq!(history.lineages().len(), 1);
     let (claims, _) = window(lineage);
     let judge = grown.world.judge(grown::BUCKET, grown::PREFIX, grown.database);
-    let case = Case { story, grown: &grown, rows: &rows, claims, planner: Planner::new(lineage), judge };
+    let claimed = claims.moments();
+    let case =
+        Case { story, grown: &grown, rows: &rows, claims, claimed, planner: Planner::new(lineage), judge };
     let moments = case.moments();
     for at in &moments {
         compare(&case, *at, seen)?;
     }
     let mut seen = seen.borrow_mut();
-    let held: Vec<Timestamp> = moments.iter().copied().filter(|at| case.claims.holds(*at)).collect();
+    let held: Vec<Timestamp> = moments.iter().copied().filter(|at| case.claimed.hold(*at)).collect();
     let sample: Vec<Timestamp> = held.iter().copied().step_by(held.len() / SAMPLE + 1).collect();
     for at in &sample {
         tamper(&case, *at, &mut seen)?;

@@ -95,12 +95,13 @@ fn compare(
 ) -> Result<(), TestCaseError> {
     let (claims, _) = &window(lineage);
     let last = claims.intervals.iter().map(|i| i.to).chain(claims.points.iter().map(|p| p.at)).max();
+    let held = claims.moments();
     for at in moments(claims, story, grown) {
         let truth = grown.world.truth(grown.database, at);
         prop_assert!(truth.is_some());
         let restored = judge.restore_to(at);
         let is_true = restored.as_ref().is_ok_and(|found| Some(&found.content) == truth.as_ref());
-        let claimed = claims.holds(at);
+        let claimed = held.hold(at);
         planned(lineage, at, claimed, grown)?;
         let mut seen = seen.borrow_mut();
         seen.claimed += u32::from(claimed);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::facts::RecoveryModel;
 use crate::id::{BackupId, Guid};
 use crate::lsn::Lsn;
+use crate::paths::is_arn;
 
 /// What kind of backup set. `copy_only` logs stay logs: they anchor nothing and advance nothing, but apply as any log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -116,6 +117,11 @@ impl Stripes {
         let files: Arc<[Option<Arc<str>>]> = files.into_iter().map(|file| Some(file.into())).collect();
         let expected_count = u32::try_from(files.len()).ok();
         Self { files, expected_count }
+    }
+
+    /// Whether a file is an S3 object by its ARN, as RDS's native backups are and no other.
+    fn has_arn(&self) -> bool {
+        self.files.iter().flatten().any(|file| is_arn(file))
     }
 
     /// How many stripes are missing. A set of which no file is known counts as whole: old exports have no file names.
@@ -223,6 +229,11 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl Backup {
+    /// Whether RDS made it: it keeps the log, or wrote an S3 object under its ARN.
+    pub fn is_of_rds(&self) -> bool {
+        self.held_in == HeldIn::Service || self.stripes.has_arn()
+    }
+
     /// A whole, undamaged set held in the vault, with nothing optional known. Start and finish fall together.
     pub fn new(
         id: impl Into<BackupId>,

@@ -17,6 +17,7 @@
 //! - A clock that jumped back makes no interval shorter: its end is the latest end of its logs.
 
 mod holes;
+mod moments;
 pub(crate) mod rows;
 mod sweep;
 mod timeline;
@@ -30,17 +31,25 @@ use crate::backup::HeldIn;
 use crate::history::{History, Lineage};
 use crate::id::BackupId;
 use crate::lsn::Lsn;
+pub use moments::Moments;
 
 /// Where the answer holds: RDS refuses some restores on Multi-AZ instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// A Single-AZ instance: logs of the RDS service need restores that older Multi-AZ instances refuse.
+    /// A Single-AZ instance: older texts of the RDS user guide refuse all but single fulls on Multi-AZ, the newest is silent.
     SingleAz,
     /// A Multi-AZ instance.
     MultiAz,
     /// Anywhere.
     Any,
+}
+
+impl Target {
+    /// Where backups of a lineage can be restored, one alone or several in a chain.
+    pub(crate) const fn of(lineage: &Lineage, needs_chain: bool) -> Self {
+        if needs_chain && lineage.is_rds() { Self::SingleAz } else { Self::Any }
+    }
 }
 
 /// The logs a restore applies from an interval's anchor to its end. Empty logs are no steps.
@@ -200,35 +209,6 @@ impl Cause {
 }
 
 impl Window {
-    /// Whether the moment can be restored.
-    pub fn holds(&self, moment: Timestamp) -> bool {
-        // Intervals are ordered by `from`; branches may overlap, so the first that begins after the moment ends the search.
-        self.intervals
-            .iter()
-            .take_while(|interval| interval.from <= moment)
-            .any(|interval| moment <= interval.to)
-            || self.points.binary_search_by(|point| point.at.cmp(&moment)).is_ok()
-    }
-
-    /// The nearest restorable moments at or before, and at or after.
-    pub fn nearest(&self, moment: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
-        let before = self
-            .intervals
-            .iter()
-            .filter(|interval| interval.from <= moment)
-            .map(|interval| interval.to.min(moment))
-            .chain(self.points.iter().map(|point| point.at).filter(|at| *at <= moment))
-            .max();
-        let after = self
-            .intervals
-            .iter()
-            .filter(|interval| interval.to >= moment)
-            .map(|interval| interval.from.max(moment))
-            .chain(self.points.iter().map(|point| point.at).filter(|at| *at >= moment))
-            .min();
-        (before, after)
-    }
-
     /// The hole the moment lies in; holes are ordered and do not overlap.
     pub fn hole_at(&self, moment: Timestamp) -> Option<&Hole> {
         self.holes.get(self.holes.partition_point(|hole| hole.to < moment)).filter(|hole| hole.from <= moment)
@@ -246,7 +226,7 @@ pub fn window(lineage: &Lineage) -> (Window, Vec<String>) {
     let window = Window {
         database: Arc::clone(lineage.database()),
         lineage: lineage.id().to_owned(),
-        target: if rows.has_service { Target::SingleAz } else { Target::Any },
+        target: Target::of(lineage, timeline.needs_chain(&rows)),
         intervals,
         points: timeline.points(&rows),
         orphans: rows.orphans(),

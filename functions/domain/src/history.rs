@@ -62,6 +62,7 @@ pub struct Lineage {
     index: OnceLock<index::Index>,
     /// Bases that exist, but in another lineage: (id of the differential, lineage of its base).
     foreign_bases: BTreeMap<BackupId, String>,
+    is_rds: bool,
 }
 
 /// Backups of which no two contradict each other, each with its lineage, in the order they came.
@@ -79,8 +80,16 @@ pub struct History {
 }
 
 impl Lineage {
-    const fn new(database: Arc<str>, id: String, backups: Vec<Backup>, incomplete: Vec<Incomplete>) -> Self {
-        Self { database, id, backups, incomplete, index: OnceLock::new(), foreign_bases: BTreeMap::new() }
+    fn new(database: Arc<str>, id: String, backups: Vec<Backup>, incomplete: Vec<Incomplete>) -> Self {
+        let is_rds = backups.iter().any(Backup::is_of_rds);
+        let (index, foreign_bases) = (OnceLock::new(), BTreeMap::new());
+        Self { database, id, backups, incomplete, index, foreign_bases, is_rds }
+    }
+
+    /// Whether the database is one of RDS, which restores by its own procedures only. Any backup of it says so, because a way
+    /// may lead over logs of unknown files only.
+    pub const fn is_rds(&self) -> bool {
+        self.is_rds
     }
 
     fn index(&self) -> &index::Index {

@@ -50,6 +50,11 @@ impl fmt::Display for S3Arn {
     }
 }
 
+/// Whether a name of a file is an ARN.
+pub fn is_arn(name: &str) -> bool {
+    name.starts_with("arn:")
+}
+
 /// Partition, Region and account of an ARN such as an RDS instance's or a KMS key's.
 ///
 /// # Errors

@@ -229,7 +229,7 @@ impl<'a> Planner<'a> {
         };
         let recovers_to = before.map(ground::moment_of).or(proven).unwrap_or_else(|| self.first_moment());
         if let Some(log) = last {
-            if self.is_rds(&route) {
+            if self.rows.lineage.is_rds() {
                 return Err(Box::new(refusal::lsn_on_rds(lsn, log, before)));
             }
             let end = coverage::written(log.reaches());
@@ -265,13 +265,6 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether the files are S3 objects of RDS's native backups, which only RDS's procedures restore.
-    fn is_rds(&self, route: &Route) -> bool {
-        let arn =
-            |row: &u32| self.backup(*row).stripes.files.iter().flatten().any(|file| file.starts_with("arn:"));
-        route.anchor.iter().chain(&route.logs).any(arn)
-    }
-
     /// A way as a plan.
     fn write(&self, found: Found) -> Plan {
         let Found { route, stop_at, stop_before_lsn, recovers_to, mut warnings } = found;
@@ -305,8 +298,7 @@ impl<'a> Planner<'a> {
         Plan {
             database: Arc::clone(self.rows.lineage.database()),
             lineage: self.rows.lineage.id().to_owned(),
-            // Older texts of the RDS user guide refuse all but single fulls on Multi-AZ; the newest is silent.
-            target: if is_chain && self.is_rds(&route) { Place::SingleAz } else { Place::Any },
+            target: Place::of(self.rows.lineage, is_chain),
             warnings,
             steps,
             recovers_to,

@@ -44,7 +44,7 @@ pub fn script(plan: &Plan, lineage: &Lineage, naming: &Naming) -> Script {
     let stop = plan.steps.iter().find_map(|step| step.stop_at);
     let stop = stop.map(|at| stop::stop(at, lineage.backups(), naming, &mut writer.script));
     let stop = stop.as_deref();
-    if rds::is_rds(lineage) {
+    if lineage.is_rds() {
         writer.rds(plan, lineage, stop);
     } else {
         writer.engine(plan, lineage, stop);

@@ -47,6 +47,8 @@ pub(crate) struct Rows<'a> {
     /// Whether a track is reached by a data backup, or by a crossing log from a reached track.
     entered: OnceCell<Vec<bool>>,
     forkless_count: usize,
+    /// The first full known from its task alone.
+    first_alone: Option<usize>,
 }
 
 /// The role of a backup.
@@ -71,8 +73,13 @@ impl<'a> Rows<'a> {
         let mut roles = Vec::with_capacity(backups.len());
         let mut tracks = Tracks::with_capacity(backups.len());
         let mut has_service = false;
-        for backup in backups {
-            roles.push(role(backup, lineage));
+        let mut first_alone = None;
+        for (row, backup) in backups.iter().enumerate() {
+            let role = role(backup, lineage);
+            if role == Role::Alone {
+                first_alone.get_or_insert(row);
+            }
+            roles.push(role);
             tracks.push(backup);
             has_service |= backup.held_in == HeldIn::Service;
         }
@@ -88,6 +95,7 @@ impl<'a> Rows<'a> {
             has_crossings,
             entered: OnceCell::new(),
             forkless_count,
+            first_alone,
         }
     }
 
@@ -170,7 +178,7 @@ impl<'a> Rows<'a> {
                 "database {name}: the clock jumped back at backup {id}: a backup with higher LSNs finished earlier; intervals end at the latest time seen"
             ));
         }
-        if let Some(alone) = self.roles.iter().position(|role| *role == Role::Alone) {
+        if let Some(alone) = self.first_alone {
             let id = &self.backups[alone].id;
             warnings.push(format!(
                 "database {name}: backup {id} is known from its task alone; it restores as a point and anchors no log"

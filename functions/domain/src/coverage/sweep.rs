@@ -98,6 +98,7 @@ impl Track {
         self.pieces.truncate(lowest + 1);
     }
 
+    /// A log that ends at the tail shows until when nothing followed; another is the new tail.
     fn note(&mut self, log: &Backup) {
         let before = self.tail.filter(|(end, _)| *end == log.last_lsn);
         self.tail =
@@ -191,9 +192,7 @@ impl<'a> Sweep<'a> {
     /// A log in which a restore can stop: joins everything from the lowest piece that it applies to.
     fn extend(&mut self, row: u32, log: &Backup) {
         let track = &mut self.tracks[self.rows.forks[row as usize].entry as usize];
-        let before = track.tail.filter(|(end, _)| *end == log.last_lsn);
-        track.tail =
-            Some((log.last_lsn, before.map_or(log.reaches(), |(_, moment)| moment.max(log.reaches()))));
+        track.note(log);
         let Some(lowest) = track.lowest(log.first_lsn) else { return };
         self.reached[row as usize] = true;
         track.join(lowest);

@@ -252,13 +252,31 @@ fn a_moment_is_held_or_has_a_hole_and_neighbours() {
     let history = notation::history("F1 L2 | L3 F4").unwrap();
     let (window, _) = window(&history.lineages()[0]);
     let inside = notation::finished(1) + SignedDuration::from_mins(5);
+    let moments = window.moments();
     assert!(
-        window.holds(inside) && window.holds(notation::finished(4)) && !window.holds(notation::finished(3))
+        moments.hold(inside) && moments.hold(notation::finished(4)) && !moments.hold(notation::finished(3))
     );
-    let nearest = window.nearest(notation::finished(3));
+    let nearest = moments.nearest(notation::finished(3));
     assert_eq!(nearest, (Some(notation::finished(2)), Some(notation::finished(4))));
     assert_eq!(window.hole_at(notation::finished(3)).map(|hole| hole.cause), Some(Cause::LogGap));
-    assert_eq!(window.nearest(inside), (Some(inside), Some(inside)));
+    assert_eq!(moments.nearest(inside), (Some(inside), Some(inside)));
+}
+
+/// Only what takes a chain of restores is refused on older Multi-AZ instances, and only RDS refuses it.
+#[test]
+fn a_window_says_where_it_can_be_restored() {
+    let arn = |name: &str| crate::backup::Stripes::present([format!("arn:aws:s3:::vault/{name}")]);
+    for (line, expected) in [
+        ("F1", Target::Any),
+        ("F1 L2", Target::SingleAz),
+        ("F1 | D2", Target::SingleAz),
+        ("F1 L2^", Target::SingleAz),
+    ] {
+        let mut rows = notation::backups(line).unwrap();
+        rows[0].stripes = arn("1");
+        assert_eq!(of(rows, vec![]).0.target, expected, "{line}");
+    }
+    assert_eq!(of(notation::backups("F1 L2").unwrap(), vec![]).0.target, Target::Any);
 }
 
 #[test]

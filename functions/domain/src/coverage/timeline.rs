@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::rows::{Role, Rows};
 use super::sweep::{NONE, Piece, State, Sweep};
-use super::{Interval, Logs, Point};
-use crate::backup::HeldIn;
+use super::{Interval, Logs, Moments, Point};
+use crate::backup::{HeldIn, Kind};
 use crate::lsn::Lsn;
 
 /// A run of restorable moments, or one of them, with where it lies in the log.
@@ -56,7 +56,7 @@ impl Timeline {
         }
         let key = |span: &Span| (span.from, span.to, span.end, span.start_row);
         spans.sort_unstable_by_key(key);
-        let runs = Runs::new(&spans);
+        let runs = stretches(&spans);
         let mut points: Vec<Span> = (0..rows.backups.len())
             .filter(|row| matches!(rows.roles[*row], Role::Anchor | Role::Alone))
             .filter(|row| !runs.hold(rows.backups[*row].finished))
@@ -67,6 +67,13 @@ impl Timeline {
             spans.sort_unstable_by_key(key);
         }
         Self { spans }
+    }
+
+    /// Whether a moment takes more than one full to restore.
+    pub(super) fn needs_chain(&self, rows: &Rows<'_>) -> bool {
+        let needs =
+            |span: &Span| span.piece.is_some() || rows.backups[span.start_row].kind == Kind::Differential;
+        self.spans.iter().any(needs)
     }
 
     pub(super) fn points(&self, rows: &Rows<'_>) -> Vec<Point> {
@@ -90,43 +97,10 @@ fn point(rows: &Rows<'_>, row: usize) -> Span {
     }
 }
 
-/// Runs of more than one moment, joined where they overlap, for the question whether one holds a moment.
-struct Runs(Vec<(Timestamp, Timestamp)>);
-
-impl Runs {
-    /// From spans ordered by `from`.
-    fn new(spans: &[Span]) -> Self {
-        let mut runs: Vec<(Timestamp, Timestamp)> = Vec::new();
-        for span in spans.iter().filter(|span| span.to > span.from) {
-            match runs.last_mut() {
-                Some(run) if span.from <= run.1 => run.1 = run.1.max(span.to),
-                _ => runs.push((span.from, span.to)),
-            }
-        }
-        Self(runs)
-    }
-
-    fn hold(&self, moment: Timestamp) -> bool {
-        let after = self.0.partition_point(|(from, _)| *from <= moment);
-        after > 0 && moment <= self.0[after - 1].1
-    }
-
-    /// The parts of a run that these runs do not hold.
-    fn without(&self, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
-        let mut parts = Vec::new();
-        let mut at = from;
-        let first = self.0.partition_point(|(_, end)| *end < from);
-        for (start, end) in self.0[first..].iter().take_while(|(start, _)| *start <= to) {
-            if *start > at {
-                parts.push((at, *start));
-            }
-            at = at.max(*end);
-        }
-        if at < to {
-            parts.push((at, to));
-        }
-        parts
-    }
+/// The moments of runs of more than one, from spans ordered by `from`.
+fn stretches(spans: &[Span]) -> Moments {
+    let longer = spans.iter().filter(|span| span.to > span.from);
+    Moments::join(longer.map(|span| (span.from, span.to)))
 }
 
 /// The intervals by time: what the vault holds alone, and what needs logs that the service still keeps.
@@ -140,7 +114,7 @@ pub(super) fn intervals(
         return timeline.spans.iter().filter_map(|span| whole(rows, all, span, HeldIn::Vault)).collect();
     };
     let vault = Timeline::new(rows, in_vault);
-    let runs = Runs::new(&vault.spans);
+    let runs = stretches(&vault.spans);
     let mut intervals: Vec<Interval> =
         vault.spans.iter().filter_map(|span| whole(rows, in_vault, span, HeldIn::Vault)).collect();
     for span in &timeline.spans {
@@ -151,7 +125,7 @@ pub(super) fn intervals(
             intervals.extend(whole(rows, all, span, HeldIn::Service).filter(|_| !held));
             continue;
         }
-        for (from, to) in runs.without(span.from, span.to) {
+        for (from, to) in runs.missing_from(span.from, span.to) {
             let states = all.tracks[span.track as usize].states(piece);
             let ends = |state: &State| {
                 state.last_log != NONE && rows.backups[state.last_log as usize].reaches() >= to

@@ -7,7 +7,7 @@ use super::{Objection, Planner, Request, Target};
 use crate::backup::{Backup, Kind};
 use crate::chain::{self, NoAnchor};
 use crate::coverage::rows::Rows;
-use crate::coverage::{Cause, Hole, Window, window, written};
+use crate::coverage::{Cause, Hole, Moments, Window, window, written};
 use crate::history::Lineage;
 use crate::id::BackupId;
 use crate::lsn::Lsn;
@@ -51,34 +51,14 @@ impl Refusal {
 /// What is asked when something cannot be restored, made when the first target is refused.
 pub(super) struct Known {
     window: Window,
-    /// Runs of restorable moments without overlaps, by time: points are runs of one.
-    runs: Vec<(Timestamp, Timestamp)>,
+    moments: Moments,
 }
 
 impl Known {
     fn of(lineage: &Lineage) -> Self {
         let window = window(lineage).0;
-        let mut spans: Vec<(Timestamp, Timestamp)> =
-            window.intervals.iter().map(|span| (span.from, span.to)).collect();
-        spans.extend(window.points.iter().map(|point| (point.at, point.at)));
-        spans.sort_unstable();
-        let mut runs: Vec<(Timestamp, Timestamp)> = Vec::with_capacity(spans.len());
-        for (from, to) in spans {
-            match runs.last_mut() {
-                Some(run) if from <= run.1 => run.1 = run.1.max(to),
-                _ => runs.push((from, to)),
-            }
-        }
-        Self { window, runs }
-    }
-
-    /// The nearest restorable moments at or before, and at or after.
-    fn nearest(&self, at: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
-        let next = self.runs.partition_point(|(_, to)| *to < at);
-        let after = self.runs.get(next).map(|(from, _)| (*from).max(at));
-        let begun = self.runs.partition_point(|(from, _)| *from <= at);
-        let before = begun.checked_sub(1).map(|run| self.runs[run].1.min(at));
-        (before, after)
+        let moments = window.moments();
+        Self { window, moments }
     }
 }
 
@@ -162,7 +142,7 @@ impl Planner<'_> {
     }
 
     fn with_nearest(&self, refusal: Refusal, at: Timestamp) -> Refusal {
-        let (nearest_before, nearest_after) = self.known().nearest(at);
+        let (nearest_before, nearest_after) = self.known().moments.nearest(at);
         Refusal { nearest_before, nearest_after, ..refusal }
     }
 
@@ -190,7 +170,7 @@ impl Planner<'_> {
     /// A moment outside everything that is known.
     fn beyond(&self, at: Timestamp) -> Refusal {
         let (name, moment) = (self.rows.lineage.database(), written(at));
-        match self.known().nearest(at) {
+        match self.known().moments.nearest(at) {
             (None, None) => Refusal::bare(
                 Class::Human,
                 "NoAnchor",
@@ -219,8 +199,8 @@ impl Planner<'_> {
         };
         match self.known().window.holes.iter().find(holds) {
             Some(hole) => Refusal {
-                nearest_before: self.known().nearest(hole.from).0,
-                nearest_after: self.known().nearest(hole.to).1,
+                nearest_before: self.known().moments.nearest(hole.from).0,
+                nearest_after: self.known().moments.nearest(hole.to).1,
                 ..in_hole(&format!("LSN {lsn}"), hole)
             },
             None => Refusal::bare(
@@ -234,7 +214,7 @@ impl Planner<'_> {
 
     fn refuse_latest(&self) -> Refusal {
         let Known { window, .. } = self.known();
-        let last = self.known().nearest(Timestamp::MAX).0;
+        let last = self.known().moments.nearest(Timestamp::MAX).0;
         let name = self.rows.lineage.database();
         let Some(last) = last else { return self.beyond(Timestamp::MAX) };
         let refusal = match window.holes.last().filter(|hole| hole.to > last) {

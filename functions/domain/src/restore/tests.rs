@@ -184,7 +184,11 @@ fn an_lsn_is_the_end_of_a_backup_or_lies_inside_a_log() {
     let mut rows = notation::backups("F1 L2 L3").unwrap();
     rows[0].stripes = crate::backup::Stripes::present(["arn:aws:s3:::vault/full.bak"]);
     assert_eq!(said(&built(rows.clone()), &lsn(33)), "refused LsnInsideLog");
-    assert_eq!(said(&built(rows), &lsn(28)), "F1 L2");
+    assert_eq!(said(&built(rows.clone()), &lsn(28)), "F1 L2");
+    // The way holds none of the files that say so.
+    let redo = rows[1].last_lsn;
+    let from = Request { continue_from: Some(State { redo_lsn: redo, fork: None }), ..lsn(33) };
+    assert_eq!(said(&built(rows), &from), "refused LsnInsideLog");
 }
 
 #[test]
@@ -296,7 +300,7 @@ fn json_is_the_contract() {
     );
     assert_eq!(
         (json["target"].as_str(), json["recovers_to"].as_str()),
-        (Some("any"), Some("2026-01-01T01:40:00.000Z"))
+        (Some("single_az"), Some("2026-01-01T01:40:00.000Z"))
     );
     assert!(plan.warnings[0].contains("rds_tlog_backup_copy_to_S3"), "{:?}", plan.warnings);
 }

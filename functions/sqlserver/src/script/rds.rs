@@ -7,24 +7,13 @@ use std::sync::Arc;
 
 use domain::backup::{Backup, HeldIn};
 use domain::history::Lineage;
+use domain::paths::is_arn;
 use domain::restore::{Action, Plan, Step};
 
 use super::{Writer, id, literal};
 
 /// Files of one native backup (`@number_of_files`, RDS user guide, "Using native backup and restore", 2026).
 const STRIPES_MAX: usize = 10;
-
-fn is_arn(file: &str) -> bool {
-    file.starts_with("arn:")
-}
-
-/// Whether the database is one of RDS: any backup of it says so, because a route may hold logs of unknown files only.
-pub(super) fn is_rds(lineage: &Lineage) -> bool {
-    let says = |row: &Backup| {
-        row.held_in == HeldIn::Service || row.stripes.files.iter().flatten().any(|f| is_arn(f))
-    };
-    lineage.backups().iter().any(says)
-}
 
 /// The bucket or access point of an ARN, up to where keys begin.
 fn root(arn: &str) -> &str {

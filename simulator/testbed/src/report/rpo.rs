@@ -4,7 +4,7 @@
 //! keeps counts too, so the worst is the longest time between two log files. Both are read off what was recorded, and both
 //! are only defined from the first full on. What lies in a hole of the window counts for nothing: no chain reaches it.
 
-use domain::coverage::Window;
+use domain::coverage::{Moments, Window};
 use domain::request::CopyLogs;
 use domain::task::{Outcome, Request, State, Task};
 use jiff::Timestamp;
@@ -68,20 +68,21 @@ pub(super) fn reached(scenario: &Scenario, view: &View, database: &DatabaseView,
         .iter()
         .filter(|task| task.instance == database.head.instance && task.database == database.head.name)
         .collect();
+    let held = window.moments();
     Rpo {
         damage: Loss {
             promised_minutes: u64::from(promised.damage),
-            reached_minutes: damage(view, database, window),
+            reached_minutes: damage(view, database, &held),
         },
         instance: Loss {
             promised_minutes: u64::from(promised.instance),
-            reached_minutes: worst_minutes(vault_edges(&tasks, database, window), view.now),
+            reached_minutes: worst_minutes(vault_edges(&tasks, database, &held), view.now),
         },
     }
 }
 
 /// What each finished task added to the vault, from the moment its record said so.
-fn vault_edges(tasks: &[&Task], database: &DatabaseView, window: &Window) -> Vec<(Timestamp, Timestamp)> {
+fn vault_edges(tasks: &[&Task], database: &DatabaseView, held: &Moments) -> Vec<(Timestamp, Timestamp)> {
     let files = || database.logs.iter().flat_map(|day| &day.files);
     tasks
         .iter()
@@ -97,17 +98,17 @@ fn vault_edges(tasks: &[&Task], database: &DatabaseView, window: &Window) -> Vec
                 }
                 _ => None,
             };
-            edge.filter(|edge| window.holds(*edge)).map(|edge| (*at, edge))
+            edge.filter(|edge| held.hold(*edge)).map(|edge| (*at, edge))
         })
         .collect()
 }
 
 /// Files known of: those in the vault and those the service still lists, each restorable from the moment it was made.
-fn damage(view: &View, database: &DatabaseView, window: &Window) -> Option<u64> {
+fn damage(view: &View, database: &DatabaseView, held: &Moments) -> Option<u64> {
     let first_full = database.data.iter().map(|entry| entry.backup.finished).min()?;
     let in_vault = database.logs.iter().flat_map(|day| &day.files).map(|file| file.made_at);
     let in_service = database.in_service.iter().map(|file| file.finished);
-    let reached = |made: &Timestamp| *made >= first_full && window.holds(*made);
+    let reached = |made: &Timestamp| *made >= first_full && held.hold(*made);
     let mut edges: Vec<(Timestamp, Timestamp)> =
         in_vault.chain(in_service).filter(reached).map(|made| (made, made)).collect();
     edges.push((first_full, first_full));

@@ -85,7 +85,8 @@ fn moments(database: &DatabaseView, window: &Window) -> Vec<Timestamp> {
     let ends = window.intervals.iter().map(|interval| interval.to);
     let mut moments: Vec<Timestamp> =
         database.data.iter().filter_map(|entry| before(&entry.backup)).chain(ends).collect();
-    moments.retain(|at| window.holds(*at));
+    let held = window.moments();
+    moments.retain(|at| held.hold(*at));
     moments
 }
 

@@ -229,6 +229,47 @@ impl Database {
         overhead_bytes + sectors(file.end.lsn).saturating_sub(sectors(file.start.lsn)) * 512
     }
 
+    /// What the header of every log backup of the database says.
+    pub(crate) fn log_set(
+        &self,
+        uuid: Guid,
+        (first_lsn, last_lsn): (Lsn, Lsn),
+        (start, finish): (Ms, Ms),
+        size_bytes: u64,
+    ) -> BackupSet {
+        let fork = self.fork_at(finish).guid;
+        BackupSet {
+            uuid,
+            database_name: Arc::clone(&self.name),
+            server_name: Arc::clone(&self.server_name),
+            database_guid: self.database_guid,
+            family_guid: self.family_guid,
+            kind: BackupKind::Log,
+            first_lsn,
+            last_lsn,
+            checkpoint_lsn: first_lsn,
+            database_backup_lsn: self.full_checkpoint_at(finish - 1),
+            differential_base: None,
+            is_copy_only: false,
+            is_snapshot: false,
+            is_damaged: false,
+            has_bulk_logged_data: false,
+            begins_log_chain: false,
+            first_fork: fork,
+            last_fork: fork,
+            fork_point: None,
+            recovery_model: self.recovery_model,
+            start,
+            finish,
+            zone_quarters: self.zone_quarters,
+            last_valid: None,
+            size_bytes,
+            compressed_bytes: size_bytes,
+            major_version: self.major_version,
+            stripes: 1,
+        }
+    }
+
     /// A log file with its header, as a restore reads it.
     pub(crate) fn log_backup(
         &self,
@@ -247,39 +288,19 @@ impl Database {
             .flatten();
         let checkpoint = self.full_checkpoint_at(file.at);
         let set = BackupSet {
-            uuid,
-            database_name: Arc::clone(&self.name),
-            server_name: Arc::clone(&self.server_name),
-            database_guid: self.database_guid,
-            family_guid: self.family_guid,
-            kind: BackupKind::Log,
-            first_lsn: file.start.lsn,
-            last_lsn: file.end.lsn,
             // Automatic checkpoints ride in the blocks of transactions: the first block of a file with records is one.
             checkpoint_lsn: if file.end.lsn > file.start.lsn {
                 file.start.lsn.max(checkpoint)
             } else {
                 checkpoint
             },
-            database_backup_lsn: self.full_checkpoint_at(file.at - 1),
-            differential_base: None,
-            is_copy_only: false,
-            is_snapshot: false,
-            is_damaged: false,
-            has_bulk_logged_data: false,
             begins_log_chain: file.first || file.broken,
             first_fork: first.guid,
             last_fork: last.guid,
             fork_point: (first.guid != last.guid).then_some(last.lsn),
             recovery_model: crate::backup_file::RecoveryModel::Full,
-            start: file.at,
-            finish: file.at,
-            zone_quarters: self.zone_quarters,
             last_valid,
-            size_bytes,
-            compressed_bytes: size_bytes,
-            major_version: self.major_version,
-            stripes: 1,
+            ..self.log_set(uuid, (file.start.lsn, file.end.lsn), (file.at, file.at), size_bytes)
         };
         let (from, until) = (file.start.count, file.end.count);
         let payload = Payload::Records { branch: self.branch, from, until, reaches: file.at };

@@ -5,10 +5,8 @@
 //! a recovery fork and ends behind it carries both forks and the point between them. Sources: "Recovery models", "Copy-only
 //! backups", "Recovery paths", `backupset` in the SQL Server documentation.
 
-use std::sync::Arc;
-
 use crate::{
-    backup_file::{BackupFile, BackupKind, BackupSet, Payload},
+    backup_file::{BackupFile, BackupSet, Payload},
     database::{
         branch::{Branches, Position},
         state::{Database, DifferentialBase},
@@ -131,34 +129,15 @@ impl Database {
         let checkpoint = self.full_checkpoint_at(at);
         let size_bytes = 8_192 + to.position.count.saturating_sub(from.position.count) * 4_096;
         Some(BackupSet {
-            uuid,
-            database_name: Arc::clone(&self.name),
-            server_name: Arc::clone(&self.server_name),
-            database_guid: self.database_guid,
-            family_guid: self.family_guid,
-            kind: BackupKind::Log,
-            first_lsn: first,
-            last_lsn: last,
             checkpoint_lsn: if last > first { first.max(checkpoint).min(last) } else { checkpoint.min(last) },
-            database_backup_lsn: self.full_checkpoint_at(at - 1),
-            differential_base: None,
             is_copy_only: copy_only,
-            is_snapshot: false,
-            is_damaged: false,
             has_bulk_logged_data: chain.has_bulk((first, last)),
             begins_log_chain: chain.begins,
             first_fork: from.fork,
             last_fork: to.fork,
             fork_point: (from.fork != to.fork).then(|| self.fork_at(at).lsn),
-            recovery_model: self.recovery_model,
-            start,
-            finish: at,
-            zone_quarters: self.zone_quarters,
             last_valid: last_valid.map(round_datetime),
-            size_bytes,
-            compressed_bytes: size_bytes,
-            major_version: self.major_version,
-            stripes: 1,
+            ..self.log_set(uuid, (first, last), (start, at), size_bytes)
         })
     }
 }
