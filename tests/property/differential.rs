@@ -7,7 +7,7 @@ use domain::facts::{DatabaseState, RecoveryModel};
 use domain::id::{BackupId, Guid};
 use domain::inventory::{Database, LastDifferential, LastFull, Lineage};
 use domain::lsn::Lsn;
-use domain::policy::{LogCopySchedule, Objectives, Policy, RpoMinutes, Schedule, WeeklyTimes};
+use domain::policy::{LogCopySchedule, Objectives, Policy, RpoMinutes, Schedule, Times};
 use domain::promotion::promote;
 use domain::reason::{Class, Reason};
 use jiff::civil::Time;
@@ -80,28 +80,17 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 fn policy(rto_minutes: Option<u32>, promotions_per_day: u32) -> Policy {
-    let days = |days: &[&str]| days.iter().map(|day| (*day).to_owned()).collect();
     let at = |hour: i8| Time::constant(hour, 0, 0, 0);
-    Policy {
-        name: "p".to_owned(),
-        objectives: Objectives {
-            window_days: 7,
-            rpo_minutes: RpoMinutes { damage: 10, instance: 150 },
-            rto_minutes,
-        },
-        schedule: Schedule {
-            time_zone: "Etc/UTC".to_owned(),
-            full: WeeklyTimes { days: days(&["sun"]), at: at(1) },
-            differential: Some(WeeklyTimes {
-                days: days(&["mon", "tue", "wed", "thu", "fri", "sat"]),
-                at: at(20),
-            }),
-            log_copy: LogCopySchedule { every_minutes: 60 },
-        },
-        assumed_mib_per_second: 40,
-        speed_margin_percent: 50,
-        promotions_per_day,
-    }
+    let objectives =
+        Objectives { window_days: 7, rpo_minutes: RpoMinutes { damage: 10, instance: 150 }, rto_minutes };
+    let schedule = Schedule {
+        time_zone: "Etc/UTC".to_owned(),
+        full: Times::weekly(&["sun"], at(1)),
+        differential: Some(Times::weekly(&["mon", "tue", "wed", "thu", "fri", "sat"], at(20))),
+        log_copy: LogCopySchedule { every_minutes: 60 },
+        guards: Vec::new(),
+    };
+    Policy { promotions_per_day, ..Policy::new("p", objectives, schedule) }
 }
 
 /// The events with the minute each happened in, the last before the question.

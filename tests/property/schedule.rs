@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use domain::id::BackupId;
 use domain::inventory::{Database, LastFull};
 use domain::lsn::Lsn;
-use domain::policy::{LogCopySchedule, Objectives, Policy, RpoMinutes, Schedule, WeeklyTimes};
+use domain::policy::{LogCopySchedule, Objectives, Policy, RpoMinutes, Schedule, Times};
 use domain::schedule::{due, next_data, next_due};
 use domain::task::Kind;
 use jiff::Timestamp;
@@ -46,29 +46,23 @@ struct Case {
     to: i64,
 }
 
-fn times(days: &BTreeSet<usize>, clock: i64) -> WeeklyTimes {
+fn times(days: &BTreeSet<usize>, clock: i64) -> Times {
     let part = |part: i64| i8::try_from(part).expect("a part of a clock");
-    WeeklyTimes {
-        days: days.iter().map(|day| DAYS[*day].to_owned()).collect(),
-        at: Time::constant(part(clock / 60), part(clock % 60), 0, 0),
-    }
+    let days: Vec<&str> = days.iter().map(|day| DAYS[*day]).collect();
+    Times::weekly(&days, Time::constant(part(clock / 60), part(clock % 60), 0, 0))
 }
 
-fn policy(zone: &str, full: WeeklyTimes, differential: Option<WeeklyTimes>, every_minutes: u32) -> Policy {
+fn policy(zone: &str, full: Times, differential: Option<Times>, every_minutes: u32) -> Policy {
     let rpo_minutes = RpoMinutes { damage: 10, instance: 150 };
-    Policy {
-        name: "p".to_owned(),
-        objectives: Objectives { window_days: 7, rpo_minutes, rto_minutes: None },
-        schedule: Schedule {
-            time_zone: zone.to_owned(),
-            full,
-            differential,
-            log_copy: LogCopySchedule { every_minutes },
-        },
-        assumed_mib_per_second: 40,
-        speed_margin_percent: 50,
-        promotions_per_day: 2,
-    }
+    let objectives = Objectives { window_days: 7, rpo_minutes, rto_minutes: None };
+    let schedule = Schedule {
+        time_zone: zone.to_owned(),
+        full,
+        differential,
+        log_copy: LogCopySchedule { every_minutes },
+        guards: Vec::new(),
+    };
+    Policy::new("p", objectives, schedule)
 }
 
 /// A time of day: anywhere (`Err`), or so many minutes from the change of the zone (`Ok`), which comes often.
@@ -123,7 +117,7 @@ fn differentials(case: &Case) -> Vec<i64> {
 }
 
 /// The moments of a calendar in the days of a case and a week around them, by a walk.
-fn moments(case: &Case, full: &WeeklyTimes) -> Vec<i64> {
+fn moments(case: &Case, full: &Times) -> Vec<i64> {
     let zone = TimeZone::get(&case.policy.schedule.time_zone).expect("a zone of the list");
     let asked: Vec<i64> =
         (0_i64..).zip(DAYS).filter(|(_, day)| full.days.iter().any(|d| d == day)).map(|d| d.0).collect();

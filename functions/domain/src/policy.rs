@@ -1,11 +1,20 @@
-//! What a user promises for a set of databases: objectives and a schedule.
+//! What a user promises for a set of databases: objectives, schedule, retention, storage.
 //!
-//! The same type is the TOML file, the JSON of the API and the record of the task store. Every number has a range; a policy
-//! out of range is refused with the value, its range and the field.
+//! The same type is the TOML file, the JSON of the API and the record of the task store. Every number has a range
+//! ([`RANGES`]); a policy out of range is refused with the value, its range and the field. What is in range and still makes no
+//! sense is a finding.
 
-use jiff::civil::{Time, Weekday};
+mod days;
+mod retention;
+mod storage;
+
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+
+pub use days::{MonthDay, Times, Week};
+pub use retention::{Daily, Monthly, Retention, Weekly, Yearly};
+pub use storage::Storage;
 
 use crate::calendar::weekday;
 use crate::reason::{Class, Reason};
@@ -25,30 +34,13 @@ pub struct RpoMinutes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Objectives {
-    /// Days back from now in which every moment can be restored. 1 to 3,650.
+    /// Days back from now in which every moment can be restored: what a log is kept for. 1 to 3,650.
     pub window_days: u32,
     /// What may be lost.
     pub rpo_minutes: RpoMinutes,
     /// How long a restore may take. 5 to 10,080; none is promised when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rto_minutes: Option<u32>,
-}
-
-/// Days of the week and the time of day at which something is due.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WeeklyTimes {
-    /// Days of the week, by three letters: `["sun"]`.
-    pub days: Vec<String>,
-    /// Local time: `01:00`.
-    pub at: Time,
-}
-
-impl WeeklyTimes {
-    /// Whether a day of the week is named.
-    pub fn asks_for(&self, day: Option<Weekday>) -> bool {
-        day.is_some() && self.days.iter().any(|named| weekday(named) == day)
-    }
 }
 
 /// When logs are copied.
@@ -66,12 +58,28 @@ pub struct Schedule {
     /// IANA name of the zone the times are in: `Etc/UTC`, `Europe/Berlin`.
     pub time_zone: String,
     /// Fulls.
-    pub full: WeeklyTimes,
+    pub full: Times,
     /// Differentials, on days without a full; none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub differential: Option<WeeklyTimes>,
+    pub differential: Option<Times>,
     /// Log copies.
     pub log_copy: LogCopySchedule,
+    /// Hours in which no backup of data starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Guard>,
+}
+
+/// Hours that belong to others: no full and no differential starts in them, and none starts that would run into them.
+/// Logs are copied at any time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// Days of the week on which it begins: `["mon"]`.
+    pub days: Vec<String>,
+    /// Local time at which it begins: `08:00`.
+    pub from: Time,
+    /// Local time at which it ends, on the next day when it is not later than `from`.
+    pub to: Time,
 }
 
 /// A policy.
@@ -83,6 +91,15 @@ pub struct Policy {
     pub objectives: Objectives,
     /// When what is due.
     pub schedule: Schedule,
+    /// What is kept beyond the promised window.
+    #[serde(default)]
+    pub retention: Retention,
+    /// How backups are written.
+    #[serde(default)]
+    pub storage: Storage,
+    /// Databases that are not protected, by name; `*` stands for any run of characters, case does not matter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     /// Mebibytes of database that a native full backup gets through in a second, until the instance's own speed has been
     /// measured: cautious, so that a first full does not run into a window. 1 to 10,000.
     #[serde(default = "assumed_mib_per_second")]
@@ -120,46 +137,119 @@ pub fn key(name: &str) -> (String, String) {
     (format!("policy#{name}"), "policy".to_owned())
 }
 
+/// The range of one number of a policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Range {
+    /// Where it stands.
+    pub field: &'static str,
+    /// The least value.
+    pub min: u32,
+    /// The greatest value.
+    pub max: u32,
+    /// Its value where the policy has it.
+    pub read: fn(&Policy) -> Option<u32>,
+}
+
+/// The ranges of all numbers of a policy.
+pub const RANGES: [Range; 16] = [
+    range("objectives.window_days", 1, 3_650, |p| Some(p.objectives.window_days)),
+    range("objectives.rpo_minutes.damage", 5, 10_080, |p| Some(p.objectives.rpo_minutes.damage)),
+    range("objectives.rpo_minutes.instance", 5, 10_080, |p| Some(p.objectives.rpo_minutes.instance)),
+    range("objectives.rto_minutes", 5, 10_080, |p| p.objectives.rto_minutes),
+    range("schedule.log_copy.every_minutes", 5, 5_760, |p| Some(p.schedule.log_copy.every_minutes)),
+    range("retention.daily.keep", 1, 9_999, |p| p.retention.daily.map(|daily| daily.keep)),
+    range("retention.weekly.keep", 1, 5_163, |p| p.retention.weekly.map(|weekly| weekly.keep)),
+    range("retention.monthly.keep", 1, 1_188, |p| p.retention.monthly.map(|monthly| monthly.keep)),
+    range("retention.yearly.keep", 1, 99, |p| p.retention.yearly.map(|yearly| yearly.keep)),
+    range("retention.differential_days", 1, 3_650, |p| p.retention.differential_days),
+    range("retention.on_demand_days", 1, 36_500, |p| Some(p.retention.on_demand_days)),
+    range("storage.stripes", 1, 64, |p| p.storage.stripes),
+    range("storage.buffer_count", 1, 2_147_483_647, |p| p.storage.buffer_count),
+    range("assumed_mib_per_second", 1, 10_000, |p| Some(p.assumed_mib_per_second)),
+    range("speed_margin_percent", 0, 400, |p| Some(p.speed_margin_percent)),
+    range("promotions_per_day", 0, 24, |p| Some(p.promotions_per_day)),
+];
+
+const fn range(field: &'static str, min: u32, max: u32, read: fn(&Policy) -> Option<u32>) -> Range {
+    Range { field, min, max, read }
+}
+
+/// Sizes of a physical block that BACKUP knows, in bytes (BLOCKSIZE, "BACKUP" in the SQL Server documentation).
+const BLOCK_BYTES: [u32; 8] = [512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536];
+
+/// The unit of MAXTRANSFERSIZE, and the greatest on any device, S3 URLs ("BACKUP" in the SQL Server documentation). RDS ends
+/// at 4 MiB.
+const TRANSFER_UNIT_BYTES: u32 = 65_536;
+const TRANSFER_BYTES_MAX: u32 = 20 * 1_048_576;
+
 impl Policy {
+    /// A policy with nothing but what must be said.
+    pub fn new(name: impl Into<String>, objectives: Objectives, schedule: Schedule) -> Self {
+        Self {
+            name: name.into(),
+            objectives,
+            schedule,
+            retention: Retention::default(),
+            storage: Storage::default(),
+            exclude: Vec::new(),
+            assumed_mib_per_second: assumed_mib_per_second(),
+            speed_margin_percent: speed_margin_percent(),
+            promotions_per_day: promotions_per_day(),
+        }
+    }
+
     /// Checks every value against its range.
     ///
     /// # Errors
     /// `PolicyOutOfRange`: the first value that is out of its range, with the range.
     pub fn validate(&self) -> Result<(), Reason> {
-        let rpo = self.objectives.rpo_minutes;
-        let numbers = [
-            ("objectives.window_days", self.objectives.window_days, 1, 3_650),
-            ("objectives.rpo_minutes.damage", rpo.damage, 5, 10_080),
-            ("objectives.rpo_minutes.instance", rpo.instance, 5, 10_080),
-            ("schedule.log_copy.every_minutes", self.schedule.log_copy.every_minutes, 5, 5_760),
-            ("assumed_mib_per_second", self.assumed_mib_per_second, 1, 10_000),
-            ("speed_margin_percent", self.speed_margin_percent, 0, 400),
-            ("promotions_per_day", self.promotions_per_day, 0, 24),
-            ("objectives.rto_minutes", self.objectives.rto_minutes.unwrap_or(5), 5, 10_080),
-        ];
-        for (field, value, min, max) in numbers {
-            if !(min..=max).contains(&value) {
+        for Range { field, min, max, read } in RANGES {
+            if let Some(value) = read(self).filter(|value| !(min..=max).contains(value)) {
                 return Err(self.refuse(field, &format!("{value} is not in {min} to {max}")));
             }
         }
-        self.check_days("schedule.full.days", &self.schedule.full.days)?;
+        self.check_times("schedule.full", &self.schedule.full)?;
         if let Some(differential) = &self.schedule.differential {
-            self.check_days("schedule.differential.days", &differential.days)?;
-            let full = |day: &&String| self.schedule.full.asks_for(weekday(day.as_str()));
-            if let Some(day) = differential.days.iter().find(full) {
-                let what = format!("{day:?} is a day of the full, which makes a differential needless");
-                return Err(self.refuse("schedule.differential.days", &what));
+            self.check_times("schedule.differential", differential)?;
+            if let Some(day) = differential.shared_day(&self.schedule.full) {
+                let day = day.strftime("%A %Y-%m-%d");
+                let what = format!("{day} is also a day of the full, which makes a differential needless");
+                return Err(self.refuse("schedule.differential", &what));
             }
         }
+        for guard in &self.schedule.guards {
+            if let Some(day) = guard.days.iter().find(|day| weekday(day).is_none()) {
+                let what = format!("{day:?} is no day: write mon, tue, ... sun");
+                return Err(self.refuse("schedule.guards.days", &what));
+            }
+            if guard.days.is_empty() {
+                return Err(self.refuse("schedule.guards.days", "no day is named"));
+            }
+        }
+        if self.retention.yearly.is_some_and(|yearly| !(1..=12).contains(&yearly.month)) {
+            return Err(self.refuse("retention.yearly.month", "no month: write 1 to 12"));
+        }
+        self.check_transfer()?;
         self.zone().map(|_| ())
     }
 
-    fn check_days(&self, field: &str, days: &[String]) -> Result<(), Reason> {
-        if days.is_empty() {
-            return Err(self.refuse(field, "no day is named"));
+    fn check_times(&self, field: &str, times: &Times) -> Result<(), Reason> {
+        times.fault().map_or(Ok(()), |(part, what)| Err(self.refuse(&format!("{field}.{part}"), &what)))
+    }
+
+    fn check_transfer(&self) -> Result<(), Reason> {
+        let Storage { max_transfer_bytes: transfer, block_bytes: block, .. } = self.storage;
+        let units = TRANSFER_UNIT_BYTES..=TRANSFER_BYTES_MAX;
+        let odd = |bytes: &u32| !bytes.is_multiple_of(TRANSFER_UNIT_BYTES) || !units.contains(bytes);
+        if let Some(bytes) = transfer.filter(odd) {
+            let what = format!("{bytes} is no multiple of 65536 up to {TRANSFER_BYTES_MAX}");
+            return Err(self.refuse("storage.max_transfer_bytes", &what));
         }
-        match days.iter().find(|day| weekday(day).is_none()) {
-            Some(day) => Err(self.refuse(field, &format!("{day:?} is no day: write mon, tue, ... sun"))),
+        match block.filter(|bytes| !BLOCK_BYTES.contains(bytes)) {
+            Some(bytes) => {
+                Err(self
+                    .refuse("storage.block_bytes", &format!("{bytes} is no power of two in 512 to 65536")))
+            }
             None => Ok(()),
         }
     }
@@ -174,10 +264,31 @@ impl Policy {
         })
     }
 
+    /// Whether a database is protected.
+    pub fn protects(&self, database: &str) -> bool {
+        !self.exclude.iter().any(|pattern| matches(pattern, database))
+    }
+
     fn refuse(&self, field: &str, what: &str) -> Reason {
         Reason::new(Class::Human, "PolicyOutOfRange", format!("policy {}: {field}: {what}", self.name))
             .guidance("correct the value in the policy and apply it again")
     }
+}
+
+/// Whether a name fits a pattern in which `*` stands for any run of characters. Case does not matter.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    // Without a star the pattern is the name.
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        // The leftmost place of each leaves the most room for those that follow.
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
 }
 
 #[cfg(test)]
@@ -186,42 +297,65 @@ pub(crate) mod tests {
 
     /// Weekly full on Sunday at 01:00 UTC, log copy every two hours, seven days.
     pub(crate) fn weekly() -> Policy {
-        Policy {
-            name: "weekly".to_owned(),
-            objectives: Objectives {
-                window_days: 7,
-                rpo_minutes: RpoMinutes { damage: 10, instance: 150 },
-                rto_minutes: None,
-            },
-            schedule: Schedule {
-                time_zone: "Etc/UTC".to_owned(),
-                full: WeeklyTimes { days: vec!["sun".to_owned()], at: Time::constant(1, 0, 0, 0) },
-                differential: None,
-                log_copy: LogCopySchedule { every_minutes: 120 },
-            },
-            assumed_mib_per_second: assumed_mib_per_second(),
-            speed_margin_percent: speed_margin_percent(),
-            promotions_per_day: promotions_per_day(),
-        }
+        let objectives = Objectives {
+            window_days: 7,
+            rpo_minutes: RpoMinutes { damage: 10, instance: 150 },
+            rto_minutes: None,
+        };
+        let schedule = Schedule {
+            time_zone: "Etc/UTC".to_owned(),
+            full: Times::weekly(&["sun"], Time::constant(1, 0, 0, 0)),
+            differential: None,
+            log_copy: LogCopySchedule { every_minutes: 120 },
+            guards: Vec::new(),
+        };
+        Policy::new("weekly", objectives, schedule)
     }
 
     /// The same with a differential at 20:00 UTC on every day without a full.
     pub(crate) fn with_differentials() -> Policy {
-        let days = ["mon", "tue", "wed", "thu", "fri", "sat"].map(str::to_owned).to_vec();
+        let days = ["mon", "tue", "wed", "thu", "fri", "sat"];
         let mut policy = weekly();
-        policy.schedule.differential = Some(WeeklyTimes { days, at: Time::constant(20, 0, 0, 0) });
+        policy.schedule.differential = Some(Times::weekly(&days, Time::constant(20, 0, 0, 0)));
         policy
+    }
+
+    fn guard(days: &[&str]) -> Guard {
+        let days = days.iter().map(|day| (*day).to_owned()).collect();
+        Guard { days, from: Time::midnight(), to: Time::constant(8, 0, 0, 0) }
+    }
+
+    #[test]
+    fn excluded_names_are_patterns_without_case() {
+        for (pattern, name, excluded) in [
+            ("scratch", "Scratch", true),
+            ("scratch", "scratch2", false),
+            ("tmp*", "TMP_1", true),
+            ("*_old", "orders_old", true),
+            ("*_old", "orders_older", false),
+            ("a*b*c", "aXbXbc", true),
+            ("a*b*c", "aXc", false),
+            ("ab*ba", "aba", false),
+            ("*", "anything", true),
+            ("", "", true),
+            ("", "x", false),
+            ("a**b", "ab", true),
+        ] {
+            let mut policy = weekly();
+            policy.exclude.push(pattern.to_owned());
+            assert_eq!(!policy.protects(name), excluded, "{pattern:?} {name:?}");
+        }
     }
 
     #[test]
     fn values_out_of_range_are_named() {
         type Spoil = fn(&mut Policy);
-        fn differential(policy: &mut Policy) -> &mut WeeklyTimes {
+        fn differential(policy: &mut Policy) -> &mut Times {
             policy.schedule.differential.as_mut().unwrap()
         }
         assert_eq!(weekly().validate(), Ok(()));
         assert_eq!(with_differentials().validate(), Ok(()));
-        let spoil: [(&str, Spoil); 12] = [
+        let spoil: [(&str, Spoil); 20] = [
             ("window_days: 0", |p| p.objectives.window_days = 0),
             ("damage: 4", |p| p.objectives.rpo_minutes.damage = 4),
             ("every_minutes: 5761", |p| p.schedule.log_copy.every_minutes = 5_761),
@@ -231,9 +365,23 @@ pub(crate) mod tests {
             ("promotions_per_day: 25", |p| p.promotions_per_day = 25),
             ("rto_minutes: 4", |p| p.objectives.rto_minutes = Some(4)),
             ("differential.days: no day", |p| differential(p).days.clear()),
-            ("differential.days: \"Sun\" is a day of the full", |p| {
+            ("differential: Sunday 2024-01-07 is also a day of the full", |p| {
                 differential(p).days.push("Sun".to_owned());
             }),
+            ("full.month_days: days and month_days exclude", |p| {
+                p.schedule.full.month_days.push(MonthDay::Last);
+            }),
+            ("retention.weekly.keep: 0", |p| {
+                p.retention.weekly = Some(Weekly { keep: 0, day: jiff::civil::Weekday::Sunday });
+            }),
+            ("retention.yearly.month: no month", |p| {
+                p.retention.yearly = Some(Yearly { keep: 1, month: 13, day: MonthDay::Last });
+            }),
+            ("storage.max_transfer_bytes: 65535", |p| p.storage.max_transfer_bytes = Some(65_535)),
+            ("storage.max_transfer_bytes: 0 is", |p| p.storage.max_transfer_bytes = Some(0)),
+            ("storage.block_bytes: 513", |p| p.storage.block_bytes = Some(513)),
+            ("guards.days: no day", |p| p.schedule.guards.push(guard(&[]))),
+            ("guards.days: \"day\" is no day", |p| p.schedule.guards.push(guard(&["day"]))),
             ("differential.days: \"monday\" is no day", |p| differential(p).days[0] = "monday".to_owned()),
             ("is no IANA time zone", |p| p.schedule.time_zone = "Moon/Crater".to_owned()),
         ];

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::Database;
-use crate::policy::{Policy, WeeklyTimes};
+use crate::policy::{Policy, Times};
 use crate::reason::Reason;
 use crate::task::Kind;
 
@@ -125,30 +125,32 @@ pub fn latest_log_copy(policy: &Policy, now: Timestamp) -> Timestamp {
     Timestamp::from_second(second - second.rem_euclid(interval)).unwrap_or(now)
 }
 
+/// The longest way from one day of a calendar to the next, in days: from the first Sunday of a month to that of the next.
+const LONGEST_CYCLE_DAYS: i64 = 35;
+
 /// The newest moment of a calendar at or before `now`.
-fn latest(policy: &Policy, times: &WeeklyTimes, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
+fn latest(policy: &Policy, times: &Times, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
     let zone = policy.zone()?;
     let today = now.to_zoned(zone.clone()).date();
-    Ok((0..=7_i64)
+    Ok((0..=LONGEST_CYCLE_DAYS)
         .filter_map(|back| moment_on(times, &zone, today.checked_sub(back.days()).ok()?))
         .find(|&moment| moment <= now))
 }
 
 /// The first moment of a calendar after `now`.
-fn next(policy: &Policy, times: &WeeklyTimes, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
+fn next(policy: &Policy, times: &Times, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
     let zone = policy.zone()?;
     let today = now.to_zoned(zone.clone()).date();
-    Ok((-1..=8_i64)
+    Ok((-1..=LONGEST_CYCLE_DAYS + 1)
         .filter_map(|ahead| moment_on(times, &zone, today.checked_add(ahead.days()).ok()?))
         .find(|&moment| moment > now))
 }
 
 /// The moment of a calendar on a date. A local time that DST skips moves forward by the gap; one that comes twice is the
 /// first of the two: jiff's `compatible` reading, as RFC 5545 has it.
-fn moment_on(times: &WeeklyTimes, zone: &TimeZone, date: Date) -> Option<Timestamp> {
+fn moment_on(times: &Times, zone: &TimeZone, date: Date) -> Option<Timestamp> {
     let local = date.to_datetime(times.at);
-    let asked = times.asks_for(Some(date.weekday()));
-    asked.then(|| zone.to_ambiguous_timestamp(local).compatible().ok()).flatten()
+    times.ask_for(date).then(|| zone.to_ambiguous_timestamp(local).compatible().ok()).flatten()
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use domain::policy::WeeklyTimes;
+use domain::policy::{MonthDay, Times, Week};
 use domain::task::{Kind, Outcome, State, Task};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -87,7 +88,7 @@ fn answers(task: &Task, moment: Timestamp, interval: i64) -> bool {
 const BACKUP_TAKES: SignedDuration = SignedDuration::from_hours(10);
 
 /// The moments of a calendar that fall into the story as far as it was told, found by walking it minute by minute.
-fn moments(scenario: &Scenario, times: &WeeklyTimes, end: Timestamp) -> Vec<Timestamp> {
+fn moments(scenario: &Scenario, times: &Times, end: Timestamp) -> Vec<Timestamp> {
     let Ok(zone) = TimeZone::get(&scenario.policy.schedule.time_zone) else { return Vec::new() };
     let minutes = i64::from(scenario.days) * 24 * 60;
     let walk =
@@ -95,7 +96,31 @@ fn moments(scenario: &Scenario, times: &WeeklyTimes, end: Timestamp) -> Vec<Time
     let due = |at: &Timestamp| {
         let local = at.to_zoned(zone.clone());
         let day = local.strftime("%a").to_string().to_lowercase();
-        local.time() == times.at && times.days.iter().any(|named| named.to_lowercase() == day)
+        let of_week = || times.days.iter().any(|named| named.to_lowercase() == day);
+        let of_month = || times.month_days.iter().any(|named| is_day(*named, local.date()));
+        local.time() == times.at && (of_week() || of_month())
     };
     walk.filter(due).filter(|at| end.duration_since(*at) > BACKUP_TAKES).collect()
+}
+
+/// Whether a date is a named day of its month, found by counting days of that name from the month's edge.
+fn is_day(named: MonthDay, date: Date) -> bool {
+    let last = date.last_of_month().day();
+    match named {
+        MonthDay::Number(day) => date.day() == day,
+        MonthDay::Last => date.day() == last,
+        MonthDay::Of(week, weekday) => {
+            let days = (1..=last)
+                .filter(|day| date.with().day(*day).build().is_ok_and(|other| other.weekday() == weekday));
+            let days: Vec<i8> = days.collect();
+            let day = match week {
+                Week::First => days.first(),
+                Week::Second => days.get(1),
+                Week::Third => days.get(2),
+                Week::Fourth => days.get(3),
+                Week::Last => days.last(),
+            };
+            day == Some(&date.day())
+        }
+    }
 }
