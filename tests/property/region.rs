@@ -44,6 +44,7 @@ fn sound() -> Facts {
             prefix: "prod/eu".to_owned(),
             account: "123456789012".to_owned(),
             kms_key_arn: Some(KEY.to_owned()),
+            profile: domain::limits::Profile::default(),
         },
         bucket: BucketFacts {
             name: "vault".to_owned(),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{InstanceFacts, RecoveryModel};
 use crate::id::{BackupId, Guid};
+use crate::limits::Profile;
 use crate::lsn::Lsn;
 use crate::reason::Reason;
 use crate::record::{Record, shard_of};
@@ -24,6 +25,9 @@ pub struct Vault {
     pub account: String,
     /// Customer managed key for client-side encryption, if wanted.
     pub kms_key_arn: Option<String>,
+    /// The limits that hold for it.
+    #[serde(default)]
+    pub profile: Profile,
 }
 
 impl Record for Vault {

@@ -11,6 +11,7 @@ pub mod history;
 pub mod id;
 pub mod inventory;
 pub mod lease;
+pub mod limits;
 pub mod lsn;
 pub mod notation;
 pub mod paths;

@@ -4,7 +4,9 @@
 //! ([`RANGES`]); a policy out of range is refused with the value, its range and the field. What is in range and still makes no
 //! sense is a finding.
 
+mod azure;
 mod days;
+mod findings;
 mod retention;
 mod storage;
 
@@ -13,6 +15,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 pub use days::{MonthDay, Times, Week};
+pub use findings::{Finding, Weight};
 pub use retention::{Daily, Monthly, Retention, Weekly, Yearly};
 pub use storage::Storage;
 
@@ -150,13 +153,18 @@ pub struct Range {
     pub read: fn(&Policy) -> Option<u32>,
 }
 
+/// Minutes between two log copies at most: four days, which leaves three until RDS no longer lists the oldest file.
+pub const LOG_COPY_MINUTES_MAX: u32 = 5_760;
+
 /// The ranges of all numbers of a policy.
 pub const RANGES: [Range; 16] = [
     range("objectives.window_days", 1, 3_650, |p| Some(p.objectives.window_days)),
     range("objectives.rpo_minutes.damage", 5, 10_080, |p| Some(p.objectives.rpo_minutes.damage)),
     range("objectives.rpo_minutes.instance", 5, 10_080, |p| Some(p.objectives.rpo_minutes.instance)),
     range("objectives.rto_minutes", 5, 10_080, |p| p.objectives.rto_minutes),
-    range("schedule.log_copy.every_minutes", 5, 5_760, |p| Some(p.schedule.log_copy.every_minutes)),
+    range("schedule.log_copy.every_minutes", 5, LOG_COPY_MINUTES_MAX, |p| {
+        Some(p.schedule.log_copy.every_minutes)
+    }),
     range("retention.daily.keep", 1, 9_999, |p| p.retention.daily.map(|daily| daily.keep)),
     range("retention.weekly.keep", 1, 5_163, |p| p.retention.weekly.map(|weekly| weekly.keep)),
     range("retention.monthly.keep", 1, 1_188, |p| p.retention.monthly.map(|monthly| monthly.keep)),

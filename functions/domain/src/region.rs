@@ -197,6 +197,7 @@ mod tests {
             prefix: "prod".to_owned(),
             account: "123456789012".to_owned(),
             kms_key_arn: Some(KEY.to_owned()),
+            profile: crate::limits::Profile::default(),
         }
     }
 

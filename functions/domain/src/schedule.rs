@@ -129,7 +129,7 @@ pub fn latest_log_copy(policy: &Policy, now: Timestamp) -> Timestamp {
 const LONGEST_CYCLE_DAYS: i64 = 35;
 
 /// The newest moment of a calendar at or before `now`.
-fn latest(policy: &Policy, times: &Times, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
+pub(crate) fn latest(policy: &Policy, times: &Times, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
     let zone = policy.zone()?;
     let today = now.to_zoned(zone.clone()).date();
     Ok((0..=LONGEST_CYCLE_DAYS)
@@ -138,7 +138,7 @@ fn latest(policy: &Policy, times: &Times, now: Timestamp) -> Result<Option<Times
 }
 
 /// The first moment of a calendar after `now`.
-fn next(policy: &Policy, times: &Times, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
+pub(crate) fn next(policy: &Policy, times: &Times, now: Timestamp) -> Result<Option<Timestamp>, Reason> {
     let zone = policy.zone()?;
     let today = now.to_zoned(zone.clone()).date();
     Ok((-1..=LONGEST_CYCLE_DAYS + 1)

@@ -41,7 +41,9 @@ where
             Some(arn) => Some(self.cloud.describe_key(arn).await?),
             None => None,
         };
-        let findings = findings(&facts, &scope.vault, &bucket, key.as_ref());
+        let mut findings = findings(&facts, &scope.vault, &bucket, key.as_ref());
+        let refusals = scope.policy.refusals(scope.vault.profile, Some(&facts));
+        findings.extend(refusals.into_iter().map(|refusal| refusal.reason));
         let region = arn_parts(&facts.arn).map_or(String::new(), |(_, region, _)| region.to_owned());
         self.remember(scope, facts).await?;
         match findings.into_iter().next() {

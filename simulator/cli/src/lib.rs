@@ -4,6 +4,7 @@
 //! 0 done, 1 refused or objected, 2 wrong usage or unreadable input (one line: what, where, mend).
 
 mod input;
+mod limits;
 mod plan;
 mod simulate;
 mod window;
@@ -33,6 +34,8 @@ struct Arguments {
 /// The subcommands, each with its arguments in a file of its own.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Every limit of AWS and Microsoft with source and date, and the ranges of a policy's numbers
+    Limits(limits::Arguments),
     /// How a moment is restored, as steps and as T-SQL, or why it cannot be
     Plan(plan::Arguments),
     /// Run a story in virtual time, with the machines, functions and adapter that are deployed
@@ -91,6 +94,7 @@ pub fn run(
         }
     };
     let outcome = match arguments.command {
+        Command::Limits(arguments) => limits::run(&arguments, stdout),
         Command::Plan(arguments) => plan::run(&arguments, clock, stdout),
         Command::Simulate(arguments) => simulate::run(&arguments, stdout),
         Command::Window(arguments) => window::run(&arguments, clock, stdout),

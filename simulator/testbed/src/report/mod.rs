@@ -1,6 +1,7 @@
 //! What a run came to: one value, printed as text or written as JSON.
 
 mod differentials;
+mod findings;
 mod rpo;
 mod rto;
 mod tasks;
@@ -20,6 +21,7 @@ use crate::simulation::View;
 use crate::testbed::Testbed;
 
 pub use differentials::Decision;
+pub use findings::PolicyFinding;
 pub use rpo::Rpo;
 pub use rto::Rto;
 pub use tasks::{Duration, TaskLine};
@@ -44,6 +46,8 @@ pub struct Report {
     pub holds: bool,
     /// Expectations of the scenario.
     pub expectations: Vec<Met>,
+    /// What the policy asks for and will not get on these instances.
+    pub findings: Vec<PolicyFinding>,
     /// Checkers.
     pub checkers: Vec<Checked>,
     /// Numbers, by the names that expectations use.
@@ -138,6 +142,7 @@ pub fn gather(
         end: view.now,
         holds,
         expectations,
+        findings: findings::findings(scenario, bed),
         checkers,
         measures,
         tasks,

@@ -3,11 +3,12 @@
 use std::fmt::{self, Display, Formatter};
 
 use domain::backup::HeldIn;
+use domain::policy::{Finding, Weight};
 use jiff::Timestamp;
 
 use super::differentials::alike;
 use super::rto::Rto;
-use super::{DatabaseReport, Report};
+use super::{DatabaseReport, PolicyFinding, Report};
 
 /// Characters of a window's bar.
 const BAR: usize = 42;
@@ -23,6 +24,7 @@ impl Display for Report {
             day(self.end),
             self.seed
         )?;
+        self.findings(f)?;
         self.tasks(f)?;
         self.differentials(f)?;
         self.windows(f)?;
@@ -57,6 +59,22 @@ fn word(word: &str) -> String {
 }
 
 impl Report {
+    fn findings(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.findings.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "Policy: what it asks for and will not get")?;
+        for PolicyFinding { instances, finding: Finding { weight, field, reason } } in &self.findings {
+            let weight = if *weight == Weight::Refused { ", refused" } else { "" };
+            writeln!(f, "  {} on {}: {field}{weight}", reason.name, instances.join(", "))?;
+            writeln!(f, "      {}", reason.message)?;
+            if !reason.guidance.is_empty() {
+                writeln!(f, "      {}", reason.guidance)?;
+            }
+        }
+        writeln!(f)
+    }
+
     fn tasks(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "Tasks{:<24}{:>8}  {:>8}  {:>8}  {:>7}", "", "count", "median", "longest", "retries")?;
         for line in &self.tasks {

@@ -2,6 +2,7 @@
 
 use domain::backup::Backup;
 use domain::coverage::{self, Target, Window};
+use domain::facts::InstanceFacts;
 use domain::history::History;
 use domain::inventory::{Instance, instance_key};
 use ports::store::{Key, decode};
@@ -94,6 +95,11 @@ fn record(table: &Table, instance: &str) -> Option<Instance> {
     let (partition, sort) = instance_key(instance);
     let item = table.get(&Key { partition, sort })?;
     Some(decode::<Instance>(&item).ok()?.record)
+}
+
+/// What the control plane said of an instance when it was last asked.
+pub(super) fn facts(table: &Table, instance: &str) -> Option<InstanceFacts> {
+    record(table, instance)?.facts.map(|(_, facts)| facts)
 }
 
 /// What stopped the last run of an instance.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use domain::calendar::{DailyWindow, WeeklyWindow};
 use domain::facts::MultiAz;
+use domain::limits::Profile;
 use domain::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -62,6 +63,9 @@ pub struct VaultSpec {
     /// Region of the bucket; the instances' own when absent.
     #[serde(default = "region")]
     pub region: String,
+    /// The limits that hold for it.
+    #[serde(default)]
+    pub profile: Profile,
 }
 
 /// One instance.

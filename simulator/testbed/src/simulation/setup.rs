@@ -96,6 +96,7 @@ pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), Simulati
             prefix: scenario.vault.prefix.clone(),
             account: ACCOUNT.to_owned(),
             kms_key_arn: None,
+            profile: scenario.vault.profile,
         },
     )?;
     for spec in &scenario.instances {
