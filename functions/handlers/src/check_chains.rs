@@ -343,7 +343,7 @@ fn native_backup(task: &Task, scope: &Scope) -> NativeBackup {
     NativeBackup {
         database: task.database.clone(),
         s3_arn: arn.to_string(),
-        kms_key_arn: scope.vault.kms_key_arn.clone(),
+        kms_key_arn: scope.kms_key_arn().cloned(),
         differential: task.kind == Kind::Differential,
         files: FILES,
     }

@@ -10,7 +10,7 @@ use domain::reason::{Class, Reason};
 use domain::slots::QUEUE_DEPTH;
 use domain::task::{Kind, Outcome, Request, State, Task, TaskId, TaskRow};
 use jiff::{SignedDuration, Timestamp};
-use ports::server::{Fence, LogCopyTarget, OpenSession, ReadTasks, SubmitTasks};
+use ports::server::{BackupCompression, Fence, LogCopyTarget, OpenSession, ReadTasks, SubmitTasks};
 use ports::store::{ReadItems, Versioned, WriteItems};
 use ports::{Clock, Fault};
 
@@ -44,7 +44,7 @@ impl<S, Q, C> Handler for DispatchTasks<S, Q, C>
 where
     S: ReadItems + WriteItems,
     Q: OpenSession,
-    Q::Session: Fence + SubmitTasks + ReadTasks + LogCopyTarget,
+    Q::Session: Fence + SubmitTasks + ReadTasks + LogCopyTarget + BackupCompression,
     C: Clock,
 {
     type Input = InstanceRun;
@@ -82,6 +82,15 @@ where
     }
 }
 
+/// Compression is the instance's, so it is set before a backup is asked for; people may have set it back since the last.
+async fn set_compression<T: BackupCompression>(session: &mut T, scope: &Scope) -> Result<(), Reason> {
+    let Some(wanted) = scope.policy.storage.compression else { return Ok(()) };
+    if session.compression().await.map_err(Fault::into_reason)? != Some(wanted) {
+        session.set_compression(wanted).await.map_err(Fault::into_reason)?;
+    }
+    Ok(())
+}
+
 /// How long polling can wait: longer the fuller the service's queue is of ours. While tasks of ours are open and none could be
 /// asked for, other people's tasks fill the queue: no reason to hurry either.
 fn wait_seconds(outstanding: usize, open: bool) -> u32 {
@@ -100,7 +109,7 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
         ready: Vec<Versioned<Task>>,
     ) -> Result<u32, Reason>
     where
-        T: SubmitTasks + ReadTasks + LogCopyTarget,
+        T: SubmitTasks + ReadTasks + LogCopyTarget + BackupCompression,
     {
         let rows = session.tasks(scope.instance.record.tasks_from).await?;
         let above = rows.last().map_or(scope.instance.record.tasks_from.saturating_sub(1), |row| row.id);
@@ -108,6 +117,9 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
         // is set before the first full is asked for, though no log waits yet.
         let idle = !rows.iter().any(TaskRow::is_unfinished);
         let copies = ready.iter().any(|task| task.record.kind == Kind::LogCopy);
+        if ready.iter().any(|task| task.record.kind != Kind::LogCopy) {
+            set_compression(session, &scope).await?;
+        }
         let target = if copies || idle { self.log_copy_target(session, &mut scope).await? } else { Ok(()) };
         let mut dispatched = 0;
         for task in ready {

@@ -38,7 +38,7 @@ impl<S: ReadItems + WriteItems, C: Clock> Handler for PlanBackups<S, C> {
         let busy: BTreeSet<(&str, Kind)> =
             open.iter().map(|task| (task.record.database.as_str(), task.record.kind)).collect();
         let mut groups = Vec::new();
-        for database in &databases {
+        for database in databases.iter().filter(|database| scope.policy.protects(&database.record.name)) {
             let name = database.record.name.as_str();
             for item in due(&scope.policy, &database.record, now)? {
                 if !busy.contains(&(name, item.kind)) {

@@ -61,7 +61,12 @@ impl Scope {
     /// The key that log copies name: storage-encrypted instances must, others must not.
     pub(crate) fn log_copy_key(&self) -> Option<String> {
         let encrypted = self.instance.record.facts.as_ref().is_some_and(|(_, facts)| facts.storage_encrypted);
-        if encrypted { self.vault.kms_key_arn.clone() } else { None }
+        if encrypted { self.kms_key_arn().cloned() } else { None }
+    }
+
+    /// The key of client-side encryption: the policy's, else the vault's.
+    pub(crate) fn kms_key_arn(&self) -> Option<&String> {
+        self.policy.storage.kms_key_arn.as_ref().or(self.vault.kms_key_arn.as_ref())
     }
 }
 

@@ -37,7 +37,7 @@ where
         let scope = Scope::load(&self.store, &input.instance).await?;
         let facts = self.cloud.describe_instance(&input.instance).await?;
         let bucket = self.cloud.describe_bucket(&scope.vault.bucket, &scope.vault.account).await?;
-        let key = match &scope.vault.kms_key_arn {
+        let key = match scope.kms_key_arn() {
             Some(arn) => Some(self.cloud.describe_key(arn).await?),
             None => None,
         };

@@ -86,6 +86,14 @@ pub trait LogCopyTarget {
     async fn set_log_copy_target(&mut self, arn: &str) -> Result<(), Fault>;
 }
 
+/// Reads and sets whether native backups are compressed: one switch for the whole instance, read by each task when it runs.
+pub trait BackupCompression {
+    /// Whether they are; `None` where the server shows nothing that can be read.
+    async fn compression(&mut self) -> Result<Option<bool>, Fault>;
+    /// `rds_set_configuration 'S3 backup compression'`.
+    async fn set_compression(&mut self, on: bool) -> Result<(), Fault>;
+}
+
 /// Takes the instance's application lock, which one session holds at a time.
 pub trait Fence {
     /// `sp_getapplock`, exclusive, owned by the session, without waiting: whether this session holds it now.

@@ -10,13 +10,13 @@ pub mod script;
 pub mod task_info;
 
 mod cells;
+mod configuration;
 mod connect;
 mod databases;
 mod dates;
 mod errors;
 mod fence;
 mod history;
-mod log_copy_target;
 mod log_files;
 mod meter;
 mod options;

@@ -48,6 +48,8 @@ pub(crate) struct Standing {
     attempts: u32,
     /// Whether the gate held this attempt back once: it is not asked again.
     held: bool,
+    /// Whether it is `ENABLED`; a disabled one lets its times pass.
+    enabled: bool,
 }
 
 pub(crate) struct Scheduler {
@@ -72,9 +74,23 @@ impl Testbed {
         }
         let index = self.scheduler.schedules.len();
         let scheduled_at = schedule.first_at;
-        self.scheduler.schedules.push(Standing { schedule, scheduled_at, attempts: 0, held: false });
+        self.scheduler.schedules.push(Standing {
+            schedule,
+            scheduled_at,
+            attempts: 0,
+            held: false,
+            enabled: true,
+        });
         self.put_schedule(index);
         Ok(())
+    }
+
+    /// Enables or disables a schedule. What has been started goes on.
+    pub fn enable_schedule(&mut self, name: &str, enabled: bool) {
+        for standing in self.scheduler.schedules.iter_mut().filter(|standing| standing.schedule.name == name)
+        {
+            standing.enabled = enabled;
+        }
     }
 
     fn put_schedule(&mut self, index: usize) {
@@ -86,6 +102,10 @@ impl Testbed {
 
     /// A schedule's entry has come up.
     pub(crate) fn fire_schedule(&mut self, index: usize) {
+        if !self.scheduler.schedules[index].enabled {
+            self.next_time(index);
+            return;
+        }
         let standing = &self.scheduler.schedules[index];
         let machine_arn = standing.schedule.machine_arn.clone();
         let attempt = standing.attempts + 1;
@@ -114,14 +134,20 @@ impl Testbed {
         let standing = &mut self.scheduler.schedules[index];
         standing.held = false;
         if answered || attempt > RETRIES_MAX {
-            let every = standing.schedule.every.max(SignedDuration::from_mins(1));
-            standing.scheduled_at = standing.scheduled_at.saturating_add(every).unwrap_or(Timestamp::MAX);
-            standing.attempts = 0;
-            self.put_schedule(index);
+            self.next_time(index);
         } else {
             standing.attempts = attempt;
             self.kernel.put_after(RETRY_AFTER, Entry::Schedule(index));
         }
+    }
+
+    /// On to the next time, whatever became of this one.
+    fn next_time(&mut self, index: usize) {
+        let standing = &mut self.scheduler.schedules[index];
+        let every = standing.schedule.every.max(SignedDuration::from_mins(1));
+        standing.scheduled_at = standing.scheduled_at.saturating_add(every).unwrap_or(Timestamp::MAX);
+        standing.attempts = 0;
+        self.put_schedule(index);
     }
 
     fn judge_schedule(&self, machine_arn: &str, attempt: u32) -> Verdict {

@@ -2,7 +2,9 @@
 
 use domain::backup::Kind;
 use domain::task::Lifecycle;
-use ports::server::{LogCopyTarget, ReadClock, ReadDatabases, ReadHistory, ReadLogFiles, ReadTasks};
+use ports::server::{
+    BackupCompression, LogCopyTarget, ReadClock, ReadDatabases, ReadHistory, ReadLogFiles, ReadTasks,
+};
 use tds::{ResultSet, SqlType, Value};
 
 use crate::answers::{Script, answer, call, moment, rows, statement, status, text, word};
@@ -262,4 +264,18 @@ fn the_target_of_log_copies_is_read_from_whatever_columns_there_are() {
     let (name, parameters) = call(&wire.server.seen[0]);
     assert_eq!(name, "rdsadmin.dbo.rds_show_configuration");
     assert_eq!(parameters, [("@name", &text("target_s3_arn_for_tlog_copy"))]);
+}
+
+#[test]
+fn compression_is_a_setting_of_the_instance() {
+    let columns = [("name", SqlType::NVarChar(None)), ("value", SqlType::NVarChar(None))];
+    let shown = |value: &str| answer(rows(&columns, vec![vec![text("S3 backup compression"), text(value)]]));
+    let mut wire = Wire::new(Script::new([shown("true"), shown("FALSE"), shown("perhaps")]));
+    let mut session = wire.open().unwrap();
+    for expected in [Some(true), Some(false), None] {
+        assert_eq!(wire.drive(session.compression()), Ok(expected));
+    }
+    let (name, parameters) = call(&wire.server.seen[0]);
+    assert_eq!(name, "rdsadmin.dbo.rds_show_configuration");
+    assert_eq!(parameters, [("@name", &text("S3 backup compression"))]);
 }

@@ -12,7 +12,8 @@ use domain::task::{Lifecycle, TaskId};
 use jiff::{SignedDuration, Timestamp};
 use ports::Fault;
 use ports::server::{
-    Fence, LogCopyTarget, ReadClock, ReadDatabases, ReadHistory, ReadLogFiles, ReadTasks, SubmitTasks,
+    BackupCompression, Fence, LogCopyTarget, ReadClock, ReadDatabases, ReadHistory, ReadLogFiles, ReadTasks,
+    SubmitTasks,
 };
 use sqlserver::Session;
 use tds::{Request, ServerMessage};
@@ -276,4 +277,16 @@ fn the_lock_belongs_to_one_session_and_dies_with_it() {
     let gone = other_wire.server.session.expect("logged in");
     story.world.borrow_mut().disconnect(gone);
     assert_eq!(wire.drive(session.lock("bakproof")), Ok(true));
+}
+
+#[test]
+fn compression_is_shown_as_it_was_set() {
+    let story = Story::new();
+    let (mut wire, mut session) = story.log_in();
+    for (set, expected) in [(None, false), (Some(true), true), (Some(true), true), (Some(false), false)] {
+        if let Some(on) = set {
+            assert_eq!(wire.drive(session.set_compression(on)), Ok(()));
+        }
+        assert_eq!(wire.drive(session.compression()), Ok(Some(expected)));
+    }
 }

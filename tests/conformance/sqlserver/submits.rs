@@ -2,7 +2,7 @@
 
 use domain::request::{CopyLogs, NativeBackup};
 use ports::Fault;
-use ports::server::{Fence, LogCopyTarget, ReadClock, SubmitTasks};
+use ports::server::{BackupCompression, Fence, LogCopyTarget, ReadClock, SubmitTasks};
 use tds::{Response, SqlType, Value};
 
 use crate::answers::{Script, answer, call, error, message, rows, status, text, word};
@@ -179,5 +179,17 @@ fn the_lock_is_the_return_status() {
         ];
         assert_eq!(parameters, expected.iter().map(|(name, value)| (*name, value)).collect::<Vec<_>>());
         assert_eq!(call(&wire.server.seen[1]).0, "sp_releaseapplock");
+    }
+}
+
+#[test]
+fn compression_is_set_by_word() {
+    for (on, word) in [(true, "true"), (false, "false")] {
+        let mut wire = Wire::new(Script::new([status(Some(0))]));
+        let mut session = wire.open().unwrap();
+        assert_eq!(wire.drive(session.set_compression(on)), Ok(()));
+        let (name, parameters) = call(&wire.server.seen[0]);
+        assert_eq!(name, "rdsadmin.dbo.rds_set_configuration");
+        assert_eq!(parameters, [("@name", &text("S3 backup compression")), ("@value", &text(word))]);
     }
 }

@@ -1,6 +1,6 @@
 //! What in a policy is in range and still cannot work, or works otherwise than it reads? Said before the first night.
 //!
-//! A finding is refused, or advice: the policy can be carried out and will disappoint. Findings depend on the policy, on the
+//! A finding is refused, or a promise that cannot be kept, or advice. Findings depend on the policy, on the
 //! limits that hold for its vault ([`Profile`]) and, where known, on the instance.
 
 use jiff::civil::Time;
@@ -21,6 +21,8 @@ use crate::schedule;
 pub enum Weight {
     /// The policy cannot be carried out.
     Refused,
+    /// It can, and a promise of it cannot be kept. Backups that keep less than was promised are better than none.
+    Unkept,
     /// It can, and will disappoint.
     Advice,
 }
@@ -63,7 +65,6 @@ impl Policy {
             found.add(Weight::Refused, "", reason);
             return found.0;
         }
-        self.find_rpo(profile, &mut found);
         self.find_storage(profile, facts, &mut found);
         if !self.schedule.guards.is_empty() && self.is_all_guarded() {
             let message =
@@ -83,6 +84,7 @@ impl Policy {
         if self.validate().is_err() {
             return found.0;
         }
+        self.find_rpo(profile, &mut found);
         if !self.is_all_guarded() {
             self.find_guards(&mut found);
         }
@@ -111,14 +113,14 @@ impl Policy {
                 if made > 0 { format!(" whose newest is up to {made} old") } else { String::new() },
                 rpo.instance
             );
-            found.refuse("objectives.rpo_minutes.instance", "RpoUnreachable", message);
+            found.add(Weight::Unkept, "objectives.rpo_minutes.instance", unreachable(message));
         }
         if !profile.is_rds() && every > rpo.damage {
             let message = format!(
                 "logs every {every} minutes lose up to {every} by damage, {} are promised",
                 rpo.damage
             );
-            found.refuse("objectives.rpo_minutes.damage", "RpoUnreachable", message);
+            found.add(Weight::Unkept, "objectives.rpo_minutes.damage", unreachable(message));
         }
     }
 
@@ -292,6 +294,10 @@ impl Policy {
             }
         }
     }
+}
+
+fn unreachable(message: String) -> Reason {
+    Reason::new(Class::Human, "RpoUnreachable", message).guidance("copy logs more often, or promise less")
 }
 
 const DAY_MINUTES: u32 = 24 * 60;

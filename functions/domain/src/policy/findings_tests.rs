@@ -28,7 +28,14 @@ fn at(hour: i8, minute: i8) -> Time {
 fn said(policy: &Policy, profile: Profile, facts: Option<&InstanceFacts>) -> String {
     let findings = policy.findings(profile, facts);
     assert!(findings.is_sorted_by_key(|finding| finding.weight), "refusals first");
-    let weight = |weight| if weight == Weight::Refused { "!" } else { "" };
+    let refused: Vec<Finding> =
+        findings.iter().filter(|finding| finding.weight == Weight::Refused).cloned().collect();
+    assert_eq!(policy.refusals(profile, facts), refused, "every run asks for these alone");
+    let weight = |weight| match weight {
+        Weight::Refused => "!",
+        Weight::Unkept => "?",
+        Weight::Advice => "",
+    };
     let said: Vec<String> =
         findings.iter().map(|finding| format!("{}{}", weight(finding.weight), finding.reason.name)).collect();
     said.join(" ")
@@ -53,9 +60,9 @@ fn what_no_schedule_reaches_is_refused() {
     for (expected, profile, change) in [
         ("", Profile::Rds, (|_| {}) as Change),
         ("", Profile::Rds, |p| p.objectives.rpo_minutes.instance = 125),
-        ("!RpoUnreachable", Profile::Rds, |p| p.objectives.rpo_minutes.instance = 124),
+        ("?RpoUnreachable", Profile::Rds, |p| p.objectives.rpo_minutes.instance = 124),
         // On a URL nobody but us takes logs.
-        ("!RpoUnreachable", Profile::Url, |_| {}),
+        ("?RpoUnreachable", Profile::Url, |_| {}),
         ("", Profile::Url, |p| p.objectives.rpo_minutes.damage = 120),
         ("!PolicyOutOfRange", Profile::Rds, |p| p.objectives.window_days = 0),
     ] {

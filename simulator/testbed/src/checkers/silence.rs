@@ -36,12 +36,23 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
     let end = scenario.end().min(view.now);
     let last = end.as_second().div_euclid(interval) - 1;
     let schedule = &scenario.policy.schedule;
-    let fulls = moments(scenario, &schedule.full, end);
-    let differentials =
+    let outages = scenario.outages();
+    let out = |moment: i64| {
+        let at = Timestamp::from_second(moment * interval);
+        at.is_ok_and(|at| outage(&outages, at).is_some())
+    };
+    let fulls = askable(&moments(scenario, &schedule.full, end), &outages, end);
+    let mut differentials =
         schedule.differential.as_ref().map(|times| moments(scenario, times, end)).unwrap_or_default();
+    differentials.retain(|moment| outage(&outages, *moment).is_none());
     for instance in &scenario.instances {
         for (name, ..) in instance.databases.iter().flat_map(DatabaseSpec::each) {
-            for moment in first..last {
+            if scenario.policy.exclude.iter().any(|pattern| fits(pattern.as_bytes(), name.as_bytes())) {
+                let busy = ours(view, &instance.name, &name).next().is_some();
+                checked.look(busy.then(|| format!("{name} on {} is excluded and has tasks", instance.name)));
+                continue;
+            }
+            for moment in (first..last).filter(|moment| !out(*moment)) {
                 let silent = !heard.contains(&(instance.name.as_str(), name.as_str(), moment));
                 checked.look(silent.then(|| {
                     let at = Timestamp::from_second(moment * interval).unwrap_or(scenario.start);
@@ -64,6 +75,30 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
         }
     }
     checked
+}
+
+/// The outage that a moment lies in: nobody ran bakproof then.
+fn outage(outages: &[(Timestamp, Timestamp)], moment: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    outages.iter().copied().find(|(from, to)| (*from..*to).contains(&moment))
+}
+
+/// Fulls that somebody could ask for: of those that came due in an outage the newest, when it was over.
+fn askable(fulls: &[Timestamp], outages: &[(Timestamp, Timestamp)], end: Timestamp) -> Vec<Timestamp> {
+    let is_askable = |moment: &&Timestamp| match outage(outages, **moment) {
+        None => true,
+        Some((_, to)) => to < end && !fulls.iter().any(|other| *other > **moment && *other < to),
+    };
+    fulls.iter().filter(is_askable).copied().collect()
+}
+
+/// Whether a name fits a pattern of an exclusion, tried letter by letter.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([b'*', after @ ..], _) => fits(after, name) || (!name.is_empty() && fits(pattern, &name[1..])),
+        ([], _) => name.is_empty(),
+        ([one, after @ ..], [other, rest @ ..]) => one.eq_ignore_ascii_case(other) && fits(after, rest),
+        ([_, ..], []) => false,
+    }
 }
 
 fn ours<'a>(view: &'a View, instance: &'a str, database: &'a str) -> impl Iterator<Item = &'a Task> {

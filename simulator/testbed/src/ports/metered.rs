@@ -10,8 +10,8 @@ use domain::task::{TaskId, TaskRow};
 use jiff::civil::DateTime;
 use ports::Fault;
 use ports::server::{
-    Endpoint, Fence, LogCopyTarget, OpenSession, ReadClock, ReadDatabases, ReadHistory, ReadLogFiles,
-    ReadTasks, SubmitTasks,
+    BackupCompression, Endpoint, Fence, LogCopyTarget, OpenSession, ReadClock, ReadDatabases, ReadHistory,
+    ReadLogFiles, ReadTasks, SubmitTasks,
 };
 
 use crate::kernel::Kernel;
@@ -100,6 +100,16 @@ impl<T: LogCopyTarget> LogCopyTarget for Metered<T> {
 
     async fn set_log_copy_target(&mut self, arn: &str) -> Result<(), Fault> {
         below!(self.set_log_copy_target(arn))
+    }
+}
+
+impl<T: BackupCompression> BackupCompression for Metered<T> {
+    async fn compression(&mut self) -> Result<Option<bool>, Fault> {
+        below!(self.compression())
+    }
+
+    async fn set_compression(&mut self, on: bool) -> Result<(), Fault> {
+        below!(self.set_compression(on))
     }
 }
 

@@ -65,7 +65,11 @@ impl Report {
         }
         writeln!(f, "Policy: what it asks for and will not get")?;
         for PolicyFinding { instances, finding: Finding { weight, field, reason } } in &self.findings {
-            let weight = if *weight == Weight::Refused { ", refused" } else { "" };
+            let weight = match weight {
+                Weight::Refused => ", refused",
+                Weight::Unkept => ", cannot be kept",
+                Weight::Advice => "",
+            };
             writeln!(f, "  {} on {}: {field}{weight}", reason.name, instances.join(", "))?;
             writeln!(f, "      {}", reason.message)?;
             if !reason.guidance.is_empty() {

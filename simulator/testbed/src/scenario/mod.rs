@@ -2,6 +2,7 @@
 //!
 //! Written in TOML by people, so every mistake is one line: where, what, how to mend.
 
+pub mod event;
 pub mod expect;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use domain::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use event::Event;
 use expect::Expectation;
 
 /// The scenario that runs when none is named.
@@ -38,6 +40,9 @@ pub struct Scenario {
     /// Instances.
     #[serde(rename = "instance")]
     pub instances: Vec<InstanceSpec>,
+    /// What else happens.
+    #[serde(rename = "event", default)]
+    pub events: Vec<Event>,
     /// What it must come to, by measure.
     #[serde(default)]
     pub expect: BTreeMap<String, Expectation>,
@@ -233,6 +238,9 @@ impl Scenario {
                     format!("instance {}, database {}: {what}", instance.name, database.name)
                 })?;
             }
+        }
+        for (number, event) in (1..).zip(&self.events) {
+            event.check(self).map_err(|what| format!("event {number}: {what}"))?;
         }
         for (name, expectation) in &self.expect {
             expectation.check().map_err(|what| format!("expect.{name}: {what}"))?;

@@ -31,6 +31,9 @@ const INSTANCE: &str = include_str!("../../../../statemachine/instance.asl.json"
 /// gives up.
 const TIMEOUT: SignedDuration = SignedDuration::from_secs(110);
 
+/// The schedule that starts the fleet machine.
+pub(super) const FLEET_SCHEDULE: &str = "fleet";
+
 /// The adapter of production over pipes of this process.
 pub(super) fn servers(bed: &Testbed) -> Metered<SqlServer<Dial, Secrets>> {
     bed.metered(SqlServer::new(bed.dial(), bed.secrets(), Options::in_process()))
@@ -41,7 +44,7 @@ pub(super) fn all(scenario: &Scenario, bed: &mut Testbed) -> Result<(), Simulati
     machine(bed, "instance", INSTANCE)?;
     machine(bed, "fleet", FLEET)?;
     let schedule = Schedule {
-        name: "fleet".to_owned(),
+        name: FLEET_SCHEDULE.to_owned(),
         machine_arn: bed.machine_arn("fleet"),
         first_at: scenario.start,
         every: SignedDuration::from_mins(5),

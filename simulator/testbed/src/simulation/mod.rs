@@ -1,6 +1,7 @@
 //! A scenario run from its first moment to its last: the world set up, the functions and machines deployed, time moved.
 
 mod deploy;
+mod events;
 pub mod import;
 mod look;
 mod setup;
@@ -75,6 +76,7 @@ impl Simulation {
         let mut bed = Testbed::new(Options { record, ..Options::new(scenario.seed) }, world);
         setup::records(&scenario, &bed)?;
         deploy::all(&scenario, &mut bed)?;
+        events::all(&scenario, &mut bed);
         Ok(Self { scenario, bed })
     }
 

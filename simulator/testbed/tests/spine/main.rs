@@ -12,6 +12,7 @@ mod differentials;
 mod foreign;
 mod history;
 mod killed;
+mod policy;
 mod promotions;
 mod region;
 mod replies;

@@ -1,0 +1,192 @@
+//! What happens in a story besides its backups: what people and the service do to instances and databases, and when nobody
+//! runs bakproof.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{DatabaseSpec, InstanceSpec, Scenario};
+
+/// One thing that happens.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: Happening,
+    /// To which instance.
+    pub instance: Option<String>,
+    /// To which of its databases.
+    pub database: Option<String>,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happening {
+    /// The schedule that starts the fleet machine is disabled: nobody runs bakproof.
+    ScheduleOff,
+    /// It is enabled again.
+    ScheduleOn,
+    /// Somebody takes a manual snapshot of an instance.
+    Snapshot,
+    /// An instance fails over.
+    Failover,
+    /// Somebody sets a database to the SIMPLE recovery model. With automated backups RDS sets it back to FULL within five
+    /// minutes and takes a snapshot.
+    RecoverySimple,
+    /// Somebody sets it to `BULK_LOGGED`; likewise.
+    RecoveryBulkLogged,
+    /// Somebody takes a full of a database and keeps it elsewhere.
+    ForeignFull,
+}
+
+/// What an event is done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Object {
+    Nothing,
+    Instance,
+    Database,
+}
+
+impl Happening {
+    const fn object(self) -> Object {
+        match self {
+            Self::ScheduleOff | Self::ScheduleOn => Object::Nothing,
+            Self::Snapshot | Self::Failover => Object::Instance,
+            Self::RecoverySimple | Self::RecoveryBulkLogged | Self::ForeignFull => Object::Database,
+        }
+    }
+}
+
+impl Event {
+    /// Whether it lies in the story and names what it is done to.
+    pub(super) fn check(&self, scenario: &Scenario) -> Result<(), String> {
+        if self.at < scenario.start || self.at >= scenario.end() {
+            return Err(format!("{} lies outside the story", self.at));
+        }
+        let object = self.what.object();
+        let wants = (object != Object::Nothing, object == Object::Database);
+        match ((self.instance.is_some(), self.database.is_some()), wants) {
+            (given, wants) if given == wants => {}
+            (_, (false, _)) => return Err("concerns everything: leave out instance and database".to_owned()),
+            (_, (true, false)) => return Err("concerns an instance: name it, and no database".to_owned()),
+            (_, (true, true)) => return Err("concerns a database: name it and its instance".to_owned()),
+        }
+        let Some(name) = &self.instance else { return Ok(()) };
+        let instance: Option<&InstanceSpec> = scenario.instances.iter().find(|known| known.name == *name);
+        let Some(instance) = instance else { return Err(format!("there is no instance {name}")) };
+        let Some(database) = &self.database else { return Ok(()) };
+        let mut names = instance.databases.iter().flat_map(DatabaseSpec::each).map(|(name, ..)| name);
+        if names.any(|known| known == *database) {
+            return Ok(());
+        }
+        Err(format!("there is no database {database} on {name}"))
+    }
+}
+
+impl Scenario {
+    /// The spans in which nobody runs bakproof, in order.
+    pub fn outages(&self) -> Vec<(Timestamp, Timestamp)> {
+        let mut events: Vec<&Event> = self.events.iter().collect();
+        events.sort_by_key(|event| event.at);
+        let mut outages = Vec::new();
+        let mut since = None;
+        for event in events {
+            match event.what {
+                Happening::ScheduleOff => since = since.or(Some(event.at)),
+                Happening::ScheduleOn => outages.extend(since.take().map(|since| (since, event.at))),
+                _ => {}
+            }
+        }
+        outages.extend(since.map(|since| (since, self.end())));
+        outages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::scenario::QUICKSTART;
+
+    fn with(event: &str) -> Result<Scenario, String> {
+        let text = format!("{QUICKSTART}\n[[event]]\n{event}\n");
+        Scenario::parse(&text, "story.toml", Path::new("")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_event_names_what_it_is_done_to_and_lies_in_the_story() {
+        for (event, expected) in [
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "schedule_off""#,
+                Ok(()),
+            ),
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "recovery_simple"
+                instance = "sales"
+                database = "tenant-003""#,
+                Ok(()),
+            ),
+            (
+                r#"at = "2026-11-15T23:59:59Z"
+                what = "schedule_off""#,
+                Err("lies outside the story"),
+            ),
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "schedule_off"
+                instance = "sales""#,
+                Err("leave out instance and database"),
+            ),
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "snapshot""#,
+                Err("name it, and no database"),
+            ),
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "foreign_full"
+                instance = "sales""#,
+                Err("name it and its instance"),
+            ),
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "snapshot"
+                instance = "nobody""#,
+                Err("there is no instance nobody"),
+            ),
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "foreign_full"
+                instance = "sales"
+                database = "tenant-{n}""#,
+                Err("there is no database tenant-{n} on sales"),
+            ),
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "earthquake""#,
+                Err("unknown variant `earthquake`"),
+            ),
+        ] {
+            match (with(event).map(|_| ()), expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(said), Err(expected)) => assert!(said.contains(expected), "{said}"),
+                (said, _) => panic!("{event}: {said:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn outages_last_until_the_schedule_is_enabled_or_the_story_ends() {
+        let day = |day: u32| format!("2026-11-{day}T00:00:00Z");
+        let event = |at: u32, what: &str| format!("at = \"{}\"\nwhat = \"{what}\"\n[[event]]\n", day(at));
+        let text = event(17, "schedule_off") + &event(18, "schedule_off") + &event(19, "schedule_on");
+        let scenario = with(&format!("{text}at = \"{}\"\nwhat = \"schedule_off\"", day(21))).unwrap();
+        let moment = |at: u32| day(at).parse().unwrap();
+        assert_eq!(scenario.outages(), [(moment(17), moment(19)), (moment(21), moment(23))]);
+    }
+}
