@@ -1,3 +1,5 @@
+//! Are the findings those that the documents and the arithmetic give, and no others?
+
 use super::super::tests::{weekly, with_differentials};
 use super::super::{Daily, MonthDay, Monthly, Times, Weekly};
 use super::*;
