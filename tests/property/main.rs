@@ -13,6 +13,7 @@ mod random;
 mod region;
 mod relations;
 mod schedule;
+mod schedule_decade;
 mod seeds;
 mod slots;
 mod task;
