@@ -32,6 +32,8 @@ use crate::history::{History, Lineage};
 use crate::id::BackupId;
 use crate::lsn::Lsn;
 pub use moments::Moments;
+pub(crate) use sweep::Reach;
+pub(crate) use timeline::Span;
 
 /// Where the answer holds: RDS refuses some restores on Multi-AZ instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -233,6 +235,18 @@ pub fn window(lineage: &Lineage) -> (Window, Vec<String>) {
         holes,
     };
     (window, rows.warnings(all.clock_jump))
+}
+
+/// The runs of restorable moments, fork by fork, with where they lie in the log: by time. They overlap where forks do.
+pub(crate) fn spans(rows: &rows::Rows<'_>, reach: Reach) -> Vec<Span> {
+    let mut spans = timeline::Timeline::new(rows, &sweep::Sweep::run(rows, reach)).spans;
+    spans.retain(|span| !span.is_point() || reach.holds(&rows.backups[span.start_row]));
+    spans
+}
+
+/// The moments of runs that are ordered by their first.
+pub(crate) fn moments(spans: &[Span]) -> Moments {
+    Moments::join(spans.iter().map(|span| (span.from, span.to)))
 }
 
 /// The windows of all lineages that `select` chooses.

@@ -92,6 +92,23 @@ impl Lineage {
         self.is_rds
     }
 
+    /// The same lineage as if every obstacle to reading its backups were gone.
+    pub(crate) fn without_obstacles(&self) -> Self {
+        let mut lifted = self.clone();
+        lifted.index = OnceLock::new();
+        for backup in &mut lifted.backups {
+            backup.obstacle = None;
+        }
+        lifted
+    }
+
+    /// Leaves those backups only that `keep` marks, one mark for each in their order.
+    pub(crate) fn leave(&mut self, keep: &[bool]) {
+        let mut marks = keep.iter();
+        self.backups.retain(|_| marks.next().copied().unwrap_or(true));
+        self.index = OnceLock::new();
+    }
+
     fn index(&self) -> &index::Index {
         self.index.get_or_init(|| index::Index::new(&self.backups))
     }
@@ -190,6 +207,11 @@ impl History {
     /// The lineages by database name, then by id.
     pub fn lineages(&self) -> &[Lineage] {
         &self.lineages
+    }
+
+    /// The lineages themselves, in the same order.
+    pub fn into_lineages(self) -> Vec<Lineage> {
+        self.lineages
     }
 
     /// What was odd but no error, one sentence each.

@@ -23,6 +23,7 @@ pub mod region;
 pub mod request;
 pub mod restore;
 pub mod restore_time;
+pub mod retention;
 pub mod schedule;
 pub mod slots;
 pub mod task;

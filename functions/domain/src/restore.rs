@@ -34,7 +34,7 @@ pub use refusal::Refusal;
 use crate::backup::{Backup, HeldIn};
 use crate::chain::{self, State};
 use crate::coverage::rows::{Role, Rows};
-use crate::coverage::{self, Target as Place};
+use crate::coverage::{self, Reach, Target as Place};
 use crate::history::Lineage;
 use crate::id::BackupId;
 use crate::lsn::Lsn;
@@ -154,9 +154,46 @@ struct Found {
 impl<'a> Planner<'a> {
     /// Looks at every backup of the lineage once.
     pub fn new(lineage: &'a Lineage) -> Self {
-        let rows = Rows::new(lineage);
-        let ground = Ground::new(&rows);
+        Self::over(Rows::new(lineage), Reach::All)
+    }
+
+    /// Over rows that are known already, with those only that may be used.
+    pub(crate) fn over(rows: Rows<'a>, reach: Reach) -> Self {
+        let ground = Ground::new(&rows, reach);
         Self { rows, ground, known: OnceCell::new() }
+    }
+
+    /// The rows it plans over.
+    pub(crate) const fn rows(&self) -> &Rows<'a> {
+        &self.rows
+    }
+
+    /// The way to a moment of one fork: the row of the data backup it begins with, and the rows of its logs.
+    pub(crate) fn way_to(&self, track: u32, at: Timestamp) -> Option<(u32, Vec<u32>)> {
+        let route = self.route_to_moment(&mut Search::new(&Begin::Anchor), track, at)?;
+        Some((route.anchor?, route.logs))
+    }
+
+    /// The data backup that ends on a moment and restores alone.
+    pub(crate) fn ends_on(&self, at: Timestamp) -> Option<u32> {
+        self.ground.ends_on(&self.rows, at)
+    }
+
+    /// The way to the end of a log.
+    pub(crate) fn way_to_end(&self, log: u32) -> Option<(u32, Vec<u32>)> {
+        let (track, end) = (self.rows.forks[log as usize].exit, self.backup(log).last_lsn);
+        let route = self.route_to_end(&mut Search::new(&Begin::Anchor), track, end)?;
+        Some((route.anchor?, route.logs))
+    }
+
+    /// Data backups of a fork that begin a restore, by `last_lsn`.
+    pub(crate) fn anchors(&self, track: u32) -> &[u32] {
+        &self.track(track).anchors
+    }
+
+    /// Readable logs that stay on a fork, by `last_lsn`.
+    pub(crate) fn logs(&self, track: u32) -> &[u32] {
+        &self.track(track).logs
     }
 
     /// The way to a target, or why there is none.

@@ -13,7 +13,9 @@ use crate::coverage::window;
 use crate::history::{History, Validated};
 use crate::id::Guid;
 use crate::lsn::Lsn;
+use crate::policy::tests::weekly;
 use crate::restore::{Planner, Request, Target};
+use crate::retention::{Terms, propose};
 
 /// Databases with a full a week, a differential a day and a log every hour; every hundredth log lacks.
 fn rows(databases: usize, per_database: usize) -> Vec<Backup> {
@@ -119,6 +121,67 @@ fn measure(databases: usize, per_database: usize) -> Measured {
         longest_plan = longest_plan.max(took);
     }
     Measured { windows, first_plan, first_refusal, longest_plan, holes, planned, refused }
+}
+
+/// A sweep over rows of which the promised window needs the newer half, or ten years of them.
+struct Swept {
+    /// Proposal and proof, from validated rows that nobody has indexed.
+    took: Duration,
+    kept: usize,
+    removed: usize,
+}
+
+fn sweep(databases: usize, per_database: usize) -> Swept {
+    let fresh = validated(rows(databases, per_database));
+    let hours = SignedDuration::from_hours(i64::try_from(per_database).unwrap());
+    let now = Timestamp::from_second(1_700_000_000).unwrap() + hours;
+    let mut policy = weekly();
+    policy.objectives.window_days = u32::try_from(per_database / 48).unwrap().clamp(1, 3_650);
+    let terms = Terms::new(&policy, now);
+    let (proposal, took) = timed(|| propose(fresh.in_order(), &terms, |_| true).unwrap());
+    assert!(proposal.proof.holds);
+    Swept { took, kept: proposal.keep.len(), removed: proposal.remove.len() }
+}
+
+#[test]
+fn a_sweep_keeps_what_is_promised_and_no_more() {
+    for (databases, per_database) in [(20, 400), (1, 8000)] {
+        let Swept { kept, removed, .. } = sweep(databases, per_database);
+        let all = databases * per_database;
+        assert_eq!(kept + removed, all);
+        assert!((all / 2..all * 3 / 4).contains(&kept), "{kept} of {all}");
+    }
+}
+
+#[test]
+#[ignore = "a million rows: in release, by tests/all"]
+fn a_million_rows_are_swept() {
+    for one in [true, false] {
+        let best = |rows: usize| {
+            let databases = if one { 1 } else { rows / 1_000 };
+            let runs = (0..3).map(|_| sweep(databases, rows / databases));
+            runs.min_by_key(|run| run.took).unwrap()
+        };
+        let (least, small, large) = (best(10_000), best(100_000), best(1_000_000));
+        let ratio = |small: &Swept, large: &Swept| large.took.as_secs_f64() / small.took.as_secs_f64();
+        println!(
+            "{}: proposal with proof {:?} of 10,000 rows, {:?} of 100,000 ({:.1} x), {:?} of 1,000,000 ({:.1} x); {} stay, {} may go",
+            if one { "one database" } else { "a thousand rows each" },
+            least.took,
+            small.took,
+            ratio(&least, &small),
+            large.took,
+            ratio(&small, &large),
+            large.kept,
+            large.removed
+        );
+        assert!(large.took <= Duration::from_secs(2), "a sweep took {:?}", large.took);
+        assert!(
+            ratio(&small, &large) <= 13.0,
+            "ten times the rows took {:.1} times as long",
+            ratio(&small, &large)
+        );
+    }
 }
 
 #[test]

@@ -15,11 +15,18 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// Which backups may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// All of them.
     All,
     /// Those in the vault: what survives the loss of the instance.
     Vault,
+}
+
+impl Reach {
+    /// Whether a backup may be used.
+    pub(crate) fn holds(self, backup: &Backup) -> bool {
+        self == Self::All || backup.held_in == HeldIn::Vault
+    }
 }
 
 /// A position a restore can stand at, and the shortest way to it.
@@ -160,7 +167,7 @@ impl<'a> Sweep<'a> {
         let tracks = (0..rows.track_count).map(|_| Track::default()).collect();
         let mut sweep = Self { rows, tracks, reached: vec![false; rows.backups.len()], clock_jump: None };
         for (row, backup) in (0_u32..).zip(rows.backups) {
-            if reach == Reach::All || backup.held_in == HeldIn::Vault {
+            if reach.holds(backup) {
                 sweep.push(row, backup);
             }
         }

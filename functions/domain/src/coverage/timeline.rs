@@ -10,20 +10,27 @@ use crate::lsn::Lsn;
 
 /// A run of restorable moments, or one of them, with where it lies in the log.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    pub(super) from: Timestamp,
-    pub(super) to: Timestamp,
-    pub(super) track: u32,
+pub(crate) struct Span {
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
+    pub(crate) track: u32,
     /// Position at its first moment; `None` where LSNs are unknown.
-    pub(super) start: Option<Lsn>,
+    pub(crate) start: Option<Lsn>,
     /// Position at its last moment.
-    pub(super) end: Option<Lsn>,
+    pub(crate) end: Option<Lsn>,
     /// The backup its first moment comes from.
-    pub(super) start_row: usize,
+    pub(crate) start_row: usize,
     /// The backup its last moment comes from.
-    pub(super) end_row: usize,
+    pub(crate) end_row: usize,
     /// The piece of its track; `None`: a point.
     piece: Option<usize>,
+}
+
+impl Span {
+    /// Whether it is one moment that a data backup restores alone.
+    pub(crate) const fn is_point(&self) -> bool {
+        self.piece.is_none()
+    }
 }
 
 /// The restorable moments of a lineage.

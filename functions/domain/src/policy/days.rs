@@ -101,6 +101,13 @@ pub enum MonthDay {
 }
 
 impl MonthDay {
+    /// The date that is this day of the month in which a date lies.
+    pub fn in_month_of(self, date: Date) -> Option<Date> {
+        let first = date.first_of_month();
+        let dates = (1..=date.days_in_month()).filter_map(|day| first.with().day(day).build().ok());
+        dates.into_iter().find(|date| self.falls_on(*date))
+    }
+
     /// Whether a date is that day of its month.
     pub fn falls_on(self, date: Date) -> bool {
         let (day, days) = (date.day(), date.days_in_month());

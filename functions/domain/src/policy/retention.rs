@@ -29,8 +29,8 @@ pub struct Retention {
     /// Days for which a differential stays a restore point, its base with it. 1 to 3,650; as long as the window when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub differential_days: Option<u32>,
-    /// Days for which a full or copy-only full is kept that no schedule asked for. 1 to 36,500. Azure Backup keeps one for 45
-    /// days at least.
+    /// Days for which a copy-only full is kept: somebody asked for it, no schedule did. 1 to 36,500. Azure Backup keeps one for
+    /// 45 days at least.
     #[serde(default = "on_demand_days")]
     pub on_demand_days: u32,
 }

@@ -8,6 +8,7 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 
 use crate::backup::Backup;
+use crate::coverage::Reach;
 use crate::coverage::rows::{Role, Rows};
 use crate::lsn::Lsn;
 
@@ -126,7 +127,7 @@ impl Track {
 }
 
 impl Ground {
-    pub(super) fn new(rows: &Rows<'_>) -> Self {
+    pub(super) fn new(rows: &Rows<'_>, reach: Reach) -> Self {
         let mut ground = Self {
             tracks: (0..rows.track_count).map(|_| Track::default()).collect(),
             begun: Vec::new(),
@@ -140,6 +141,9 @@ impl Ground {
         for ((number, backup), (role, forks)) in
             (0_u32..).zip(rows.backups).zip(rows.roles.iter().zip(&rows.forks))
         {
+            if !reach.holds(backup) {
+                continue;
+            }
             if newest <= (backup.finished, backup.last_lsn) {
                 newest = (backup.finished, backup.last_lsn);
                 ground.newest_track = forks.exit;

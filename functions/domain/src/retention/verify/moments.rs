@@ -1,0 +1,253 @@
+//! Which moments do these rows restore? Worked out again, for proofs: nothing here is shared with `chain` or `coverage`.
+//!
+//! Another way to the same answer. Rows go by in the order of their ends. A restore that stands at an LSN `p` of a recovery fork
+//! has the moment `m(p)`; a log `[first, last)` that holds a reachable `p` restores every moment from the least of those `m(p)`
+//! to the one it reaches. The moments of a set of rows are the union of these runs and of the finishes of its data backups.
+//! Rules as the SQL Server documentation has them: RESTORE arguments (STOPAT), "Recovery paths", "Restore a SQL Server
+//! database to a point in time (full recovery model)", 4341 for bulk-logged changes.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::backup::{Backup, Evidence, Kind};
+use crate::id::{BackupId, Guid};
+use crate::lsn::Lsn;
+
+/// A run of moments, both ends in.
+pub(crate) type Run = (Timestamp, Timestamp);
+
+/// Whether a backup's bytes can be read, by its own header and files.
+pub(super) fn readable(backup: &Backup) -> bool {
+    !backup.damaged && backup.obstacle.is_none() && backup.stripes.missing_count() == 0
+}
+
+/// Rows to answer for: data backups by id and by checkpoint, forks by number, and the order of ends.
+pub(super) struct Ledger<'a> {
+    rows: &'a [Backup],
+    data: BTreeMap<&'a BackupId, u32>,
+    checkpoints: BTreeMap<Lsn, Vec<u32>>,
+    /// For each row the forks it is applied on and leads to.
+    forks: Vec<(u32, u32)>,
+    fork_count: usize,
+    /// Rows that can be read, by end.
+    order: Vec<u32>,
+}
+
+/// Rows name forks or do not, some this way and some that: who belongs where is guesswork.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ForksUnknown;
+
+impl<'a> Ledger<'a> {
+    pub(super) fn new(rows: &'a [Backup]) -> Result<Self, ForksUnknown> {
+        let mut ledger = Self {
+            rows,
+            data: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+            forks: Vec::with_capacity(rows.len()),
+            fork_count: 1,
+            order: Vec::with_capacity(rows.len()),
+        };
+        let mut numbers: BTreeMap<&Guid, u32> = BTreeMap::new();
+        let mut last: Option<(&Guid, u32)> = None;
+        let mut silent = false;
+        for (number, row) in (0_u32..).zip(rows) {
+            let mut fork = |guid: &'a Guid| match last {
+                Some((known, number)) if known == guid => number,
+                _ => {
+                    let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+                    let number = *numbers.entry(guid).or_insert(next);
+                    last = Some((guid, number));
+                    number
+                }
+            };
+            let (into, out) = match (&row.first_fork, &row.last_fork) {
+                (Some(into), Some(out)) => (fork(into), fork(out)),
+                (Some(one), None) | (None, Some(one)) => (fork(one), fork(one)),
+                (None, None) => {
+                    silent = true;
+                    (0, 0)
+                }
+            };
+            ledger.forks.push(if row.kind == Kind::Log { (into, out) } else { (out, out) });
+            if row.kind != Kind::Log {
+                ledger.data.insert(&row.id, number);
+                if let Some(checkpoint) = row.checkpoint_lsn.filter(|_| row.kind == Kind::Full) {
+                    ledger.checkpoints.entry(checkpoint).or_default().push(number);
+                }
+            }
+            if readable(row) {
+                ledger.order.push(number);
+            }
+        }
+        ledger.fork_count = numbers.len().max(1);
+        if silent && numbers.len() > 1 {
+            return Err(ForksUnknown);
+        }
+        ledger.order.sort_by_key(|number| ledger.rows[*number as usize].last_lsn);
+        Ok(ledger)
+    }
+
+    /// The full that a differential restores on, where it can be restored.
+    pub(super) fn base(&self, differential: &Backup) -> Option<u32> {
+        let serves = |number: &u32| {
+            let full = &self.rows[*number as usize];
+            full.kind == Kind::Full && full.evidence == Evidence::History && readable(full)
+        };
+        if let Some(guid) = &differential.differential_base_guid {
+            return self.data.get(&BackupId::from(guid.as_str())).copied().filter(serves);
+        }
+        let told = |lsn: Option<Lsn>| lsn.filter(|lsn| *lsn != Lsn::ZERO);
+        let label = told(differential.differential_base_lsn).or(told(differential.database_backup_lsn))?;
+        self.checkpoints.get(&label)?.iter().copied().find(serves)
+    }
+
+    /// Whether a data backup restores, from those rows that are there.
+    pub(super) fn restores(&self, number: u32, there: &impl Fn(u32) -> bool) -> bool {
+        let row = &self.rows[number as usize];
+        let alone = there(number) && readable(row);
+        match row.kind {
+            Kind::Full | Kind::CopyOnly => alone,
+            Kind::Differential => alone && self.base(row).is_some_and(there),
+            Kind::Log | Kind::Snapshot => false,
+        }
+    }
+
+    /// Every moment at or after `from` that the rows that are there restore.
+    pub(super) fn moments(&self, from: Timestamp, there: impl Fn(u32) -> bool) -> Vec<Run> {
+        let mut found =
+            Found { forks: (0..self.fork_count).map(|_| Fork::default()).collect(), runs: Vec::new() };
+        let end = |number: &u32| self.rows[*number as usize].last_lsn;
+        for group in self.order.chunk_by(|left, right| end(left) == end(right)) {
+            let here = || group.iter().copied().filter(|number| there(*number));
+            // What leads to an LSN comes before what only starts from it: logs, bulk-logged ones, those that cross, data.
+            let logs = |crosses: bool, bulk: bool| {
+                here().filter(move |number| {
+                    let (row, (into, out)) = (&self.rows[*number as usize], self.forks[*number as usize]);
+                    row.kind == Kind::Log && (into != out) == crosses && (crosses || row.bulk_logged == bulk)
+                })
+            };
+            for number in logs(false, false) {
+                found.log(&self.rows[number as usize], self.forks[number as usize].0);
+            }
+            for number in logs(false, true) {
+                found.whole(&self.rows[number as usize], self.forks[number as usize].0);
+            }
+            for number in logs(true, false) {
+                found.crossing(&self.rows[number as usize], self.forks[number as usize]);
+            }
+            for number in here().filter(|number| self.restores(*number, &there)) {
+                let row = &self.rows[number as usize];
+                found.runs.push((row.finished, row.finished));
+                if row.evidence == Evidence::History {
+                    found.forks[self.forks[number as usize].1 as usize].stand(row.last_lsn, row.finished);
+                }
+            }
+            for number in logs(false, false).chain(logs(false, true)) {
+                found.shows(&self.rows[number as usize], self.forks[number as usize].0);
+            }
+        }
+        joined(found.runs, from)
+    }
+}
+
+/// One recovery fork.
+#[derive(Default)]
+struct Fork {
+    /// Every LSN that a restore can stand at, rising.
+    positions: Vec<Lsn>,
+    /// (LSN, its least moment): those that no later one is below, so both rise.
+    least: Vec<(Lsn, Timestamp)>,
+}
+
+impl Fork {
+    fn stand(&mut self, at: Lsn, moment: Timestamp) {
+        if self.positions.last() != Some(&at) {
+            self.positions.push(at);
+        }
+        while self.least.last().is_some_and(|(_, least)| *least >= moment) {
+            self.least.pop();
+        }
+        if self.least.last().is_none_or(|(lsn, _)| *lsn != at) {
+            self.least.push((at, moment));
+        }
+    }
+
+    /// The least moment of the LSNs from one on.
+    fn least_from(&self, first: Lsn) -> Option<Timestamp> {
+        self.least.get(self.least.partition_point(|(lsn, _)| *lsn < first)).map(|(_, moment)| *moment)
+    }
+
+    /// The least moment of one LSN, where a restore can stand there and nothing lies above it.
+    fn moment_at(&self, lsn: Lsn) -> Option<Timestamp> {
+        if self.positions.last() == Some(&lsn) { self.least_from(lsn) } else { None }
+    }
+}
+
+struct Found {
+    forks: Vec<Fork>,
+    runs: Vec<Run>,
+}
+
+impl Found {
+    fn run(&mut self, from: Timestamp, to: Timestamp) {
+        if from <= to {
+            self.runs.push((from, to));
+        }
+    }
+
+    /// A log that can be stopped anywhere.
+    fn log(&mut self, row: &Backup, fork: u32) {
+        let Some(least) = self.forks[fork as usize].least_from(row.first_lsn) else { return };
+        let reaches = row.last_valid_restore_time.unwrap_or(row.finished);
+        self.run(least, reaches);
+        self.forks[fork as usize].stand(row.last_lsn, reaches.max(least));
+    }
+
+    /// A log that applies whole.
+    fn whole(&mut self, row: &Backup, fork: u32) {
+        let Some(least) = self.forks[fork as usize].least_from(row.first_lsn) else { return };
+        let from = row.finished.max(least);
+        self.run(from, row.last_valid_restore_time.unwrap_or(from).max(from));
+        self.forks[fork as usize].stand(row.last_lsn, from);
+    }
+
+    /// A log that leads to another fork; it applies up to the LSN at which that begins.
+    fn crossing(&mut self, row: &Backup, (into, out): (u32, u32)) {
+        let until = row.fork_point_lsn.unwrap_or(row.last_lsn).min(row.last_lsn);
+        let positions = &self.forks[into as usize].positions;
+        let held = positions.get(positions.partition_point(|at| *at < row.first_lsn));
+        if held.is_none_or(|at| *at > until) {
+            return;
+        }
+        let begun = if row.bulk_logged { row.finished } else { row.started.min(row.finished) };
+        let reaches = row.last_valid_restore_time.unwrap_or(row.finished);
+        let end = if row.bulk_logged { reaches.max(begun) } else { reaches };
+        self.run(begun, end);
+        self.forks[out as usize].stand(row.last_lsn, if row.bulk_logged { begun } else { end.max(begun) });
+    }
+
+    /// A log that ends where a restore can stand shows that nothing followed until the moment it reaches.
+    fn shows(&mut self, row: &Backup, fork: u32) {
+        if let Some(moment) = self.forks[fork as usize].moment_at(row.last_lsn) {
+            self.run(moment, row.last_valid_restore_time.unwrap_or(row.finished));
+        }
+    }
+}
+
+/// Runs from a moment on, those that overlap or touch as one.
+fn joined(mut runs: Vec<Run>, from: Timestamp) -> Vec<Run> {
+    runs.retain(|run| run.1 >= from);
+    for run in &mut runs {
+        run.0 = run.0.max(from);
+    }
+    runs.sort_unstable();
+    let mut joined: Vec<Run> = Vec::new();
+    for (start, end) in runs {
+        match joined.last_mut() {
+            Some(run) if start <= run.1 => run.1 = run.1.max(end),
+            _ => joined.push((start, end)),
+        }
+    }
+    joined
+}
