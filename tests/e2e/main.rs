@@ -5,5 +5,6 @@
 mod command;
 mod limits;
 mod plan;
+mod retain;
 mod simulate;
 mod window;

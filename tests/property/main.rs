@@ -12,6 +12,7 @@ mod plans;
 mod random;
 mod region;
 mod relations;
+mod retention;
 mod schedule;
 mod schedule_decade;
 mod seeds;

@@ -100,7 +100,7 @@ fn some<'a>(lineages: impl Iterator<Item = &'a Lineage>) -> String {
     format!("choose one of {}{more}", names[..names.len() - rest].join(", "))
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, Stop> {
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Stop> {
     fs::read(path).map_err(|error| {
         Stop::Unreadable(format!(
             "{}: cannot be read: {error}; mend: name a file that can be read",

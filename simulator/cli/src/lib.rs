@@ -3,9 +3,12 @@
 //! Refuses to know any rule: answers come from `domain` and `testbed`, the reading of histories from `sqlserver`. Exit codes:
 //! 0 done, 1 refused or objected, 2 wrong usage or unreadable input (one line: what, where, mend).
 
+mod bar;
 mod input;
 mod limits;
 mod plan;
+mod policy;
+mod retain;
 mod simulate;
 mod window;
 
@@ -38,6 +41,8 @@ enum Command {
     Limits(limits::Arguments),
     /// How a moment is restored, as steps and as T-SQL, or why it cannot be
     Plan(plan::Arguments),
+    /// What may be deleted by a policy and why, what stays and until when, with a proof
+    Retain(retain::Arguments),
     /// Run a story in virtual time, with the machines, functions and adapter that are deployed
     Simulate(simulate::Arguments),
     /// What can be restored, and every hole with cause and repair
@@ -96,6 +101,7 @@ pub fn run(
     let outcome = match arguments.command {
         Command::Limits(arguments) => limits::run(&arguments, stdout),
         Command::Plan(arguments) => plan::run(&arguments, clock, stdout),
+        Command::Retain(arguments) => retain::run(&arguments, clock, stdout),
         Command::Simulate(arguments) => simulate::run(&arguments, stdout),
         Command::Window(arguments) => window::run(&arguments, clock, stdout),
     };

@@ -2,7 +2,6 @@
 //!
 //! Exit code 0, and 1 with `--strict` where there is a hole that is not merely the time before the first backup.
 
-mod bar;
 mod text;
 
 use std::io::Write;

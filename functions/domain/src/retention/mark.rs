@@ -82,13 +82,21 @@ pub(super) struct Ask<'a> {
 /// When what a segment needs ends, should nothing else be made.
 struct Ends<'a> {
     segment: &'a Segment,
+    /// Whether any of its moments is promised: if not, it is the newest good chain and nothing else.
+    is_promised: bool,
     moments: Moments,
+    /// Rows with which its runs begin, sorted.
+    starts: Vec<u32>,
     /// When none of its moments is promised any more; `None` for the newest.
     at: Option<Timestamp>,
     window: SignedDuration,
 }
 
 impl Ends<'_> {
+    fn what(&self, what: For) -> For {
+        if self.is_promised { what } else { For::LastGood }
+    }
+
     /// The last moment that needs what lies before a data backup with this finish, whatever that one makes needless.
     fn last_before(&self, finished: Timestamp) -> Timestamp {
         let runs = self.moments.runs();
@@ -238,13 +246,16 @@ impl<'a> Marking<'a, '_> {
     /// One segment: the way to its first promised moment, and every log that follows.
     fn segment(&mut self, planner: &Planner<'_>, segment: &Segment, is_newest: bool) -> Result<(), Reason> {
         let ends = if is_newest { None } else { segment.to.checked_add(self.ask.window).ok() };
-        let ends = Ends { segment, moments: segment.moments(), at: ends, window: self.ask.window };
+        let is_promised = segment.to >= self.ask.from;
+        let (moments, starts) = (segment.moments(), segment.starts());
+        let ends = Ends { segment, is_promised, moments, starts, at: ends, window: self.ask.window };
         let (first, last) = (segment.first_from(self.ask.from), segment.last());
         let way = self.way(planner, first)?;
         let mut lowest = self.start(segment, &way);
         // Where a clock was put back, the last moment may lie in an earlier log than the first promised one.
         let other = self.way(planner, last)?;
         let start = self.start(segment, &other);
+        self.beginnings(&ends, first.1);
         self.keep_way(planner, &ends, way);
         if start < lowest {
             lowest = start;
@@ -252,6 +263,18 @@ impl<'a> Marking<'a, '_> {
         }
         self.logs_behind(planner, &ends, lowest);
         Ok(())
+    }
+
+    /// Data backups with which a run behind a hole begins. No way from below leads into it: what tore the hole applies whole.
+    fn beginnings(&mut self, ends: &Ends<'_>, first: &Span) {
+        let from = self.ask.from;
+        let promised = ends.segment.spans.iter().filter(|span| span.to >= from);
+        for span in promised.filter(|span| span.start_row != first.start_row) {
+            if self.rows.backups[span.start_row].kind.is_data() {
+                let until = span.to.checked_add(self.ask.window).ok();
+                self.keep_data(number(span.start_row), For::Anchor, until);
+            }
+        }
     }
 
     /// The way to a moment of a run: the data backup it begins with, and its logs.
@@ -284,19 +307,22 @@ impl<'a> Marking<'a, '_> {
     fn keep_way(&mut self, planner: &Planner<'_>, ends: &Ends<'_>, way: (u32, Vec<u32>)) {
         let segment = ends.segment;
         let start = self.start(segment, &way);
-        let later = anchors_behind(planner, segment, start).filter(|row| self.lasts(*row));
+        let later = anchors_behind(planner, segment, start).filter(|row| self.lasts(ends, *row));
         let until = later.fold(ends.at, |until, row| ends.taken_over(self.backup(row), until));
         let (anchor, logs) = way;
-        self.keep_data(anchor, For::Anchor, until);
+        self.keep_data(anchor, ends.what(For::Anchor), until);
         let id = self.backup(anchor).id.clone();
         for row in logs.into_iter().filter(|row| self.rows.forks[*row as usize].entry != segment.track) {
-            self.keep(row, For::Log(id.clone()), until);
+            self.keep(row, ends.what(For::Log(id.clone())), until);
         }
         self.marks.begins.push((segment.track, start, anchor));
     }
 
     /// Whether a data backup is still there when the promised window comes to begin behind its finish.
-    fn lasts(&self, row: u32) -> bool {
+    fn lasts(&self, ends: &Ends<'_>, row: u32) -> bool {
+        if ends.starts.binary_search(&row).is_ok() {
+            return true;
+        }
         let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days)) >= self.ask.window;
         let retention = &self.ask.terms.policy.retention;
         match self.backup(row).kind {
@@ -320,7 +346,7 @@ impl<'a> Marking<'a, '_> {
             while let Some(later) = behind.next_if(|later| self.backup(*later).last_lsn > log.last_lsn) {
                 until = self.step_back(ends, later, until);
             }
-            self.keep(*row, For::Log(anchor.clone()), until);
+            self.keep(*row, ends.what(For::Log(anchor.clone())), until);
         }
         for later in behind {
             until = self.step_back(ends, later, until);
@@ -329,7 +355,7 @@ impl<'a> Marking<'a, '_> {
 
     /// Steps over a data backup with which the window will begin until `until`: when what lies before it becomes needless.
     fn step_back(&mut self, ends: &Ends<'_>, row: u32, until: Option<Timestamp>) -> Option<Timestamp> {
-        if !self.lasts(row) {
+        if !self.lasts(ends, row) {
             return until;
         }
         self.marks.later.push((row, until));

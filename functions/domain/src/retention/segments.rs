@@ -33,6 +33,14 @@ impl Segment {
         first.unwrap_or_else(|| self.last())
     }
 
+    /// Rows with which its runs begin, sorted.
+    pub(super) fn starts(&self) -> Vec<u32> {
+        let mut starts: Vec<u32> =
+            self.spans.iter().filter_map(|span| u32::try_from(span.start_row).ok()).collect();
+        starts.sort_unstable();
+        starts
+    }
+
     /// Its moments, in order.
     pub(super) fn moments(&self) -> Moments {
         let mut spans = self.spans.clone();

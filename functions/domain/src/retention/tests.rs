@@ -44,6 +44,9 @@ fn what_may_go_of_small_histories() {
         // A gap: from F1 to the end of L2, then from D5 on.
         ("F1 L2 | L4 D5 L6", 2, day, ""),
         ("F1 L2 | L4 D5 L6", 6, day, "L2 L4"),
+        // Inside a log that applies whole only the data backup itself is a moment, and none of it is lost.
+        ("F1 L2 C3 L4% L5 F6", 2, day, ""),
+        ("F1 L2 C3 L4% L5 F6", 3, day + HOUR, "L2 F1"),
         // A differential without its base restores nothing, and goes with its age.
         ("F1 L2 S3 D4 L5 L6", 4, day - HOUR, ""),
         ("F1 L2 S3 D4 L5 L6", 4, day + HOUR, "D4"),

@@ -6,7 +6,7 @@ use domain::backup::HeldIn;
 use domain::coverage::{Report, Window};
 use jiff::Timestamp;
 
-use super::bar;
+use crate::bar;
 
 /// Rows of one table; a person reads no more, `--json` has them all.
 const ROWS_MAX: usize = 40;

@@ -5,7 +5,7 @@ use domain::coverage::Window;
 use jiff::Timestamp;
 
 /// Characters of a bar.
-pub(super) const CELLS: usize = 72;
+pub(crate) const CELLS: usize = 72;
 
 const NOTHING: char = ' ';
 const HOLE: char = '\u{b7}';
@@ -14,15 +14,24 @@ const VAULT: char = '\u{2501}';
 const POINT: char = '\u{25cf}';
 
 /// What the characters mean.
-pub(super) const LEGEND: &str = "\u{2501} vault  \u{2504} service  \u{25cf} point  \u{b7} hole";
+pub(crate) const LEGEND: &str = "\u{2501} vault  \u{2504} service  \u{25cf} point  \u{b7} hole";
 
 /// The bar with the moments of its ends; `None` where there is nothing to show.
-pub(super) fn bar(window: &Window) -> Option<(Timestamp, String, Timestamp)> {
+pub(crate) fn bar(window: &Window) -> Option<(Timestamp, String, Timestamp)> {
+    let (from, to) = extent(window)?;
+    Some((from, drawn(window, from, to), to))
+}
+
+/// The first and the last moment that a window tells of.
+pub(crate) fn extent(window: &Window) -> Option<(Timestamp, Timestamp)> {
     let runs = window.intervals.iter().map(|interval| (interval.from, interval.to));
     let holes = window.holes.iter().map(|hole| (hole.from, hole.to));
     let points = window.points.iter().map(|point| (point.at, point.at));
-    let (from, to) =
-        runs.chain(holes).chain(points).reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)))?;
+    runs.chain(holes).chain(points).reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)))
+}
+
+/// The bar between two moments, of which the window tells of none outside.
+pub(crate) fn drawn(window: &Window, from: Timestamp, to: Timestamp) -> String {
     let scale =
         Scale { from: from.as_second(), span: i128::from(to.as_second()) - i128::from(from.as_second()) };
     let mut cells = [NOTHING; CELLS];
@@ -41,7 +50,7 @@ pub(super) fn bar(window: &Window) -> Option<(Timestamp, String, Timestamp)> {
     for point in &window.points {
         cells[scale.cell(point.at)] = POINT;
     }
-    Some((from, cells.iter().collect(), to))
+    cells.iter().collect()
 }
 
 struct Scale {
