@@ -7,7 +7,7 @@ from tree import HERE, ROOT
 PRODUCT = re.compile(r"functions/[a-z]+/src/.+\.rs|statemachine/[a-z]+\.asl\.json")
 
 # Beside the code, but judges of it: tests in files of their own, oracles, benches, checks of what the product says itself.
-JUDGES = re.compile(r"(.*/)?(tests|.*_tests|oracle|speed|check)\.rs|.*/tests/.*")
+JUDGES = re.compile(r"(.*/)?(tests|.*_tests|oracle|speed|check|verify)\.rs|.*/(tests|verify)/.*")
 
 TESTS_BEGIN = re.compile(r"^#\[cfg\(test\)\]\n(?:#\[.*\]\n)*mod \w+ \{", re.MULTILINE)
 
