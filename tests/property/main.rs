@@ -16,6 +16,7 @@ mod schedule;
 mod schedule_decade;
 mod seeds;
 mod slots;
+mod stripes;
 mod task;
 mod windows;
 

@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod chain;
 pub mod coverage;
 pub mod facts;
+pub mod growth;
 pub mod history;
 pub mod id;
 pub mod inventory;
@@ -25,6 +26,7 @@ pub mod restore;
 pub mod restore_time;
 pub mod schedule;
 pub mod slots;
+pub mod stripes;
 pub mod task;
 
 #[cfg(test)]
