@@ -3,6 +3,7 @@
 //! Refuses to know any rule: answers come from `domain` and `testbed`, the reading of histories from `sqlserver`. Exit codes:
 //! 0 done, 1 refused or objected, 2 wrong usage or unreadable input (one line: what, where, mend).
 
+mod forecast;
 mod input;
 mod limits;
 mod plan;
@@ -34,6 +35,8 @@ struct Arguments {
 /// The subcommands, each with its arguments in a file of its own.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Whether a policy can be kept on a fleet: slots, losses, restores, storage and cost a month, before anything runs
+    Forecast(forecast::Arguments),
     /// Every limit of AWS and Microsoft with source and date, and the ranges of a policy's numbers
     Limits(limits::Arguments),
     /// How a moment is restored, as steps and as T-SQL, or why it cannot be
@@ -94,6 +97,7 @@ pub fn run(
         }
     };
     let outcome = match arguments.command {
+        Command::Forecast(arguments) => forecast::run(&arguments, stdout),
         Command::Limits(arguments) => limits::run(&arguments, stdout),
         Command::Plan(arguments) => plan::run(&arguments, clock, stdout),
         Command::Simulate(arguments) => simulate::run(&arguments, stdout),

@@ -312,7 +312,7 @@ fn number(day: jiff::civil::Weekday) -> u32 {
 }
 
 /// Whether a guard holds a minute of the week, counted from Monday.
-fn holds(guard: &Guard, minute: u32) -> bool {
+pub(super) fn holds(guard: &Guard, minute: u32) -> bool {
     let (from, to) = (minute_of(guard.from), minute_of(guard.to));
     let length = if to > from { to - from } else { to + DAY_MINUTES - from };
     guard.days.iter().filter_map(|day| weekday(day)).any(|day| {
