@@ -8,6 +8,7 @@ use domain::task::{Outcome, State};
 use serde_json::Value;
 use testbed::scenario::Scenario;
 use testbed::simulation::Simulation;
+use world::{Knobs, Span};
 
 use crate::command::{Answer, bakproof, file, fixture, process};
 
@@ -146,6 +147,8 @@ struct Story {
     every_minutes: u32,
     compressed: bool,
     mib_per_second: u32,
+    /// Whether the service is as slow as anybody may assume: five minutes in CREATED each time, the longest beginnings.
+    slow_service: bool,
     /// Name, count, gibibytes, commits a minute.
     databases: &'static [(&'static str, u32, u32, u32)],
 }
@@ -153,21 +156,23 @@ struct Story {
 const STORIES: [Story; 3] = [
     Story {
         name: "a few databases, compressed",
-        days: 4,
+        days: 3,
         full: "days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"], at = \"03:30\"",
         every_minutes: 60,
         compressed: true,
         mib_per_second: 100,
-        databases: &[("orders", 1, 60, 90), ("tenant-{n}", 5, 8, 6)],
+        slow_service: false,
+        databases: &[("orders", 1, 60, 90), ("tenant-{n}", 3, 8, 6)],
     },
     Story {
         name: "one large and slow",
         days: 7,
         full: "days = [\"tue\", \"fri\"], at = \"05:00\"",
-        every_minutes: 120,
+        every_minutes: 240,
         compressed: false,
         mib_per_second: 15,
-        databases: &[("archive", 1, 150, 30), ("small-{n}", 3, 2, 2)],
+        slow_service: false,
+        databases: &[("archive", 1, 150, 30), ("small-{n}", 2, 2, 2)],
     },
     Story {
         name: "many on two slots",
@@ -176,7 +181,8 @@ const STORIES: [Story; 3] = [
         every_minutes: 240,
         compressed: false,
         mib_per_second: 250,
-        databases: &[("tenant-{n}", 40, 10, 3)],
+        slow_service: true,
+        databases: &[("tenant-{n}", 24, 10, 3)],
     },
 ];
 
@@ -256,7 +262,12 @@ struct Reached {
 }
 
 fn simulated(story: &Story) -> Reached {
-    let mut simulation = Simulation::new(story.scenario()).unwrap();
+    let mut knobs = Knobs::default();
+    if story.slow_service {
+        (knobs.created_seconds, knobs.setup_seconds) = (Span::new(300, 300), Span::new(20, 20));
+        (knobs.speed_percent, knobs.copy_file_ms) = (Span::new(85, 85), Span::new(2_000, 2_000));
+    }
+    let mut simulation = Simulation::with_knobs(story.scenario(), knobs).unwrap();
     simulation.run(&mut |_| {});
     let (report, view) = simulation.report_and_view().unwrap();
     assert!(report.holds, "{}: {report}", story.name);
