@@ -5,7 +5,7 @@
 //! shrinking, and of two middle values the larger.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backup::Kind;
 use crate::catalogue::DataBackup;
@@ -14,13 +14,14 @@ use crate::catalogue::DataBackup;
 pub const SAMPLES_MAX: usize = 12;
 
 /// One full of the past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// When it ended.
     pub at: Timestamp,
     /// Bytes of the database that it saved.
     pub size_bytes: u64,
     /// Bytes of its files in the vault, where they were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_bytes: Option<u64>,
 }
 
@@ -56,7 +57,8 @@ pub struct Growth {
     pub bytes: u64,
     /// Bytes that it gains a day; below zero where it shrinks.
     pub bytes_per_day: i64,
-    /// Bytes in the vault for each thousand of the database; `None` where no full shows it.
+    /// Bytes in the vault for each thousand of the database: the median, or the newest where that is more; `None` where no full
+    /// shows it.
     pub stored_per_mille: Option<u32>,
 }
 
@@ -93,19 +95,19 @@ pub fn fit(samples: &[Sample]) -> Option<Growth> {
         .map(|sample| size(sample) + slope * (second(last) - second(sample)) / DAY_SECONDS)
         .collect();
     let level = median(&mut levels).unwrap_or(0).max(size(last));
-    let mut ratios: Vec<u32> = newest
-        .iter()
-        .filter_map(|sample| {
-            let stored = u128::from(sample.stored_bytes?) * 1_000;
-            let ratio = stored.div_ceil(u128::from(sample.size_bytes).max(1));
-            Some(u32::try_from(ratio).unwrap_or(u32::MAX).max(1))
-        })
-        .collect();
+    let ratio = |sample: &&Sample| {
+        let stored = u128::from(sample.stored_bytes?) * 1_000;
+        let ratio = stored.div_ceil(u128::from(sample.size_bytes).max(1));
+        Some(u32::try_from(ratio).unwrap_or(u32::MAX).max(1))
+    };
+    let mut ratios: Vec<u32> = newest.iter().filter_map(ratio).collect();
+    // Somebody may have switched compression off since the others.
+    let newest_ratio = newest.first().and_then(ratio);
     Some(Growth {
         since: last.at,
         bytes: u64::try_from(level).unwrap_or(u64::MAX),
         bytes_per_day: i64::try_from(slope).unwrap_or(if slope < 0 { i64::MIN } else { i64::MAX }),
-        stored_per_mille: median(&mut ratios),
+        stored_per_mille: median(&mut ratios).max(newest_ratio),
     })
 }
 
@@ -166,6 +168,13 @@ mod tests {
                 140,
                 10,
                 None,
+            ),
+            (
+                "compressed until yesterday",
+                &[(0, 100, 30), (7, 100, 31), (14, 100, 32), (21, 100, 101)],
+                100,
+                0,
+                Some(1_010),
             ),
             ("at one time", &[(3, 100, 50), (3, 100, 50)], 100, 0, Some(500)),
             ("incompressible", &[(0, 100, 104)], 100, 0, Some(1_040)),

@@ -93,6 +93,23 @@ fn holds(files: u8, each: u128, bytes: u128) -> bool {
     bytes.div_ceil(u128::from(files.max(1))) <= each
 }
 
+/// What to ask for, whatever is forecast: a forecast is no measurement, so where nothing holds it everything there is is tried, and
+/// the reason is a note.
+pub fn attempt(ask: &Ask<'_>) -> Chosen {
+    // A backup that outgrew its files may not be compressed at all.
+    let uncompressed =
+        Expected { stored_bytes: ask.expected.stored_bytes.max(ask.expected.database_bytes), ..ask.expected };
+    let larger = Ask { expected: uncompressed, ..*ask };
+    let chosen = ask.failed.and_then(|_| layout(&larger).ok()).map_or_else(|| layout(ask), Ok);
+    chosen.unwrap_or_else(|reason| {
+        let layout = Layout {
+            files: files_max(ask).unwrap_or(1),
+            max_transfer_bytes: ask.storage.max_transfer_bytes.or(transfer_max(ask)),
+        };
+        Chosen { layout, notes: vec![reason] }
+    })
+}
+
 /// The number of files and the size of transfers of a backup.
 ///
 /// # Errors
@@ -158,11 +175,12 @@ fn with_files(ask: &Ask<'_>, files: u8, bytes: u128) -> Option<(Layout, Trust)> 
         .then_some((Layout { files, max_transfer_bytes: Some(transfer) }, Trust::Likely))
 }
 
-/// The largest transfer that may be asked for, where it may be changed: not beside a policy that sets one, and only with
-/// COMPRESSION.
+/// The largest transfer that may be asked for, where parts are made of transfers and it may be changed: not beside a policy that
+/// sets one, and only with COMPRESSION.
 fn transfer_max(ask: &Ask<'_>) -> Option<u32> {
+    let parts = ask.profile.value(Name::PartsPerFile).is_some();
     let free = ask.storage.max_transfer_bytes.is_none() && ask.storage.compression == Some(true);
-    let most = ask.profile.value(Name::TransferBytes).filter(|_| free)?;
+    let most = ask.profile.value(Name::TransferBytes).filter(|_| parts && free)?;
     u32::try_from(most).ok()
 }
 
@@ -179,8 +197,7 @@ fn promoted(
         Layout { files: wanted.files.max(doubled), ..wanted }
     } else {
         let before = failed.max_transfer_bytes.unwrap_or(TRANSFER_BYTES_DEFAULT);
-        let parts = ask.profile.value(Name::PartsPerFile);
-        let larger = transfer_max(ask).filter(|largest| parts.is_some() && before < *largest);
+        let larger = transfer_max(ask).filter(|largest| before < *largest);
         let Some(transfer) = larger else { return Err(exhausted(failed)) };
         Layout { files: most, max_transfer_bytes: Some(transfer) }
     };

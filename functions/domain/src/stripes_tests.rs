@@ -141,6 +141,24 @@ fn a_failure_at_the_limit_of_a_file_doubles_the_files_until_there_are_no_more() 
     ] {
         assert_eq!(said_of(profile, GB, storage, failed), expected, "{failed:?}");
     }
+    // What cannot hold is tried with all there is; and what outgrew its files once is not counted on to compress.
+    let tried = |expected, failed| {
+        let ask =
+            Ask { profile: Profile::Rds, storage: &free, expected, mirrors: 0, url_characters: 0, failed };
+        let Chosen { layout, notes } = attempt(&ask);
+        (layout.files, notes.last().map(|note| note.name.to_string()))
+    };
+    let compressed = Expected { database_bytes: 20 * TB, stored_bytes: 2 * TB };
+    assert_eq!(tried(compressed, None), (1, None));
+    assert_eq!(tried(compressed, failed(1, None)), (6, Some("StripesPromoted".to_owned())));
+    let huge = Expected { database_bytes: 80 * TB, stored_bytes: 5 * TB };
+    assert_eq!(
+        tried(huge, failed(2, None)),
+        (4, Some("StripesPromoted".to_owned())),
+        "uncompressed nothing holds it"
+    );
+    let larger = Expected { database_bytes: 80 * TB, stored_bytes: 50 * TB };
+    assert_eq!(tried(larger, None), (10, Some("BackupTooLarge".to_owned())));
     // A forecast that asks for more than twice as many wins.
     assert_eq!(said_of(Profile::Rds, 30 * TB, &free, failed(2, None)), "8 StripesPromoted");
 }

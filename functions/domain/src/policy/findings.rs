@@ -145,6 +145,11 @@ impl Policy {
             let message = "MAXTRANSFERSIZE can be changed with COMPRESSION only".to_owned();
             found.refuse("storage.compression", "TransferNeedsCompression", message);
         }
+        let options = storage.max_transfer_bytes.or(storage.block_bytes).or(storage.buffer_count);
+        if profile.is_rds() && profile.value(Name::TransferBytes).is_none() && options.is_some() {
+            let message = "the procedures of that time take no transfer options".to_owned();
+            found.refuse("storage.max_transfer_bytes", "OptionNotOffered", message);
+        }
         let edition = facts.map(|facts| facts.engine.as_str()).filter(|_| storage.compression == Some(true));
         if let Some(edition) = edition.filter(|engine| engine.ends_with("-web") || engine.ends_with("-ex")) {
             let message = format!("BACKUP DATABASE WITH COMPRESSION is not supported on {edition}");
