@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic is the failed test")]
 
 mod command;
+mod forecast;
 mod limits;
 mod plan;
 mod retain;

@@ -17,6 +17,7 @@ mod schedule;
 mod schedule_decade;
 mod seeds;
 mod slots;
+mod stripes;
 mod task;
 mod windows;
 

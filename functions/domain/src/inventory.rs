@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{InstanceFacts, RecoveryModel};
+use crate::growth::{SAMPLES_MAX, Sample};
 use crate::id::{BackupId, Guid};
 use crate::limits::Profile;
 use crate::lsn::Lsn;
@@ -163,6 +164,9 @@ pub struct Database {
     pub recovery_model: Option<RecoveryModel>,
     /// Newest full of ours.
     pub last_full: Option<LastFull>,
+    /// Sizes of the newest fulls of ours, in order of their end: what the next one is forecast from. A bounded few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fulls: Vec<Sample>,
     /// Newest differential of ours on that full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_differential: Option<LastDifferential>,
@@ -188,6 +192,7 @@ impl Database {
             lineage: None,
             recovery_model: None,
             last_full: None,
+            fulls: Vec::new(),
             last_differential: None,
             log_tail: None,
             broken: None,
@@ -195,6 +200,16 @@ impl Database {
             failures: 0,
             answered: Answered::default(),
         }
+    }
+
+    /// Remembers the size of a full. Those of another life of the name are forgotten when its first full comes.
+    pub fn remember_full(&mut self, sample: Sample, begins_anew: bool) {
+        if begins_anew {
+            self.fulls.clear();
+        }
+        self.fulls.push(sample);
+        let surplus = self.fulls.len().saturating_sub(SAMPLES_MAX);
+        self.fulls.drain(..surplus);
     }
 
     /// When the newest log in the vault was made; without one, when the newest full ended: what a copy goes on from.

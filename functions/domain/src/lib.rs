@@ -7,6 +7,8 @@ pub mod catalogue;
 pub mod chain;
 pub mod coverage;
 pub mod facts;
+pub mod forecast;
+pub mod growth;
 pub mod history;
 pub mod id;
 pub mod inventory;
@@ -16,6 +18,7 @@ pub mod lsn;
 pub mod notation;
 pub mod paths;
 pub mod policy;
+pub mod prices;
 pub mod promotion;
 pub mod reason;
 pub mod record;
@@ -26,6 +29,7 @@ pub mod restore_time;
 pub mod retention;
 pub mod schedule;
 pub mod slots;
+pub mod stripes;
 pub mod task;
 
 #[cfg(test)]

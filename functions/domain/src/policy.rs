@@ -85,6 +85,13 @@ pub struct Guard {
     pub to: Time,
 }
 
+impl Guard {
+    /// Whether it holds a local minute of the week, counted from Monday.
+    pub fn holds(&self, minute: u32) -> bool {
+        findings::holds(self, minute)
+    }
+}
+
 /// A policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -126,6 +133,21 @@ const fn promotions_per_day() -> u32 {
 
 const fn assumed_mib_per_second() -> u32 {
     40
+}
+
+impl Policy {
+    /// Names of its fields. A record of the task store may carry more, of a later version; a file that a person wrote may not.
+    pub const FIELDS: [&str; 9] = [
+        "name",
+        "objectives",
+        "schedule",
+        "retention",
+        "storage",
+        "exclude",
+        "assumed_mib_per_second",
+        "speed_margin_percent",
+        "promotions_per_day",
+    ];
 }
 
 impl Record for Policy {
@@ -326,6 +348,17 @@ pub(crate) mod tests {
         let mut policy = weekly();
         policy.schedule.differential = Some(Times::weekly(&days, Time::constant(20, 0, 0, 0)));
         policy
+    }
+
+    #[test]
+    fn fields_are_those_that_are_written() {
+        let mut policy = weekly();
+        policy.exclude.push("scratch".to_owned());
+        let written = serde_json::to_value(&policy).unwrap();
+        let written: Vec<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut fields = Policy::FIELDS;
+        fields.sort_unstable();
+        assert_eq!(written, fields);
     }
 
     fn guard(days: &[&str]) -> Guard {

@@ -15,6 +15,7 @@ use crate::reason::{Class, Reason};
 use crate::record::Record;
 use crate::request::{CopyLogs, NativeBackup};
 use crate::schedule::DueItem;
+use crate::stripes::Layout;
 
 /// Id of a native task on one instance: a positive number that grows.
 pub type TaskId = i64;
@@ -199,6 +200,9 @@ pub struct Task {
     pub failures: u32,
     /// Not to be started before.
     pub not_before: Option<Timestamp>,
+    /// How the last try was cut up that failed at the limit of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outgrew: Option<Layout>,
     /// By when it has ended at worst, as forecast when it was admitted: what is queued behind it begins no later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_by: Option<Timestamp>,
@@ -260,6 +264,7 @@ impl Task {
             attempt: 1,
             failures: 0,
             not_before: None,
+            outgrew: None,
             ends_by: None,
             seen: None,
             state: State::Planned,

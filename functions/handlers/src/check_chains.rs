@@ -12,11 +12,10 @@ use domain::admission::{
 use domain::backup::Backup;
 use domain::facts::DatabaseState;
 use domain::inventory::Database;
-use domain::paths::{S3Arn, backup_folder, backup_key};
 use domain::policy::Policy;
 use domain::promotion::promote;
 use domain::reason::Reason;
-use domain::request::{CopyLogs, NativeBackup};
+use domain::request::CopyLogs;
 use domain::schedule::DueItem;
 use domain::slots::Decision;
 use domain::task::{Kind, Outcome, Request, Seen, State, Task, TaskRow};
@@ -31,10 +30,7 @@ use crate::contract::{CheckChainsOutput, InstanceRun, check_schema};
 use crate::finish::unprotected;
 use crate::handler::Handler;
 use crate::scope::{Scope, check_lease, commit_groups, end_task, open_tasks};
-
-/// Files of one native backup. Stripes sized from a forecast come with the policy that asks for them; one file holds 5 TB
-/// (RDS user guide, "Limitations").
-const FILES: u8 = 1;
+use crate::shape::{native_backup, shape};
 
 /// Checks tasks against the live server.
 pub struct CheckChains<S, Q, C> {
@@ -116,7 +112,7 @@ where
                         bytes_per_second: chosen.bytes_per_second(),
                         now,
                     };
-                    let verdict = verdict(&mut session, &open, live, &look).await?;
+                    let verdict = verdict(&mut session, &mut open, live, &look).await?;
                     carry_out(open, verdict, live, &look, &mut said)?
                 }
             };
@@ -172,15 +168,20 @@ fn ahead(asked: &[Versioned<Task>], rows: &[TaskRow]) -> Vec<Option<Timestamp>> 
 /// The verdict on one task. What the server refuses to tell of one database is that database's trouble, not the run's.
 async fn verdict<T: ReadLogFiles + ReadHistory>(
     session: &mut T,
-    open: &Open,
+    open: &mut Open,
     live: Option<&DatabaseState>,
     look: &Look<'_>,
 ) -> Result<Verdict<Request>, Reason> {
-    let (task, head, scope) = (&open.task.record, &open.database.record, look.scope);
+    let (task, head, scope) = (&mut open.task.record, &open.database.record, look.scope);
+    let backup = |task: &mut Task| {
+        let chosen = shape(task, head, live, (&scope.policy, &scope.vault), look.now);
+        chosen.notes.into_iter().for_each(|note| task.note(note));
+        Request::Backup(native_backup(task, scope, chosen.layout))
+    };
     match task.kind {
         Kind::LogCopy => {}
         Kind::Full => {
-            return Ok(admit_full(head, live).map(|_| Request::Backup(native_backup(task, scope))));
+            return Ok(admit_full(head, live).map(|_| backup(task)));
         }
         Kind::Differential => {
             let history = match history(session, head, live).await {
@@ -196,7 +197,7 @@ async fn verdict<T: ReadLogFiles + ReadHistory>(
                 now: look.now,
             };
             let verdict = admit_differential(head, live, &weighed)?;
-            return Ok(verdict.map(|_| Request::Backup(native_backup(task, scope))));
+            return Ok(verdict.map(|_| backup(task)));
         }
     }
     // Only an online database lists its files; whatever else it is, the verdict says so without them.
@@ -331,20 +332,4 @@ fn skip(
 fn orphaned(task: &Versioned<Task>, now: Timestamp) -> Result<Vec<Write>, Reason> {
     let done = task.record.ended(Outcome::Skipped(unprotected(&task.record)), now, None)?;
     Ok(end_task(task, done)?.to_vec())
-}
-
-fn native_backup(task: &Task, scope: &Scope) -> NativeBackup {
-    let folder = backup_folder(&scope.vault.prefix, &task.instance, &task.database, &task.folder_name());
-    let arn = S3Arn {
-        partition: scope.partition().to_owned(),
-        bucket: scope.vault.bucket.clone(),
-        key: backup_key(&folder, FILES),
-    };
-    NativeBackup {
-        database: task.database.clone(),
-        s3_arn: arn.to_string(),
-        kms_key_arn: scope.kms_key_arn().cloned(),
-        differential: task.kind == Kind::Differential,
-        files: FILES,
-    }
 }

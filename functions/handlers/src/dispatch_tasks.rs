@@ -285,7 +285,7 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
 /// taken for ours: copying a range again overwrites the same files.
 fn ours(rows: &[TaskRow], request: &Request, above: TaskId) -> Option<TaskId> {
     let matches = |row: &&TaskRow| match request {
-        Request::Backup(backup) => row.s3_arn.as_deref() == Some(backup.s3_arn.as_str()),
+        Request::Backup(backup) => row.s3_arn.as_deref().is_some_and(|arn| is_of(arn, &backup.s3_arn)),
         Request::Copy(copy) => {
             let other_kind = ["BACKUP_DB", "RESTORE_DB", "FINISH_RESTORE"]
                 .iter()
@@ -294,6 +294,14 @@ fn ours(rows: &[TaskRow], request: &Request, above: TaskId) -> Option<TaskId> {
         }
     };
     rows.iter().filter(|row| row.id > above).find(matches).map(|row| row.id)
+}
+
+/// Whether the service's ARN names a backup of ours: as it was asked for, or as one of its numbered files (no source says which the
+/// list shows); its folder is its own.
+fn is_of(arn: &str, asked: &str) -> bool {
+    let folder = asked.rsplit_once('/').filter(|_| asked.contains('*')).map(|(folder, _)| folder);
+    let inside = |folder: &str| arn.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    arn == asked || folder.is_some_and(inside)
 }
 
 #[cfg(test)]
@@ -331,6 +339,7 @@ mod tests {
                 kms_key_arn: None,
                 differential: false,
                 files: 1,
+                options: domain::request::TransferOptions::default(),
             })
         };
         let copy = Request::Copy(CopyLogs {
@@ -343,6 +352,15 @@ mod tests {
         assert_eq!(ours(&rows, &backup("arn:3"), 0), None);
         assert_eq!(ours(&rows, &copy, 5), Some(8), "task 5 is older than the intent, task 6 is a backup");
         assert_eq!(ours(&rows, &copy, 8), None);
+        for (listed, expected) in [
+            ("arn:aws:s3:::v/a/full-1/part*.bak", true),
+            ("arn:aws:s3:::v/a/full-1/part_2-of-4.bak", true),
+            ("arn:aws:s3:::v/a/full-10/part*.bak", false),
+            ("arn:aws:s3:::v/a", false),
+        ] {
+            assert_eq!(is_of(listed, "arn:aws:s3:::v/a/full-1/part*.bak"), expected, "{listed}");
+        }
+        assert!(!is_of("arn:aws:s3:::v/a/full-1/x.bak", "arn:aws:s3:::v/a/full-1/all.bak"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod copy;
 
 use domain::backup::{Backup, Evidence, Kind as BackupKind, Stripes};
 use domain::catalogue::{DataBackup, SeenObject};
+use domain::growth::Sample;
 use domain::id::Guid;
 use domain::inventory::{Database, LastDifferential, LastFull, database_key};
 use domain::lsn::Lsn;
@@ -190,7 +191,8 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     let (speed, useless) = if request.differential {
         (None, head_of_differential(&mut head.record, task, &backup))
     } else {
-        head_of_full(&mut head.record, task, seen, &backup, asked.at);
+        let stored = stripes.iter().map(|object| object.size_bytes).fold(0, u64::saturating_add);
+        head_of_full(&mut head.record, task, seen, (&backup, stored), asked.at);
         (speed_of(&backup), None)
     };
     let entry = Versioned::new(DataBackup {
@@ -215,8 +217,15 @@ fn by_evidence_of_the_task(kind: BackupKind, task: &Task, asked: &Asked) -> Back
     backup
 }
 
-fn head_of_full(head: &mut Database, task: &Task, seen: &Seen, backup: &Backup, asked_at: Timestamp) {
-    let begins_anew = head.broken.is_some() || head.lineage.as_ref() != Some(&seen.lineage);
+fn head_of_full(
+    head: &mut Database,
+    task: &Task,
+    seen: &Seen,
+    (backup, stored_bytes): (&Backup, u64),
+    asked_at: Timestamp,
+) {
+    let another_life = head.lineage.as_ref() != Some(&seen.lineage);
+    let begins_anew = head.broken.is_some() || another_life;
     head.lineage = Some(seen.lineage.clone());
     head.recovery_model = backup.recovery_model.or(head.recovery_model);
     settle(head, task, true);
@@ -227,6 +236,8 @@ fn head_of_full(head: &mut Database, task: &Task, seen: &Seen, backup: &Backup, 
         head.log_tail = None;
     }
     head.broken = None;
+    let (at, size_bytes) = (backup.finished, backup.size_bytes);
+    head.remember_full(Sample { at, size_bytes, stored_bytes: Some(stored_bytes) }, another_life);
     head.last_full = Some(LastFull {
         id: backup.id.clone(),
         started_at: asked_at,

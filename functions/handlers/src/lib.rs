@@ -11,6 +11,7 @@ pub mod plan_backups;
 pub mod poll_tasks;
 pub mod run_lease;
 mod scope;
+mod shape;
 pub mod validate_region;
 
 pub use handler::Handler;

@@ -7,6 +7,8 @@ use domain::inventory::Instance;
 use domain::lease::{self, Lease, renewed_until};
 use domain::paths::S3Arn;
 use domain::reason::{Class, Reason};
+use domain::request::NativeBackup;
+use domain::stripes::Layout;
 use domain::task::{Lifecycle, Outcome, Request, State, Task, TaskId, TaskRow};
 use jiff::{SignedDuration, Timestamp};
 use ports::Clock;
@@ -220,6 +222,13 @@ where
     /// Another try later, while there are tries left and time may mend it; the end otherwise.
     async fn failed(&self, mut task: Versioned<Task>, task_id: TaskId, reason: Reason) -> Result<(), Reason> {
         task.record.failures += 1;
+        if reason.name == "FileTooLarge"
+            && let Some(Request::Backup(backup)) = task.record.request()
+        {
+            let NativeBackup { files, options, .. } = backup;
+            task.record.outgrew =
+                Some(Layout { files: *files, max_transfer_bytes: options.max_transfer_bytes });
+        }
         let failures = task.record.failures;
         if failures >= FAILURES_MAX || matches!(reason.class, Class::Never) {
             let writes = answer(&self.store, &task.record, false).await?;

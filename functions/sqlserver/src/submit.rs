@@ -6,7 +6,7 @@
 //! guide, "Using native backup and restore", "Access to transaction log backups".
 
 use domain::reason::{Class, Reason};
-use domain::request::{CopyLogs, NativeBackup};
+use domain::request::{CopyLogs, NativeBackup, TransferOptions};
 use domain::task::TaskId;
 use futures_util::io::{AsyncRead, AsyncWrite};
 use ports::Fault;
@@ -28,6 +28,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> SubmitTasks for Session<S> {
         command.bind_param("@overwrite_s3_backup_file", 0_i32);
         command.bind_param("@type", if request.differential { "DIFFERENTIAL" } else { "FULL" });
         command.bind_param("@number_of_files", i32::from(request.files));
+        let TransferOptions { max_transfer_bytes, block_bytes, buffer_count } = request.options;
+        for (name, value) in [
+            ("@max_transfer_size", max_transfer_bytes),
+            ("@block_size", block_bytes),
+            ("@buffer_count", buffer_count),
+        ] {
+            if let Some(value) = value {
+                command.bind_param(name, int(name, value)?);
+            }
+        }
         self.submit(command).await
     }
 
@@ -42,6 +52,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> SubmitTasks for Session<S> {
         command.bind_param("@rds_backup_ending_seq_id", last);
         self.submit(command).await
     }
+}
+
+/// An option as the parameter's type, int.
+fn int(name: &str, value: u32) -> Result<i32, Fault> {
+    i32::try_from(value).map_err(|_| {
+        let what = format!("{value} is beyond int, the type of {name}");
+        Fault::Refused(Reason::new(Class::Never, "OptionOutOfRange", what))
+    })
 }
 
 /// A sequence number as the parameter's type, int.

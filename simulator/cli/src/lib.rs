@@ -4,6 +4,7 @@
 //! 0 done, 1 refused or objected, 2 wrong usage or unreadable input (one line: what, where, mend).
 
 mod bar;
+mod forecast;
 mod input;
 mod limits;
 mod plan;
@@ -37,6 +38,8 @@ struct Arguments {
 /// The subcommands, each with its arguments in a file of its own.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Whether a policy can be kept on a fleet: slots, losses, restores, storage and cost a month, before anything runs
+    Forecast(forecast::Arguments),
     /// Every limit of AWS and Microsoft with source and date, and the ranges of a policy's numbers
     Limits(limits::Arguments),
     /// How a moment is restored, as steps and as T-SQL, or why it cannot be
@@ -99,6 +102,7 @@ pub fn run(
         }
     };
     let outcome = match arguments.command {
+        Command::Forecast(arguments) => forecast::run(&arguments, stdout),
         Command::Limits(arguments) => limits::run(&arguments, stdout),
         Command::Plan(arguments) => plan::run(&arguments, clock, stdout),
         Command::Retain(arguments) => retain::run(&arguments, clock, stdout),

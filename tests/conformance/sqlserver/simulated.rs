@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use domain::backup::Kind;
 use domain::facts::RecoveryModel;
-use domain::request::{CopyLogs, NativeBackup};
+use domain::request::{CopyLogs, NativeBackup, TransferOptions};
 use domain::task::{Lifecycle, TaskId};
 use jiff::{SignedDuration, Timestamp};
 use ports::Fault;
@@ -93,6 +93,7 @@ fn full(database: &str, bucket: &str) -> NativeBackup {
         kms_key_arn: None,
         differential: false,
         files: 3,
+        options: TransferOptions { max_transfer_bytes: Some(1_048_576), ..TransferOptions::default() },
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is called, how its answer is read, and what a lost one means.
 
-use domain::request::{CopyLogs, NativeBackup};
+use domain::request::{CopyLogs, NativeBackup, TransferOptions};
 use ports::Fault;
 use ports::server::{BackupCompression, Fence, LogCopyTarget, ReadClock, SubmitTasks};
 use tds::{Response, SqlType, Value};
@@ -15,6 +15,11 @@ fn backup() -> NativeBackup {
         kms_key_arn: Some("arn:aws:kms:us-east-1:1:key/k".to_owned()),
         differential: false,
         files: 4,
+        options: TransferOptions {
+            max_transfer_bytes: Some(4_194_304),
+            block_bytes: Some(65_536),
+            buffer_count: Some(20),
+        },
     }
 }
 
@@ -61,6 +66,9 @@ fn a_backup_is_called_by_name_and_its_id_found_in_the_second_result_set() {
         ("@overwrite_s3_backup_file", Value::Int(0)),
         ("@type", text("FULL")),
         ("@number_of_files", Value::Int(4)),
+        ("@max_transfer_size", Value::Int(4_194_304)),
+        ("@block_size", Value::Int(65_536)),
+        ("@buffer_count", Value::Int(20)),
     ];
     assert_eq!(parameters, expected.iter().map(|(name, value)| (*name, value)).collect::<Vec<_>>());
 }

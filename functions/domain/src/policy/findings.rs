@@ -145,6 +145,11 @@ impl Policy {
             let message = "MAXTRANSFERSIZE can be changed with COMPRESSION only".to_owned();
             found.refuse("storage.compression", "TransferNeedsCompression", message);
         }
+        let options = storage.max_transfer_bytes.or(storage.block_bytes).or(storage.buffer_count);
+        if profile.is_rds() && profile.value(Name::TransferBytes).is_none() && options.is_some() {
+            let message = "the procedures of that time take no transfer options".to_owned();
+            found.refuse("storage.max_transfer_bytes", "OptionNotOffered", message);
+        }
         let edition = facts.map(|facts| facts.engine.as_str()).filter(|_| storage.compression == Some(true));
         if let Some(edition) = edition.filter(|engine| engine.ends_with("-web") || engine.ends_with("-ex")) {
             let message = format!("BACKUP DATABASE WITH COMPRESSION is not supported on {edition}");
@@ -312,7 +317,7 @@ fn number(day: jiff::civil::Weekday) -> u32 {
 }
 
 /// Whether a guard holds a minute of the week, counted from Monday.
-fn holds(guard: &Guard, minute: u32) -> bool {
+pub(super) fn holds(guard: &Guard, minute: u32) -> bool {
     let (from, to) = (minute_of(guard.from), minute_of(guard.to));
     let length = if to > from { to - from } else { to + DAY_MINUTES - from };
     guard.days.iter().filter_map(|day| weekday(day)).any(|day| {

@@ -78,6 +78,8 @@ fn storage_is_held_against_the_profile_and_the_edition() {
     web.engine = "sqlserver-web".to_owned();
     for (expected, profile, facts, change) in [
         ("", Profile::Rds, &standard, (|p| p.storage.stripes = Some(10)) as Change),
+        ("", Profile::Rds, &standard, |p| p.storage.buffer_count = Some(8)),
+        ("!OptionNotOffered", Profile::Rds2023, &standard, |p| p.storage.buffer_count = Some(8)),
         ("!TooManyFiles", Profile::Rds, &standard, |p| p.storage.stripes = Some(11)),
         ("!TooManyFiles", Profile::Rds2019, &standard, |p| p.storage.stripes = Some(2)),
         ("", Profile::Rds, &standard, |p| p.storage.max_transfer_bytes = Some(4_194_304)),

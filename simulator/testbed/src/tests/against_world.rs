@@ -66,6 +66,7 @@ fn a_backup_goes_from_the_request_to_an_object_in_the_bucket() {
             kms_key_arn: None,
             differential: false,
             files: 1,
+            options: domain::request::TransferOptions::default(),
         };
         Ok(json!(session.backup_database(&request).await?))
     });

@@ -115,6 +115,7 @@ async fn dispatch(server: Rc<Sql>, host: String) -> Answer {
         kms_key_arn: None,
         differential: false,
         files: 1,
+        options: domain::request::TransferOptions::default(),
     };
     match session.backup_database(&request).await {
         Ok(task) => Ok(json!(task)),

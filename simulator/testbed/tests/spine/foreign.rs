@@ -31,7 +31,7 @@ fn is_running(fact: &TaskFact) -> bool {
 }
 
 /// Somebody calls a procedure of the service.
-fn call(bed: &mut Testbed, procedure: &str, arguments: &[(&str, &str)]) {
+pub(crate) fn call(bed: &mut Testbed, procedure: &str, arguments: &[(&str, &str)]) {
     let text = |(name, value): &(&str, &str)| Parameter {
         name: (*name).into(),
         output: false,

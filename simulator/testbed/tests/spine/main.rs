@@ -18,4 +18,5 @@ mod region;
 mod replies;
 mod runs;
 mod story;
+mod stripes;
 mod trouble;

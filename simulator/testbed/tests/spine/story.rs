@@ -36,6 +36,8 @@ pub(crate) struct Story {
     pub(crate) policy: &'static str,
     pub(crate) objectives: &'static str,
     pub(crate) schedule: &'static str,
+    /// Days and time of the fulls.
+    pub(crate) full: &'static str,
     pub(crate) knobs: Knobs,
     pub(crate) mib_per_second: u32,
     pub(crate) databases: String,
@@ -56,6 +58,7 @@ impl Story {
             policy: "",
             objectives: "",
             schedule: "",
+            full: "days = [\"sun\"], at = \"01:00\"",
             knobs: Knobs::default(),
             mib_per_second: 200,
             databases: database("orders", 8) + &database("parts", 2),
@@ -76,7 +79,7 @@ impl Story {
     fn text(&self) -> String {
         let Self { seed, days, every_minutes, rpo_instance_minutes, .. } = self;
         let Self { bucket_region, multi_az, backup_window, maintenance_window, .. } = self;
-        let Self { policy, objectives, schedule, mib_per_second, databases, .. } = self;
+        let Self { policy, objectives, schedule, full, mib_per_second, databases, .. } = self;
         format!(
             r#"
             name = "spine"
@@ -92,7 +95,7 @@ impl Story {
             {objectives}
             [policy.schedule]
             time_zone = "Etc/UTC"
-            full = {{ days = ["sun"], at = "01:00" }}
+            full = {{ {full} }}
             log_copy = {{ every_minutes = {every_minutes} }}
             {schedule}
             [vault]
