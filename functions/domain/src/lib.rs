@@ -9,6 +9,7 @@ pub mod coverage;
 pub mod facts;
 pub mod forecast;
 pub mod growth;
+pub mod guards;
 pub mod history;
 pub mod id;
 pub mod inventory;

@@ -191,6 +191,9 @@ pub struct Task {
     pub kind: Kind,
     /// The moment of the schedule it answers.
     pub due_at: Timestamp,
+    /// The newest moment that it answers as well, where one came while it waited: one log copy goes as far as the logs do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers_to: Option<Timestamp>,
     /// When it was planned.
     pub planned_at: Timestamp,
     /// 1 for the first time that the service is asked; each time writes into a folder of its own.
@@ -260,6 +263,7 @@ impl Task {
             database: database.to_owned(),
             kind: item.kind,
             due_at: item.moment,
+            answers_to: None,
             planned_at: now,
             attempt: 1,
             failures: 0,
@@ -276,6 +280,11 @@ impl Task {
     /// Name of the folder that this try writes to: no two tries share one.
     pub fn folder_name(&self) -> String {
         format!("{}-{}", self.key, self.attempt)
+    }
+
+    /// The newest moment of the schedule that it answers.
+    pub fn answered_moment(&self) -> Timestamp {
+        self.answers_to.map_or(self.due_at, |to| to.max(self.due_at))
     }
 
     /// Remembers why something happened to the task.

@@ -16,7 +16,7 @@ use domain::policy::Policy;
 use domain::promotion::promote;
 use domain::reason::Reason;
 use domain::request::CopyLogs;
-use domain::schedule::DueItem;
+use domain::schedule::{DueItem, latest_log_copy};
 use domain::slots::Decision;
 use domain::task::{Kind, Outcome, Request, Seen, State, Task, TaskRow};
 use jiff::tz::TimeZone;
@@ -83,7 +83,7 @@ where
             .filter(|task| task.record.kind == Kind::Full)
             .map(|task| task.record.database.clone())
             .collect();
-        let mut chosen = Chosen::new(&scope, now, &databases);
+        let mut chosen = Chosen::new(&scope, now, &databases)?;
         let mut groups = Vec::new();
         for orphan in chosen.weigh(waiting, crate::scope::databases(&self.store, &input.instance).await?) {
             said.skipped += 1;
@@ -264,6 +264,11 @@ fn carry_out(
                 let lineage = domain::admission::lineage_of(live)?;
                 Some(Seen { lineage, fork: live.recovery_fork_guid.clone() })
             });
+            if task.record.kind == Kind::LogCopy {
+                // What is copied now are all logs there are: whatever came due while it waited is answered with them.
+                task.record.answers_to = Some(latest_log_copy(&look.scope.policy, now))
+                    .filter(|newest| *newest > task.record.due_at);
+            }
             task.record.advance(State::Admitted { request, at: now })?;
             Ok(vec![task.put()?])
         }
@@ -322,7 +327,7 @@ fn skip(
     reason: Reason,
     now: Timestamp,
 ) -> Result<Vec<Write>, Reason> {
-    database.record.answered.answer(task.record.kind, task.record.due_at);
+    database.record.answered.answer(task.record.kind, task.record.answered_moment());
     let done = task.record.ended(Outcome::Skipped(reason), now, None)?;
     let [remove, keep] = end_task(task, done)?;
     Ok(vec![remove, keep, database.put()?])

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::calendar::{Span, occurrences};
 use domain::facts::DatabaseState;
+use domain::guards;
 use domain::inventory::Database;
 use domain::policy::Policy;
 use domain::reason::Reason;
@@ -38,15 +39,16 @@ pub(crate) struct Chosen<'a> {
 const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 8);
 
 impl<'a> Chosen<'a> {
-    pub(crate) fn new(scope: &'a Scope, now: Timestamp, live: &'a [DatabaseState]) -> Self {
+    pub(crate) fn new(scope: &'a Scope, now: Timestamp, live: &'a [DatabaseState]) -> Result<Self, Reason> {
         let facts = scope.instance.record.facts.as_ref().map(|(_, facts)| facts);
         let until = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
         let backup = facts.and_then(|facts| facts.backup_window);
         let maintenance = facts.and_then(|facts| facts.maintenance_window);
         let daily = backup.map(|window| occurrences(now, until, |at| window.current_or_next(at)));
         let weekly = maintenance.map(|window| occurrences(now, until, |at| window.current_or_next(at)));
-        let windows = daily.into_iter().chain(weekly).flatten().collect();
-        Self { scope, now, live, windows, open: BTreeMap::new() }
+        let guards = guards::occurrences(&scope.policy, now, until)?;
+        let windows = daily.into_iter().chain(weekly).flatten().chain(guards).collect();
+        Ok(Self { scope, now, live, windows, open: BTreeMap::new() })
     }
 
     /// The live database of a name: the very name, or the only one that differs by case.

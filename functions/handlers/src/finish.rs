@@ -115,7 +115,7 @@ pub(crate) async fn answer(store: &impl ReadItems, task: &Task, good: bool) -> R
 }
 
 fn settle(head: &mut Database, task: &Task, good: bool) {
-    head.answered.answer(task.kind, task.due_at);
+    head.answered.answer(task.kind, task.answered_moment());
     head.failures = if good { 0 } else { head.failures.saturating_add(1) };
 }
 

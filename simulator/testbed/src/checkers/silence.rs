@@ -24,7 +24,11 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
         // The first full stands for the first interval: no log is copied before it.
         let counts = task.kind == Kind::LogCopy || task.due_at.as_second().rem_euclid(interval) == 0;
         if counts {
-            heard.insert((&task.instance, &task.database, task.due_at.as_second().div_euclid(interval)));
+            let of_interval = |at: Timestamp| at.as_second().div_euclid(interval);
+            // A log copy that waited answers every moment that came while it did.
+            let newest = task.answers_to.filter(|_| task.kind == Kind::LogCopy).unwrap_or(task.due_at);
+            let moments = of_interval(task.due_at)..=of_interval(newest);
+            heard.extend(moments.map(|moment| (task.instance.as_str(), task.database.as_str(), moment)));
         }
         if let Outcome::Failed(reason) | Outcome::Skipped(reason) = outcome {
             let mute = reason.name.is_empty() || reason.message.is_empty();

@@ -127,7 +127,7 @@ pub fn gather(
         native_tasks: native_tasks(scenario, bed),
     };
     let differentials = differentials::decisions(view);
-    let mut measures = measures(view, &tasks, &databases, &checkers);
+    let mut measures = measures(scenario, view, &tasks, &databases, &checkers);
     measures.extend(of_differentials(&differentials));
     let expectations = expect::hold(&scenario.expect, &measures);
     let promises_hold = databases.iter().all(|database| database.rpo.holds());
@@ -198,6 +198,7 @@ const fn ending(status: &asl::Status) -> &'static str {
 }
 
 fn measures(
+    scenario: &Scenario,
     view: &View,
     tasks: &[TaskLine],
     databases: &[DatabaseReport],
@@ -215,7 +216,10 @@ fn measures(
     BTreeMap::from([
         ("fulls_succeeded", count("full", "succeeded")),
         ("log_copies_succeeded", count("log_copy", "succeeded")),
-        ("log_moments_answered", tasks::moments_answered(view)),
+        (
+            "log_moments_answered",
+            tasks::moments_answered(view, scenario.policy.schedule.log_copy.every_minutes),
+        ),
         ("tasks_failed", count("", "failed")),
         ("tasks_skipped", count("", "skipped")),
         ("tasks_open", view.open.len() as u64),

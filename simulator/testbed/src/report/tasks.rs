@@ -71,13 +71,17 @@ pub(super) fn lines(view: &View) -> Vec<TaskLine> {
         .collect()
 }
 
-/// Moments of the log schedule that a task of some database answered.
-pub(super) fn moments_answered(view: &View) -> u64 {
-    let moments: BTreeSet<(&str, &str, jiff::Timestamp)> = view
-        .done
-        .iter()
-        .filter(|task| task.kind == Kind::LogCopy)
-        .map(|task| (task.instance.as_str(), task.database.as_str(), task.due_at))
+/// Moments of the log schedule, so many minutes apart, that a task of some database answered.
+pub(super) fn moments_answered(view: &View, every_minutes: u32) -> u64 {
+    let interval = i64::from(every_minutes.max(1)) * 60;
+    let of_interval = |at: jiff::Timestamp| at.as_second().div_euclid(interval);
+    let copies = view.done.iter().filter(|task| task.kind == Kind::LogCopy);
+    let moments: BTreeSet<(&str, &str, i64)> = copies
+        .flat_map(|task| {
+            let newest = of_interval(task.answers_to.unwrap_or(task.due_at));
+            let moments = of_interval(task.due_at)..=newest;
+            moments.map(|moment| (task.instance.as_str(), task.database.as_str(), moment))
+        })
         .collect();
     moments.len() as u64
 }
