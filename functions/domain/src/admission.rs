@@ -11,6 +11,7 @@ pub use differential::{Weighed, admit_differential, base_is_ours};
 use crate::facts::{DatabaseState, LogFile, RecoveryModel};
 use crate::inventory::{Database, Lineage};
 use crate::reason::{Class, Reason};
+use crate::task::Kind;
 
 /// Files in one copy: seven days of five-minute files, all that the service keeps. RDS user guide, read 2026-11.
 pub const LOG_FILES_PER_COPY_MAX: u32 = 7 * 24 * 12;
@@ -24,7 +25,7 @@ pub enum Verdict<T> {
     Defer(Reason),
     /// Not needed, or not possible before somebody changes something; the moment of the schedule is answered.
     Skip(Reason),
-    /// The chain cannot go on: a full is needed instead.
+    /// The chain cannot go on: a data backup is needed instead ([`healing`] says which).
     Promote(Reason),
 }
 
@@ -113,7 +114,7 @@ pub fn admit_log_copy(
         );
     }
     if let Some(broken) = &database.broken {
-        // Nothing heals it but a full: what follows the break has no base in the vault.
+        // Nothing heals it but a data backup: what follows the break has nothing to go on from.
         return Verdict::Promote(broken.clone());
     }
     if database.lineage.as_ref().is_some_and(|known| *known != lineage) {
@@ -123,7 +124,7 @@ pub fn admit_log_copy(
             format!("{name} is another database than the one in the vault: restored or created anew"),
         ));
     }
-    let Some(full) = &database.last_full else {
+    let Some(anchor) = database.anchor().filter(|_| database.last_full.is_some()) else {
         return Verdict::Promote(Reason::new(
             Class::Wait,
             "NoFullYet",
@@ -141,17 +142,26 @@ pub fn admit_log_copy(
             format!("{name} went on to recovery fork {now}; logs in the vault end on {known}"),
         ));
     }
-    let goes_on_at = tail.map_or(full.last_lsn, |tail| tail.last_lsn);
+    let goes_on_at = tail.map_or(anchor.last_lsn, |tail| tail.last_lsn);
     let useful = if tail.is_some() {
         files
     } else {
         let useless = |file: &LogFile| {
-            file.last_lsn < goes_on_at || (file.last_lsn == goes_on_at && file.made_at < full.finished_at)
+            file.last_lsn < goes_on_at || (file.last_lsn == goes_on_at && file.made_at < anchor.finished_at)
         };
         let first = files.iter().position(|file| !useless(file));
         &files[first.unwrap_or(files.len())..]
     };
     range_of(name, goes_on_at, tail.is_some(), useful)
+}
+
+/// What heals a chain: a differential where the log alone is broken and our full is still the base, because it saves what
+/// changed and no more; else a full. A new fork and another database have nothing in the vault to go on from.
+pub fn healing(database: &Database, live: Option<&DatabaseState>, why: &Reason) -> Kind {
+    let log_alone = matches!(why.name.as_ref(), "ChainBroken" | "LogsForgotten");
+    let ours = live.is_some_and(|live| base_is_ours(database, live) == Some(true));
+    let same = live.and_then(lineage_of).is_some_and(|live| database.lineage.as_ref() == Some(&live));
+    if log_alone && ours && same { Kind::Differential } else { Kind::Full }
 }
 
 /// The longest run of files that continues the chain. `exact`: the first file must begin where the vault ends; otherwise it
@@ -320,5 +330,49 @@ mod tests {
         assert_eq!(said(admit_log_copy(&broken, Some(&live(|_| ())), &files("2 3"))), "full LogsForgotten");
         assert!(matches!(admit_full(&database(false, None), Some(&live(|_| ()))), Verdict::Admit(_)));
         assert!(matches!(admit_full(&database(false, None), None), Verdict::Skip(_)));
+    }
+
+    #[test]
+    fn a_broken_log_is_healed_by_a_differential_where_our_full_is_still_the_base() {
+        let base = |live: &mut DatabaseState| {
+            live.differential_base_guid = Some(Guid::from("1"));
+        };
+        type Change = fn(&mut DatabaseState);
+        let cases: [(&str, Change, Kind); 7] = [
+            ("ChainBroken", |_| (), Kind::Differential),
+            ("LogsForgotten", |_| (), Kind::Differential),
+            ("ForkChanged", |_| (), Kind::Full),
+            ("NewIncarnation", |_| (), Kind::Full),
+            // A snapshot, or somebody's full, took the base; the server names none.
+            ("ChainBroken", |live| live.differential_base_guid = Some(Guid::from("2")), Kind::Full),
+            ("ChainBroken", |live| live.differential_base_guid = None, Kind::Full),
+            ("ChainBroken", |live| live.database_guid = Some(Guid::from("d2")), Kind::Full),
+        ];
+        for (why, change, expected) in cases {
+            let mut live = live(base);
+            change(&mut live);
+            let why = Reason::new(Class::Wait, why, "a gap");
+            assert_eq!(healing(&database(true, Some(20)), Some(&live), &why), expected, "{why}");
+        }
+        let why = Reason::new(Class::Wait, "ChainBroken", "a gap");
+        assert_eq!(healing(&database(true, Some(20)), None, &why), Kind::Full);
+    }
+
+    #[test]
+    fn behind_a_differential_that_healed_logs_go_on_from_its_end() {
+        let mut healed = database(true, None);
+        healed.healed = Some(crate::inventory::Healed {
+            last_lsn: Lsn::from_u64(35),
+            finished_at: Timestamp::UNIX_EPOCH,
+        });
+        for (listed, expected) in
+            [("1 2 3 4", "3-4"), ("4 5", "full ChainBroken"), ("1 2", "defer NoNewLogs")]
+        {
+            assert_eq!(
+                said(admit_log_copy(&healed, Some(&live(|_| ())), &files(listed))),
+                expected,
+                "{listed}"
+            );
+        }
     }
 }

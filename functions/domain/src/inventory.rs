@@ -138,6 +138,15 @@ pub struct LastDifferential {
     pub size_bytes: u64,
 }
 
+/// Where a differential healed a broken chain: what logs go on from until the first of them is in the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Healed {
+    /// Where logs go on.
+    pub last_lsn: Lsn,
+    /// When the differential finished.
+    pub finished_at: Timestamp,
+}
+
 /// The newest log file in the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogTail {
@@ -172,9 +181,12 @@ pub struct Database {
     pub last_differential: Option<LastDifferential>,
     /// Newest log file in the vault.
     pub log_tail: Option<LogTail>,
-    /// Where the chain in the vault is broken, until a full heals it.
+    /// Where logs go on behind a differential that healed the chain, if no full came since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healed: Option<Healed>,
+    /// Where the chain in the vault is broken, until a full or a differential heals it.
     pub broken: Option<Reason>,
-    /// When fulls were taken out of turn, within the last 24 hours.
+    /// When fulls or differentials were taken out of turn, within the last 24 hours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub promoted_at: Vec<Timestamp>,
     /// Failures in a row, for giving up and for alarms.
@@ -195,6 +207,7 @@ impl Database {
             fulls: Vec::new(),
             last_differential: None,
             log_tail: None,
+            healed: None,
             broken: None,
             promoted_at: Vec::new(),
             failures: 0,
@@ -212,10 +225,16 @@ impl Database {
         self.fulls.drain(..surplus);
     }
 
-    /// When the newest log in the vault was made; without one, when the newest full ended: what a copy goes on from.
+    /// When the newest log in the vault was made; without one, when the data backup ended that a copy goes on from.
     pub fn newest_log(&self) -> Option<Timestamp> {
         let tail = self.log_tail.as_ref().map(|tail| tail.made_at);
-        tail.or(self.last_full.as_ref().map(|full| full.finished_at))
+        tail.or(self.anchor().map(|anchor| anchor.finished_at))
+    }
+
+    /// What the first log goes on from: the differential that healed the chain, else the newest full.
+    pub fn anchor(&self) -> Option<Healed> {
+        let full = self.last_full.as_ref();
+        self.healed.or(full.map(|full| Healed { last_lsn: full.last_lsn, finished_at: full.finished_at }))
     }
 
     /// Age of the newest moment in the vault: what the loss of the instance would cost now.

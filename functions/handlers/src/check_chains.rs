@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use domain::admission::{
     LOG_FILES_PER_COPY_MAX, Verdict, Weighed, admit_differential, admit_full, admit_log_copy, base_is_ours,
+    healing,
 };
 use domain::backup::Backup;
 use domain::facts::DatabaseState;
@@ -77,12 +78,11 @@ where
             .collect();
         let databases = session.databases().await?;
 
-        let fulls: BTreeSet<String> = waiting
-            .iter()
-            .chain(&asked)
-            .filter(|task| task.record.kind == Kind::Full)
-            .map(|task| task.record.database.clone())
-            .collect();
+        let of_kind = |kind: Kind| -> BTreeSet<String> {
+            let of_kind = waiting.iter().chain(&asked).filter(|task| task.record.kind == kind);
+            of_kind.map(|task| task.record.database.clone()).collect()
+        };
+        let (fulls, differentials) = (of_kind(Kind::Full), of_kind(Kind::Differential));
         let mut chosen = Chosen::new(&scope, now, &databases)?;
         let mut groups = Vec::new();
         for orphan in chosen.weigh(waiting, crate::scope::databases(&self.store, &input.instance).await?) {
@@ -109,6 +109,7 @@ where
                     let look = Look {
                         scope: &scope,
                         full_waits: fulls.contains(&open.task.record.database),
+                        differential_waits: differentials.contains(&open.task.record.database),
                         bytes_per_second: chosen.bytes_per_second(),
                         now,
                     };
@@ -147,6 +148,8 @@ struct Look<'a> {
     scope: &'a Scope,
     /// The database has an open full.
     full_waits: bool,
+    /// The database has an open differential.
+    differential_waits: bool,
     bytes_per_second: u64,
     now: Timestamp,
 }
@@ -287,8 +290,11 @@ fn carry_out(
             if task.record.kind == Kind::LogCopy {
                 database.record.broken = Some(reason.clone());
             }
-            // Its database may have a full of the calendar waiting: that one heals the chain as well.
-            if look.full_waits {
+            let is_copy = task.record.kind == Kind::LogCopy;
+            let kind = if is_copy { healing(&database.record, live, &reason) } else { Kind::Full };
+            // Its database may have one of the calendar waiting: that one heals the chain as well.
+            let waits = kind == Kind::Differential && look.differential_waits;
+            if look.full_waits || waits {
                 said.skipped += 1;
                 return skip(&task, &mut database, reason, now);
             }
@@ -298,17 +304,17 @@ fn carry_out(
             }
             said.promoted += 1;
             let Task { instance, database: name, due_at, .. } = &task.record;
-            let item = DueItem { kind: Kind::Full, moment: *due_at };
-            let mut full = Task::plan(instance, name, &item, now);
-            full.note(reason.clone());
+            let item = DueItem { kind, moment: *due_at };
+            let mut instead = Task::plan(instance, name, &item, now);
+            instead.note(reason.clone());
             let mut writes = skip(&task, &mut database, reason, now)?;
-            writes.push(Versioned::new(full).put()?);
+            writes.push(Versioned::new(instead).put()?);
             Ok(writes)
         }
     }
 }
 
-/// Whether a full may be taken now. What the live server says decides whether it is one out of turn: the head may still tell
+/// Whether a data backup may be taken out of turn now. What the live server says decides whether it is one out of turn: the head may still tell
 /// of a break of the database that had the name before.
 fn out_of_turn(
     head: &mut Database,

@@ -135,18 +135,18 @@ impl<'a> Chosen<'a> {
     }
 }
 
-/// What waiting risks. A log copy, or a full that begins or heals a chain: the exposure against the promised RPO. A full of
+/// What waiting risks. A log copy, or a data backup that begins or heals a chain: the exposure against the promised RPO. A full of
 /// the calendar: its delay against the week until the next one at the latest, because the logs go on without it; a
 /// differential likewise, against the time until the calendar asks for the next data backup.
 fn risk_per_mille(task: &Task, database: &Database, policy: &Policy, now: Timestamp) -> Result<u64, Reason> {
     let chain_holds = database.last_full.is_some() && database.broken.is_none();
     let (waited, promised) = match task.kind {
         Kind::Full if chain_holds => (now.duration_since(task.due_at), SignedDuration::from_hours(7 * 24)),
-        Kind::Differential => {
+        Kind::Differential if chain_holds => {
             let next = next_data(policy, task.due_at)?.unwrap_or(Timestamp::MAX);
             (now.duration_since(task.due_at), next.duration_since(task.due_at))
         }
-        Kind::Full | Kind::LogCopy => {
+        Kind::Full | Kind::Differential | Kind::LogCopy => {
             let promised = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
             // A database without any backup risks all it ever was: it comes before everybody else.
             (database.exposure(now).unwrap_or(SignedDuration::from_hours(24 * 365)), promised)

@@ -6,7 +6,7 @@ use domain::backup::{Backup, Evidence, Kind as BackupKind, Stripes};
 use domain::catalogue::{DataBackup, SeenObject};
 use domain::growth::Sample;
 use domain::id::Guid;
-use domain::inventory::{Database, LastDifferential, LastFull, database_key};
+use domain::inventory::{Database, Healed, LastDifferential, LastFull, database_key};
 use domain::lsn::Lsn;
 use domain::paths::S3Arn;
 use domain::reason::{Class, Reason};
@@ -235,7 +235,7 @@ fn head_of_full(
     if begins_anew {
         head.log_tail = None;
     }
-    head.broken = None;
+    (head.broken, head.healed) = (None, None);
     let (at, size_bytes) = (backup.finished, backup.size_bytes);
     head.remember_full(Sample { at, size_bytes, stored_bytes: Some(stored_bytes) }, another_life);
     head.last_full = Some(LastFull {
@@ -281,6 +281,11 @@ fn head_of_differential(head: &mut Database, task: &Task, backup: &Backup) -> Op
             last_lsn: backup.last_lsn,
             size_bytes: backup.size_bytes,
         });
+        // Where the log was broken the chain goes on from here; whether it does, the next look at the log files says.
+        if head.broken.take().is_some() {
+            head.log_tail = None;
+            head.healed = Some(Healed { last_lsn: backup.last_lsn, finished_at: backup.finished });
+        }
     }
     useless.map(|reason| {
         reason.guidance("it stays in the catalogue as what it is; the next full is a base again")
