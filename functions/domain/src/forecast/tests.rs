@@ -201,25 +201,26 @@ fn urls_have_no_pick_up_and_only_the_logs_that_we_take() {
 }
 
 #[test]
-fn generations_are_counted_from_the_last_day_of_a_year() {
+fn generations_are_counted_on_the_day_on_which_most_is_kept() {
     type Change = fn(&mut Policy);
-    // Tuesday 2024-12-31: window, daily, weekly, monthly, yearly. Sundays of the window: 29, 22 (its anchor is 22); one is taken.
+    // Window, daily, weekly, monthly, yearly; fulls on Sundays, a window of 7 days and one for the sweep.
     for (expected, change) in [
+        // On a Monday: 1 and 8 days old, and the anchor of 15.
         ([3, 0, 0, 0, 0], (|_| {}) as Change),
-        // 28 days back and one for the sweep: 29, 22 | 15, 8.
+        // 28 days and one: those of 22 and 29.
         ([3, 0, 2, 0, 0], |p| p.retention.weekly = Some(Weekly { keep: 4, day: Weekday::Sunday })),
-        // Taken as soon after the 1st as a Sunday comes: Dec 1, Nov 3, Oct 6, of 93 days and one.
+        // 93 days and one, the first Sunday on or after the 1st.
         ([3, 0, 0, 3, 0], |p| p.retention.monthly = Some(Monthly { keep: 3, day: MonthDay::Number(1) })),
         ([3, 0, 0, 0, 2], |p| {
             p.retention.yearly = Some(Yearly { keep: 2, month: 1, day: MonthDay::Number(1) });
         }),
-        // Each is the first of its day; the generations share their fulls, the shorter one counts: 16, 23, 30 days old, then 37 to 58.
-        ([3, 3, 4, 0, 0], |p| {
+        // Each is the first of its day; the generations share their fulls, the shorter one counts: 22 and 29 days old, then 36 to 64.
+        ([3, 2, 5, 0, 0], |p| {
             p.retention.daily = Some(Daily { keep: 31 });
             p.retention.weekly = Some(Weekly { keep: 9, day: Weekday::Sunday });
         }),
-        // Daily fulls of 0 to 8 days, the anchor of 9, and the one that is taken; then those of 10 to 31.
-        ([11, 22, 0, 0, 0], |p| {
+        // Daily fulls of 0 to 8 days and the anchor of 9; then those of 10 to 31.
+        ([10, 22, 0, 0, 0], |p| {
             p.schedule.full = Times::weekly(&EVERY_DAY, Time::midnight());
             p.retention.daily = Some(Daily { keep: 30 });
         }),
