@@ -107,6 +107,7 @@ pub fn forecast(policy: &Policy, fleet: &Fleet) -> Result<Forecast, Reason> {
     policy.validate()?;
     fleet.validate()?;
     let prices = Prices::with(&fleet.prices)?;
+    let fleet = &protected(policy, fleet);
     let (encrypted, kept) = (cost::is_encrypted(policy, fleet), storage::fulls(policy));
     let instances: Vec<OfInstance> = fleet
         .instances
@@ -143,6 +144,15 @@ pub fn forecast(policy: &Policy, fleet: &Fleet) -> Result<Forecast, Reason> {
         activity,
         cost,
     })
+}
+
+/// The fleet without the databases that the policy excludes.
+fn protected(policy: &Policy, fleet: &Fleet) -> Fleet {
+    let mut fleet = fleet.clone();
+    for server in &mut fleet.instances {
+        server.databases.retain(|group| policy.protects(&group.name));
+    }
+    fleet
 }
 
 fn instance(

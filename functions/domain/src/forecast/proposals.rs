@@ -104,7 +104,7 @@ fn daily_fulls(policy: &Policy, profile: Profile, server: &Server, reckoned: &Re
     if let Some(then) = tried.restore.as_ref().filter(|then| fits(&tried) && then.most_minutes < best) {
         best = then.most_minutes;
         let value = format!(
-            "time_zone = \"{time_zone}\", full = {{ days = {EVERY_DAY:?}, at = \"{}\" }}, no differential",
+            "full = {{ days = {EVERY_DAY:?}, at = \"{}\" }}, time_zone = \"{time_zone}\", no differential",
             at.strftime("%H:%M")
         );
         let message = format!(
@@ -114,7 +114,7 @@ fn daily_fulls(policy: &Policy, profile: Profile, server: &Server, reckoned: &Re
             now.step_count,
             clock(now.most_minutes)
         );
-        proposals.push(proposal("schedule.full", value, "DailyFulls", message));
+        proposals.push(proposal("schedule", value, "DailyFulls", message));
     }
     if promised.is_some_and(|promised| best > promised) {
         let field = "objectives.rto_minutes";

@@ -150,7 +150,11 @@ fn every_step_of_a_restore_waits_to_be_picked_up() {
     assert_eq!(restore.step_count, restore.steps.logs + 2);
     assert!(restore.most_minutes >= u64::from(restore.step_count) * 5, "{restore:?}");
     assert_eq!(against(&instance), "RtoMissed");
-    assert!(proposed(&instance).starts_with("DailyFulls time_zone = \"Etc/UTC\""), "{}", proposed(&instance));
+    assert!(
+        proposed(&instance).starts_with("DailyFulls full = { days = [\"mon\", "),
+        "{}",
+        proposed(&instance)
+    );
     assert!(proposed(&instance).contains("at = \"03:30\""), "{}", proposed(&instance));
     let mut daily = daily(Time::constant(3, 30, 0, 0));
     daily.objectives.rto_minutes = Some(1_800);
@@ -181,6 +185,19 @@ fn a_differential_counts_where_no_snapshot_takes_its_base() {
     let stored = useful.storage.iter().find(|one| one.generation == Generation::Differentials).unwrap();
     // Seven days and one for the sweep; the last is 163 hours behind its full: 36 MiB an hour, half of it stored.
     assert_eq!((stored.backups, stored.bytes), (7, 7 * 163 * 18 * (1 << 20)));
+}
+
+#[test]
+fn excluded_databases_take_nothing() {
+    let mut policy = daily(Time::constant(3, 30, 0, 0));
+    policy.exclude = vec!["SCRATCH*".to_owned()];
+    let mut both = server(3, 10.0);
+    both.databases.push(Group { name: "scratch".to_owned(), size_gib: 5_000.0, ..both.databases[0].clone() });
+    assert_eq!(of(&policy, both), of(&policy, server(3, 10.0)));
+    policy.exclude = vec!["*".to_owned()];
+    let none = of(&policy, server(3, 10.0));
+    assert_eq!((none.databases, none.restore, none.slots.copy_minutes), (0, None, 0));
+    assert!(none.storage.iter().all(|stored| stored.bytes == 0), "{:?}", none.storage);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn of_instance(instance: &OfInstance, policy: &Policy, out: &mut dyn Write) -> i
         }
     }
     for proposal in &instance.proposals {
-        writeln!(out, "  > {} = {}", proposal.field, proposal.value)?;
+        writeln!(out, "  > {}: {}", proposal.field, proposal.value)?;
         writeln!(out, "      {}", proposal.reason.message)?;
     }
     Ok(())
