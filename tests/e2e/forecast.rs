@@ -55,6 +55,16 @@ fn weekly_fulls_are_infeasible_by_their_log_files_and_daily_ones_are_proposed() 
 }
 
 #[test]
+fn the_readme_shows_what_is_printed() {
+    let (weekly, fleet) = paths("weekly", "two_instances");
+    let printed = asked(&weekly, &fleet).stdout;
+    let readme = std::fs::read_to_string(fixture("../../README.md")).unwrap();
+    let (_, shown) = readme.split_once("fleets/two_instances.toml\n").unwrap();
+    let (shown, _) = shown.split_once("\n...\n").unwrap();
+    assert!(shown.lines().count() > 20 && printed.starts_with(shown), "{shown}");
+}
+
+#[test]
 fn the_bill_is_the_sum_of_dated_prices_and_a_fleet_overrides_them() {
     let (daily, fleet) = paths("daily", "two_instances");
     let (_, said) = json(&daily, &fleet);
@@ -136,7 +146,8 @@ fn the_same_files_give_the_same_bytes_in_another_process_zone_and_folder() {
     let (policy, fleet) = paths("weekly", "two_instances");
     let arguments = ["forecast", "--policy", &policy, "--fleet", &fleet, "--json"];
     let environment = [("TZ", "Asia/Tokyo"), ("LANG", "de_DE.UTF-8")];
-    assert_eq!(process(&arguments, &environment, Path::new("/")), bakproof(&arguments));
+    let same = process(&arguments, &environment, Path::new("/")) == bakproof(&arguments);
+    assert!(same, "another process answers otherwise");
 }
 
 /// One instance, told to both.

@@ -6,6 +6,7 @@
 mod admission;
 mod calendar;
 mod differential;
+mod forecast;
 mod lease;
 mod msdb;
 mod plans;

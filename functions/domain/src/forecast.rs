@@ -28,6 +28,7 @@ use crate::policy::{Finding, Policy, Weight};
 use crate::prices::{Price, Prices};
 use crate::reason::Reason;
 use crate::stripes::{Ask, Chosen, Layout, layout};
+use calendar::Calendar;
 use load::Work;
 
 /// Version of the JSON.
@@ -106,9 +107,13 @@ pub fn forecast(policy: &Policy, fleet: &Fleet) -> Result<Forecast, Reason> {
     policy.validate()?;
     fleet.validate()?;
     let prices = Prices::with(&fleet.prices)?;
-    let encrypted = cost::is_encrypted(policy, fleet);
-    let instances: Vec<OfInstance> =
-        fleet.instances.iter().map(|server| instance(policy, fleet.profile, server, encrypted)).collect();
+    let fleet = &protected(policy, fleet);
+    let (encrypted, kept) = (cost::is_encrypted(policy, fleet), storage::fulls(policy));
+    let instances: Vec<OfInstance> = fleet
+        .instances
+        .iter()
+        .map(|server| instance(policy, fleet.profile, server, (encrypted, kept)))
+        .collect();
     let mut stored: Vec<Stored> = Vec::new();
     let mut activity = cost::ticks();
     for instance in &instances {
@@ -123,7 +128,7 @@ pub fn forecast(policy: &Policy, fleet: &Fleet) -> Result<Forecast, Reason> {
             }
         }
     }
-    let growth = fleet.instances.iter().map(|server| storage::growth_a_month(policy, server));
+    let growth = fleet.instances.iter().map(|server| storage::growth_a_month(server, kept));
     let cost = cost::charges(fleet, &prices, &activity, &stored, encrypted);
     Ok(Forecast {
         schema: SCHEMA,
@@ -141,8 +146,23 @@ pub fn forecast(policy: &Policy, fleet: &Fleet) -> Result<Forecast, Reason> {
     })
 }
 
-fn instance(policy: &Policy, profile: Profile, server: &Server, encrypted: bool) -> OfInstance {
-    let reckoned = Reckoned::of(policy, profile, server);
+/// The fleet without the databases that the policy excludes.
+fn protected(policy: &Policy, fleet: &Fleet) -> Fleet {
+    let mut fleet = fleet.clone();
+    for server in &mut fleet.instances {
+        server.databases.retain(|group| policy.protects(&group.name));
+    }
+    fleet
+}
+
+fn instance(
+    policy: &Policy,
+    profile: Profile,
+    server: &Server,
+    (encrypted, kept): (bool, storage::Kept),
+) -> OfInstance {
+    let calendar = Calendar::of(policy, profile, server);
+    let reckoned = Reckoned::of(policy, profile, server, &calendar);
     let layouts: Vec<(String, Result<Chosen, Reason>)> =
         server.databases.iter().map(|group| (group.name.clone(), stripes(policy, profile, group))).collect();
     let findings = objections::all(policy, profile, server, &reckoned, &layouts);
@@ -157,9 +177,9 @@ fn instance(policy: &Policy, profile: Profile, server: &Server, encrypted: bool)
         feasible,
         slots: reckoned.work.slots(),
         losses: reckoned.losses,
-        proposals: proposals::all(policy, profile, server, &reckoned),
+        proposals: proposals::all(policy, profile, server, (&reckoned, &calendar)),
         layouts: layouts.into_iter().map(layout).collect(),
-        storage: storage::of(policy, server, reckoned.work.service),
+        storage: storage::of(policy, server, reckoned.work.service, (kept, &calendar)),
         activity: cost::activity(policy, server, &reckoned.work, encrypted),
         restore: reckoned.restore,
         findings,
@@ -181,15 +201,10 @@ struct Reckoned {
 }
 
 impl Reckoned {
-    fn of(policy: &Policy, profile: Profile, server: &Server) -> Self {
-        Self::with(policy, profile, server, None)
-    }
-
-    /// The same where windows and guards leave what they left before.
-    fn with(policy: &Policy, profile: Profile, server: &Server, open: Option<calendar::Open>) -> Self {
-        let work = Work::of(policy, profile, server, open);
+    fn of(policy: &Policy, profile: Profile, server: &Server, calendar: &Calendar) -> Self {
+        let work = Work::of(policy, profile, server, calendar);
         let losses = promises::losses(&work);
-        let restore = promises::restore(policy, server, &work);
+        let restore = promises::restore(policy, server, &work, calendar);
         Self { work, losses, restore }
     }
 }

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::fleet::Server;
-use crate::calendar::Span;
+use crate::calendar::{Span, occurrences};
+use crate::limits::Profile;
 use crate::policy::{Policy, Times};
 use crate::schedule;
 
@@ -26,9 +27,25 @@ pub(super) struct Asked {
     pub(super) after_full: Option<SignedDuration>,
 }
 
+/// The calendar of a policy on an instance: the same for whatever is tried with other intervals or fewer databases.
+#[derive(Debug, Clone)]
+pub(super) struct Calendar {
+    /// Data backups that come about in [`WEEKS`] weeks.
+    pub(super) backups: Vec<Asked>,
+    /// What windows and guards leave open.
+    pub(super) open: Open,
+}
+
+impl Calendar {
+    pub(super) fn of(policy: &Policy, profile: Profile, server: &Server) -> Self {
+        let is_rds = profile.is_rds();
+        Self { backups: data_backups(policy, server, is_rds), open: open(policy, server, is_rds) }
+    }
+}
+
 /// The data backups of [`WEEKS`] weeks that come about: a differential behind a snapshot of the service does not, because the
 /// snapshot took its base.
-pub(super) fn data_backups(policy: &Policy, server: &Server, is_rds: bool) -> Vec<Asked> {
+fn data_backups(policy: &Policy, server: &Server, is_rds: bool) -> Vec<Asked> {
     let from = MONDAYS[0];
     let until = from
         .checked_add(SignedDuration::from_hours(24 * 7 * i64::try_from(WEEKS).unwrap_or(i64::MAX / 1_000)))
@@ -76,7 +93,7 @@ pub(super) struct Open {
 }
 
 /// What windows of the service and guards leave open.
-pub(super) fn open(policy: &Policy, server: &Server, is_rds: bool) -> Open {
+fn open(policy: &Policy, server: &Server, is_rds: bool) -> Open {
     MONDAYS
         .map(|monday| runs(&closed(policy, server, is_rds, monday)))
         .into_iter()
@@ -85,23 +102,35 @@ pub(super) fn open(policy: &Policy, server: &Server, is_rds: bool) -> Open {
 }
 
 fn closed(policy: &Policy, server: &Server, is_rds: bool, monday: Timestamp) -> Vec<bool> {
+    let mut closed = vec![false; usize::try_from(WEEK_MINUTES).unwrap_or(0)];
+    let until = monday.saturating_add(SignedDuration::from_hours(7 * 24)).unwrap_or(Timestamp::MAX);
+    let daily = server.backup_window.filter(|_| is_rds && server.retention_days > 0);
+    let weekly = server.maintenance_window.filter(|_| is_rds);
+    let daily = occurrences(monday, until, |at| daily.and_then(|window| window.current_or_next(at)));
+    let weekly = occurrences(monday, until, |at| weekly.and_then(|window| window.current_or_next(at)));
+    let minute = |at: Timestamp| {
+        let minutes = at.duration_since(monday).as_mins().max(0);
+        usize::try_from(minutes).unwrap_or(0).min(closed.len())
+    };
+    let spans: Vec<_> =
+        daily.into_iter().chain(weekly).map(|Span { from, to }| minute(from)..minute(to)).collect();
+    for span in spans {
+        if let Some(minutes) = closed.get_mut(span) {
+            minutes.fill(true);
+        }
+    }
+    if policy.schedule.guards.is_empty() {
+        return closed;
+    }
     let zone = policy.zone().unwrap_or(jiff::tz::TimeZone::UTC);
-    let holds = |span: Option<Span>, at: Timestamp| span.is_some_and(|span| span.from <= at && at < span.to);
-    (0..WEEK_MINUTES)
-        .map(|minute| {
-            let minutes = SignedDuration::from_mins(i64::try_from(minute).unwrap_or(0));
-            let Ok(at) = monday.checked_add(minutes) else { return true };
-            let daily = server.backup_window.filter(|_| is_rds && server.retention_days > 0);
-            let weekly = server.maintenance_window.filter(|_| is_rds);
-            let local = at.to_zoned(zone.clone());
-            let day = u32::from(local.weekday().to_monday_zero_offset().unsigned_abs());
-            let clock =
-                u32::from(local.hour().unsigned_abs()) * 60 + u32::from(local.minute().unsigned_abs());
-            holds(daily.and_then(|window| window.current_or_next(at)), at)
-                || holds(weekly.and_then(|window| window.current_or_next(at)), at)
-                || policy.schedule.guards.iter().any(|guard| guard.holds(day * 24 * 60 + clock))
-        })
-        .collect()
+    let minutes = std::iter::successors(Some(monday), |at| at.checked_add(SignedDuration::from_mins(1)).ok());
+    for (closed, at) in closed.iter_mut().zip(minutes) {
+        let local = at.to_zoned(zone.clone());
+        let day = u32::from(local.weekday().to_monday_zero_offset().unsigned_abs());
+        let clock = u32::from(local.hour().unsigned_abs()) * 60 + u32::from(local.minute().unsigned_abs());
+        *closed |= policy.schedule.guards.iter().any(|guard| guard.holds(day * 24 * 60 + clock));
+    }
+    closed
 }
 
 /// Counts open and closed runs around the week's end.

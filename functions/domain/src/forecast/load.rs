@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::calendar::{self, Open, WEEK_MINUTES, WEEKS};
+use super::calendar::{Calendar, Open, WEEK_MINUTES, WEEKS};
 use super::fleet::{Group, Server};
 use crate::limits::{Name, Profile};
 use crate::policy::Policy;
@@ -70,10 +70,9 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// `open` where it is known already: it takes a walk over the minutes of two weeks.
-    pub(super) fn of(policy: &Policy, profile: Profile, server: &Server, open: Option<Open>) -> Self {
+    pub(super) fn of(policy: &Policy, profile: Profile, server: &Server, calendar: &Calendar) -> Self {
         let service = Service::of(profile);
-        let backups = calendar::data_backups(policy, server, service.is_rds);
+        let backups = &calendar.backups;
         let differentials = backups.iter().filter_map(|backup| backup.after_full);
         let oldest = differentials.clone().max().map_or(0, |after| after.as_secs().unsigned_abs());
         let every = u64::from(policy.schedule.log_copy.every_minutes) * 60;
@@ -111,7 +110,7 @@ impl Work {
             copy: longest_copy,
             every,
             sweep,
-            open: open.unwrap_or_else(|| calendar::open(policy, server, service.is_rds)),
+            open: calendar.open,
         }
     }
 

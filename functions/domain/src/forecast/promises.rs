@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use super::calendar;
+use super::calendar::Calendar;
 use super::fleet::{Group, Server};
 use super::load::Work;
 use crate::policy::Policy;
@@ -62,10 +62,9 @@ pub struct Restore {
 }
 
 /// The worst moment lies just before a data backup ends: there the most logs follow the one before.
-pub(super) fn restore(policy: &Policy, server: &Server, work: &Work) -> Option<Restore> {
-    let backups = calendar::data_backups(policy, server, work.service.is_rds);
+pub(super) fn restore(policy: &Policy, server: &Server, work: &Work, calendar: &Calendar) -> Option<Restore> {
     let done = SignedDuration::from_secs(i64::try_from(work.fulls_done()).unwrap_or(i64::MAX / 4));
-    let gaps = backups.array_windows().map(|[one, next]| {
+    let gaps = calendar.backups.array_windows().map(|[one, next]| {
         // A differential may be as late as a full.
         let after_full = one.after_full.map(|after| after.saturating_add(done));
         (after_full, next.at.duration_since(one.at).saturating_add(done))

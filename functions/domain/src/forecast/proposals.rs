@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::Reckoned;
+use super::calendar::Calendar;
 use super::fleet::Server;
 use super::objections::clock;
 use crate::limits::Profile;
-use crate::policy::{LOG_COPY_MINUTES_MAX, Policy, Times};
+use crate::policy::{LOG_COPY_MINUTES_MAX, Policy, RANGES, Times};
 use crate::reason::{Class, Reason};
 
 /// A change, and what it brings.
@@ -28,6 +29,11 @@ fn proposal(field: &'static str, value: String, name: &'static str, message: Str
     Proposal { field, value, reason: Reason::new(Class::Human, name, message) }
 }
 
+/// The most minutes that a field of a policy may promise.
+fn most_minutes(field: &str) -> u64 {
+    RANGES.iter().find(|range| range.field == field).map_or(u64::MAX, |range| u64::from(range.max))
+}
+
 /// Intervals of log copies that are tried, in minutes, the longest first.
 const INTERVALS: [u32; 15] =
     [LOG_COPY_MINUTES_MAX, 2_880, 1_440, 720, 480, 360, 240, 180, 120, 60, 30, 20, 15, 10, 5];
@@ -38,7 +44,12 @@ const SPREAD_MAX: u32 = 16;
 const EVERY_DAY: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// What would do better; empty where nothing is amiss.
-pub(super) fn all(policy: &Policy, profile: Profile, server: &Server, reckoned: &Reckoned) -> Vec<Proposal> {
+pub(super) fn all(
+    policy: &Policy,
+    profile: Profile,
+    server: &Server,
+    (reckoned, calendar): (&Reckoned, &Calendar),
+) -> Vec<Proposal> {
     if profile.is_rds() && server.retention_days == 0 {
         let message = "automated backups for one day at least make log files".to_owned();
         return vec![proposal("instance.retention_days", "1".to_owned(), "AutomatedBackups", message)];
@@ -46,7 +57,7 @@ pub(super) fn all(policy: &Policy, profile: Profile, server: &Server, reckoned: 
     let mut proposals = Vec::new();
     proposals.extend(daily_fulls(policy, profile, server, reckoned));
     if !keeps_up(policy, reckoned) {
-        proposals.extend(another_interval(policy, profile, server, reckoned));
+        proposals.extend(another_interval(policy, profile, server, calendar));
     }
     proposals
 }
@@ -89,13 +100,11 @@ fn daily_fulls(policy: &Policy, profile: Profile, server: &Server, reckoned: &Re
     daily.schedule.full = Times::weekly(&EVERY_DAY, at);
     daily.schedule.differential = None;
     daily.schedule.time_zone.clone_from(&time_zone);
-    // Guards move with the zone.
-    let open = (time_zone == policy.schedule.time_zone).then_some(reckoned.work.open);
-    let tried = Reckoned::with(&daily, profile, server, open);
+    let tried = Reckoned::of(&daily, profile, server, &Calendar::of(&daily, profile, server));
     if let Some(then) = tried.restore.as_ref().filter(|then| fits(&tried) && then.most_minutes < best) {
         best = then.most_minutes;
         let value = format!(
-            "time_zone = \"{time_zone}\", full = {{ days = {EVERY_DAY:?}, at = \"{}\" }}, no differential",
+            "full = {{ days = {EVERY_DAY:?}, at = \"{}\" }}, time_zone = \"{time_zone}\", no differential",
             at.strftime("%H:%M")
         );
         let message = format!(
@@ -105,14 +114,20 @@ fn daily_fulls(policy: &Policy, profile: Profile, server: &Server, reckoned: &Re
             now.step_count,
             clock(now.most_minutes)
         );
-        proposals.push(proposal("schedule.full", value, "DailyFulls", message));
+        proposals.push(proposal("schedule", value, "DailyFulls", message));
     }
     if promised.is_some_and(|promised| best > promised) {
+        let field = "objectives.rto_minutes";
+        if best > most_minutes(field) {
+            let message = format!("{} is more than a policy may promise: promise no RTO", clock(best));
+            proposals.push(proposal(field, "absent".to_owned(), "PromiseNoTime", message));
+            return proposals;
+        }
         let message = format!(
             "log files are restored one by one: {} is what can be promised; a snapshot of the instance restores faster",
             clock(best)
         );
-        proposals.push(proposal("objectives.rto_minutes", best.to_string(), "PromiseMoreTime", message));
+        proposals.push(proposal(field, best.to_string(), "PromiseMoreTime", message));
     }
     proposals
 }
@@ -123,14 +138,14 @@ fn another_interval(
     policy: &Policy,
     profile: Profile,
     server: &Server,
-    reckoned: &Reckoned,
+    calendar: &Calendar,
 ) -> Vec<Proposal> {
     let every = "schedule.log_copy.every_minutes";
     let mut changed = policy.clone();
     let mut best: Option<(u64, u32)> = None;
     for minutes in INTERVALS {
         changed.schedule.log_copy.every_minutes = minutes;
-        let tried = Reckoned::with(&changed, profile, server, Some(reckoned.work.open));
+        let tried = Reckoned::of(&changed, profile, server, calendar);
         let bound = tried.losses.instance_minutes;
         if keeps_up(policy, &tried) {
             let message = format!(
@@ -142,15 +157,16 @@ fn another_interval(
             best = Some((bound, minutes));
         }
     }
-    let kept = spread(policy, profile, server, reckoned, |tried| keeps_up(policy, tried));
+    let kept = spread(policy, profile, server, calendar, |tried| keeps_up(policy, tried));
     // Slots that carry nothing as it is are the worse trouble.
-    let carried = || if best.is_none() { spread(policy, profile, server, reckoned, fits) } else { None };
+    let carried = || if best.is_none() { spread(policy, profile, server, calendar, fits) } else { None };
     let mut proposals: Vec<Proposal> = kept.or_else(carried).into_iter().collect();
-    if let Some((bound, minutes)) = best {
+    let field = "objectives.rpo_minutes.instance";
+    if let Some((bound, minutes)) = best.filter(|(bound, _)| *bound <= most_minutes(field)) {
         let message =
             format!("with log copies every {minutes} minutes {bound} minutes are what can be promised");
         let value = format!("{bound}, {every} = {minutes}");
-        proposals.push(proposal("objectives.rpo_minutes.instance", value, "PromiseLess", message));
+        proposals.push(proposal(field, value, "PromiseLess", message));
     }
     proposals
 }
@@ -160,7 +176,7 @@ fn spread(
     policy: &Policy,
     profile: Profile,
     server: &Server,
-    reckoned: &Reckoned,
+    calendar: &Calendar,
     does: impl Fn(&Reckoned) -> bool,
 ) -> Option<Proposal> {
     (2..=SPREAD_MAX).find_map(|instances| {
@@ -168,7 +184,7 @@ fn spread(
         for group in &mut part.databases {
             group.count = group.count.div_ceil(instances);
         }
-        let tried = Reckoned::with(policy, profile, &part, Some(reckoned.work.open));
+        let tried = Reckoned::of(policy, profile, &part, calendar);
         if part.count() >= server.count() || !does(&tried) {
             return None;
         }

@@ -150,7 +150,11 @@ fn every_step_of_a_restore_waits_to_be_picked_up() {
     assert_eq!(restore.step_count, restore.steps.logs + 2);
     assert!(restore.most_minutes >= u64::from(restore.step_count) * 5, "{restore:?}");
     assert_eq!(against(&instance), "RtoMissed");
-    assert!(proposed(&instance).starts_with("DailyFulls time_zone = \"Etc/UTC\""), "{}", proposed(&instance));
+    assert!(
+        proposed(&instance).starts_with("DailyFulls full = { days = [\"mon\", "),
+        "{}",
+        proposed(&instance)
+    );
     assert!(proposed(&instance).contains("at = \"03:30\""), "{}", proposed(&instance));
     let mut daily = daily(Time::constant(3, 30, 0, 0));
     daily.objectives.rto_minutes = Some(1_800);
@@ -184,6 +188,19 @@ fn a_differential_counts_where_no_snapshot_takes_its_base() {
 }
 
 #[test]
+fn excluded_databases_take_nothing() {
+    let mut policy = daily(Time::constant(3, 30, 0, 0));
+    policy.exclude = vec!["SCRATCH*".to_owned()];
+    let mut both = server(3, 10.0);
+    both.databases.push(Group { name: "scratch".to_owned(), size_gib: 5_000.0, ..both.databases[0].clone() });
+    assert_eq!(of(&policy, both), of(&policy, server(3, 10.0)));
+    policy.exclude = vec!["*".to_owned()];
+    let none = of(&policy, server(3, 10.0));
+    assert_eq!((none.databases, none.restore, none.slots.copy_minutes), (0, None, 0));
+    assert!(none.storage.iter().all(|stored| stored.bytes == 0), "{:?}", none.storage);
+}
+
+#[test]
 fn urls_have_no_pick_up_and_only_the_logs_that_we_take() {
     let mut policy = daily(Time::constant(3, 30, 0, 0));
     (policy.schedule.log_copy.every_minutes, policy.objectives.rpo_minutes.damage) = (15, 60);
@@ -201,25 +218,26 @@ fn urls_have_no_pick_up_and_only_the_logs_that_we_take() {
 }
 
 #[test]
-fn generations_are_counted_from_the_last_day_of_a_year() {
+fn generations_are_counted_on_the_day_on_which_most_is_kept() {
     type Change = fn(&mut Policy);
-    // Tuesday 2024-12-31: window, daily, weekly, monthly, yearly. Sundays of the window: 29, 22 (its anchor is 22); one is taken.
+    // Window, daily, weekly, monthly, yearly; fulls on Sundays, a window of 7 days and one for the sweep.
     for (expected, change) in [
+        // On a Monday: 1 and 8 days old, and the anchor of 15.
         ([3, 0, 0, 0, 0], (|_| {}) as Change),
-        // 28 days back and one for the sweep: 29, 22 | 15, 8.
+        // 28 days and one: those of 22 and 29.
         ([3, 0, 2, 0, 0], |p| p.retention.weekly = Some(Weekly { keep: 4, day: Weekday::Sunday })),
-        // Taken as soon after the 1st as a Sunday comes: Dec 1, Nov 3, Oct 6, of 93 days and one.
+        // 93 days and one, the first Sunday on or after the 1st.
         ([3, 0, 0, 3, 0], |p| p.retention.monthly = Some(Monthly { keep: 3, day: MonthDay::Number(1) })),
         ([3, 0, 0, 0, 2], |p| {
             p.retention.yearly = Some(Yearly { keep: 2, month: 1, day: MonthDay::Number(1) });
         }),
-        // Each is the first of its day; the generations share their fulls, the shorter one counts: 16, 23, 30 days old, then 37 to 58.
-        ([3, 3, 4, 0, 0], |p| {
+        // Each is the first of its day; the generations share their fulls, the shorter one counts: 22 and 29 days old, then 36 to 64.
+        ([3, 2, 5, 0, 0], |p| {
             p.retention.daily = Some(Daily { keep: 31 });
             p.retention.weekly = Some(Weekly { keep: 9, day: Weekday::Sunday });
         }),
-        // Daily fulls of 0 to 8 days, the anchor of 9, and the one that is taken; then those of 10 to 31.
-        ([11, 22, 0, 0, 0], |p| {
+        // Daily fulls of 0 to 8 days and the anchor of 9; then those of 10 to 31.
+        ([10, 22, 0, 0, 0], |p| {
             p.schedule.full = Times::weekly(&EVERY_DAY, Time::midnight());
             p.retention.daily = Some(Daily { keep: 30 });
         }),

@@ -61,7 +61,7 @@ fn of_instance(instance: &OfInstance, policy: &Policy, out: &mut dyn Write) -> i
         }
     }
     for proposal in &instance.proposals {
-        writeln!(out, "  > {} = {}", proposal.field, proposal.value)?;
+        writeln!(out, "  > {}: {}", proposal.field, proposal.value)?;
         writeln!(out, "      {}", proposal.reason.message)?;
     }
     Ok(())
@@ -127,11 +127,11 @@ fn storage(forecast: &Forecast, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn cost(forecast: &Forecast, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{:<54}{:>12}", "A month costs", "USD")?;
+    writeln!(out, "{:<66}{:>12}", "A month costs", "USD")?;
     for charge in &forecast.cost {
-        writeln!(out, "  {:<16} {:<35}{:>12.2}", charge.service, charge.what, charge.usd)?;
+        writeln!(out, "  {:<16} {:<47}{:>12.2}", charge.service, charge.what, charge.usd)?;
     }
-    writeln!(out, "  {:<52}{:>12.2}", "all", forecast.cost_usd)?;
+    writeln!(out, "  {:<64}{:>12.2}", "all", forecast.cost_usd)?;
     let region = forecast.prices.first().map_or("", |price| price.region);
     let date = forecast.prices.first().map_or("", |price| price.date);
     writeln!(out, "  prices of {region}, {date}, without free tiers; a fleet overrides them under [prices]")
