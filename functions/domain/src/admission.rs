@@ -92,7 +92,8 @@ pub fn admit_full(database: &Database, live: Option<&DatabaseState>) -> Verdict<
 ///
 /// The first file to copy is the one that holds the LSN where the chain in the vault goes on: the end of the newest file
 /// there, else the end of the newest full. Files before it are of no use, a gap before it breaks the chain (`F1 | L3`). An
-/// empty file that was made after the full is of use: it holds no record, but proves that there was none.
+/// empty file that was made after the full is of use: it holds no record, but proves that there was none. Where the chain does
+/// not run (`last_log_backup_lsn` is NULL in the FULL model) the service makes no files at all until a data backup starts it.
 pub fn admit_log_copy(
     database: &Database,
     live: Option<&DatabaseState>,
@@ -152,13 +153,26 @@ pub fn admit_log_copy(
         let first = files.iter().position(|file| !useless(file));
         &files[first.unwrap_or(files.len())..]
     };
-    range_of(name, goes_on_at, tail.is_some(), useful)
+    match range_of(name, goes_on_at, tail.is_some(), useful) {
+        Verdict::Defer(_) if live.is_some_and(is_stopped) => {
+            let why = format!(
+                "the log chain of {name} does not run: its recovery model was changed and no data backup came since"
+            );
+            Verdict::Promote(Reason::new(Class::Wait, "LogChainStopped", why))
+        }
+        verdict => verdict,
+    }
+}
+
+/// Whether the log chain does not run although the recovery model has one.
+fn is_stopped(live: &DatabaseState) -> bool {
+    live.recovery_model == Some(RecoveryModel::Full) && live.last_log_backup_lsn.is_none()
 }
 
 /// What heals a chain: a differential where the log alone is broken and our full is still the base, because it saves what
 /// changed and no more; else a full. A new fork and another database have nothing in the vault to go on from.
 pub fn healing(database: &Database, live: Option<&DatabaseState>, why: &Reason) -> Kind {
-    let log_alone = matches!(why.name.as_ref(), "ChainBroken" | "LogsForgotten");
+    let log_alone = matches!(why.name.as_ref(), "ChainBroken" | "LogChainStopped" | "LogsForgotten");
     let ours = live.is_some_and(|live| base_is_ours(database, live) == Some(true));
     let same = live.and_then(lineage_of).is_some_and(|live| database.lineage.as_ref() == Some(&live));
     if log_alone && ours && same { Kind::Differential } else { Kind::Full }
@@ -217,7 +231,7 @@ mod tests {
             database_guid: Some(Guid::from("d1")),
             family_guid: Some(Guid::from("f1")),
             recovery_fork_guid: Some(Guid::from("k1")),
-            last_log_backup_lsn: None,
+            last_log_backup_lsn: Some(Lsn::from_u64(15)),
             differential_base_guid: None,
             differential_base_lsn: None,
             data_bytes: None,
@@ -325,6 +339,12 @@ mod tests {
             said(admit_log_copy(&database(true, Some(20)), None, &files("2"))),
             "skip DatabaseMissing"
         );
+        // What the service still has is copied first; then a chain that does not run is started.
+        let stopped = live(|live| live.last_log_backup_lsn = None);
+        for (listed, expected) in [("2 3", "2-3"), ("", "full LogChainStopped")] {
+            let verdict = admit_log_copy(&database(true, Some(20)), Some(&stopped), &files(listed));
+            assert_eq!(said(verdict), expected);
+        }
         let mut broken = database(true, Some(20));
         broken.broken = Some(Reason::new(Class::Wait, "LogsForgotten", "a gap"));
         assert_eq!(said(admit_log_copy(&broken, Some(&live(|_| ())), &files("2 3"))), "full LogsForgotten");
@@ -338,8 +358,9 @@ mod tests {
             live.differential_base_guid = Some(Guid::from("1"));
         };
         type Change = fn(&mut DatabaseState);
-        let cases: [(&str, Change, Kind); 7] = [
+        let cases: [(&str, Change, Kind); 8] = [
             ("ChainBroken", |_| (), Kind::Differential),
+            ("LogChainStopped", |_| (), Kind::Differential),
             ("LogsForgotten", |_| (), Kind::Differential),
             ("ForkChanged", |_| (), Kind::Full),
             ("NewIncarnation", |_| (), Kind::Full),

@@ -74,7 +74,7 @@ pub(crate) async fn finish_copy<T: ReadLogFiles>(
 fn broken(head: &Database, entries: &[LogEntry]) -> Option<Reason> {
     let first = entries.first()?;
     let tail = head.log_tail.as_ref().map(|tail| tail.last_lsn);
-    let goes_on_at = tail.or(head.last_full.as_ref().map(|full| full.last_lsn))?;
+    let goes_on_at = tail.or(head.anchor().map(|anchor| anchor.last_lsn))?;
     (first.first_lsn > goes_on_at).then(|| {
         Reason::new(
             Class::Wait,

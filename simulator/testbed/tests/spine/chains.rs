@@ -5,7 +5,7 @@ use domain::coverage::Cause;
 use domain::task::Kind;
 use testbed::simulation::Simulation;
 use testbed::{Call, Verdict};
-use world::{DatabaseId, RecoveryModel};
+use world::{DatabaseId, Knobs, RecoveryModel, SnapshotBase};
 
 use crate::story::{
     BUCKET, Story, assert_well, at, copies, day, id_of, native, notes, objections, outcome, reported, tasks,
@@ -53,6 +53,31 @@ fn a_chain_that_breaks_is_healed_by_a_full_and_the_hole_is_named() {
         "minutes of work were lost: {rpo:?}"
     );
     assert_eq!(reported(&report, "parts").window.holes, [], "the other database is not concerned");
+}
+
+#[test]
+fn a_chain_that_breaks_while_our_full_is_the_base_is_healed_by_a_differential() {
+    // Where a snapshot, such as RDS takes when it sets a recovery model back, leaves the base alone.
+    let knobs = Knobs { snapshot_base: SnapshotBase::Leaves, ..Knobs::default() };
+    let story = Story { knobs, ..Story::calm() };
+    let mut simulation = story.simulation();
+    with(&mut simulation, |world, id| world.break_recovery_model(id, RecoveryModel::Simple));
+    let (report, view) = day(&mut simulation);
+    assert_eq!(objections(&report), [""; 0]);
+    assert!(view.open.is_empty());
+    assert_eq!(tasks(&view, "orders", Kind::Full).len(), 1, "the first one alone");
+    let [healer] = tasks(&view, "orders", Kind::Differential)[..] else { panic!("one differential heals") };
+    assert_eq!((outcome(healer).as_str(), notes(healer)), ("succeeded", vec!["LogChainStopped"]));
+    assert_eq!(odd_copies(&view), ["skipped LogChainStopped"]);
+    let head = view.databases.iter().find(|database| database.head.name == "orders").unwrap();
+    assert_eq!(head.head.broken, None);
+    let window = &reported(&report, "orders").window;
+    let [hole] = &window.holes[..] else { panic!("{:?}", window.holes) };
+    assert_eq!(hole.cause, Cause::LogGap);
+    let native = native(&mut simulation, "orders", true);
+    assert_eq!(hole.to, native[1].ended_at.unwrap(), "everything behind it can be restored again");
+    let edge = window.intervals.iter().map(|interval| interval.to).max().unwrap();
+    assert!(edge > at("23:45"), "{edge}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use domain::task::Kind;
 
-use crate::story::{INSTANCE, Story, assert_well, database, day, instance, objections, tasks};
+use crate::story::{INSTANCE, Story, assert_well, at, database, day, instance, notes, objections, tasks};
 
 #[test]
 fn an_excluded_database_is_left_alone_and_nobody_misses_it() {
@@ -34,6 +34,31 @@ fn backups_are_compressed_as_the_policy_says() {
             backups.map(|entry| entry.backup.compressed_size_bytes < entry.backup.size_bytes).collect();
         assert_eq!(compressed, [expected; 2], "{policy:?}");
     }
+}
+
+#[test]
+fn no_full_starts_in_hours_that_belong_to_others_and_logs_are_copied_all_the_same() {
+    let story = Story {
+        full: "days = [\"mon\"], at = \"01:00\"",
+        schedule: "guards = [{ days = [\"mon\"], from = \"00:40\", to = \"09:00\" }]",
+        ..Story::calm()
+    };
+    let mut simulation = story.simulation();
+    let (report, view) = day(&mut simulation);
+    assert_well(&report, &view);
+    let fulls = tasks(&view, "orders", Kind::Full);
+    let [first, of_calendar] = fulls[..] else { panic!("{fulls:?}") };
+    assert!(first.planned_at < at("00:40"), "{first:?}");
+    assert_eq!(notes(of_calendar), ["WindowAhead"]);
+    let native: Vec<_> = simulation
+        .bed()
+        .world()
+        .tasks(INSTANCE)
+        .map(|task| (task.kind.is_backup(), task.created_at))
+        .collect();
+    let guarded = at("00:40")..at("09:00");
+    assert!(native.iter().all(|(is_backup, created)| !is_backup || !guarded.contains(created)), "{native:?}");
+    assert!(native.iter().any(|(is_backup, created)| !is_backup && guarded.contains(created)), "{native:?}");
 }
 
 #[test]
