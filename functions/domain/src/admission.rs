@@ -115,8 +115,13 @@ pub fn admit_log_copy(
         );
     }
     if let Some(broken) = &database.broken {
-        // Nothing heals it but a data backup: what follows the break has nothing to go on from.
-        return Verdict::Promote(broken.clone());
+        // Nothing heals it but a data backup: what follows the break has nothing to go on from. What lies before a chain that
+        // stopped is still to be had.
+        let tail = database.log_tail.as_ref().filter(|_| broken.name == "LogChainStopped");
+        return match tail.map(|tail| range_of(name, tail.last_lsn, true, files)) {
+            Some(Verdict::Admit(range)) => Verdict::Admit(range),
+            _ => Verdict::Promote(broken.clone()),
+        };
     }
     if database.lineage.as_ref().is_some_and(|known| *known != lineage) {
         return Verdict::Promote(Reason::new(
@@ -154,19 +159,24 @@ pub fn admit_log_copy(
         &files[first.unwrap_or(files.len())..]
     };
     match range_of(name, goes_on_at, tail.is_some(), useful) {
-        Verdict::Defer(_) if live.is_some_and(is_stopped) => {
-            let why = format!(
-                "the log chain of {name} does not run: its recovery model was changed and no data backup came since"
-            );
-            Verdict::Promote(Reason::new(Class::Wait, "LogChainStopped", why))
-        }
+        Verdict::Defer(other) => Verdict::Promote(match live.and_then(stopped) {
+            Some(stopped) => stopped,
+            None => return Verdict::Defer(other),
+        }),
         verdict => verdict,
     }
 }
 
-/// Whether the log chain does not run although the recovery model has one.
-fn is_stopped(live: &DatabaseState) -> bool {
-    live.recovery_model == Some(RecoveryModel::Full) && live.last_log_backup_lsn.is_none()
+/// That the log chain does not run although the recovery model has one: `last_log_backup_lsn` is NULL then.
+pub fn stopped(live: &DatabaseState) -> Option<Reason> {
+    let runs = live.recovery_model != Some(RecoveryModel::Full) || live.last_log_backup_lsn.is_some();
+    (!runs).then(|| {
+        let name = &live.name;
+        let why = format!(
+            "the log chain of {name} does not run: its recovery model was changed and no data backup came since"
+        );
+        Reason::new(Class::Wait, "LogChainStopped", why)
+    })
 }
 
 /// What heals a chain: a differential where the log alone is broken and our full is still the base, because it saves what
@@ -239,6 +249,8 @@ mod tests {
         change(&mut live);
         live
     }
+
+    type Change = fn(&mut DatabaseState);
 
     /// Full ends at 15; the vault's logs end at `tail`, if any.
     fn database(full: bool, tail: Option<u64>) -> Database {
@@ -323,7 +335,6 @@ mod tests {
 
     #[test]
     fn the_live_server_overrules_what_was_believed() {
-        type Change = fn(&mut DatabaseState);
         let cases: [(&str, Change); 5] = [
             ("skip SimpleRecovery", |live| live.recovery_model = Some(RecoveryModel::Simple)),
             ("defer DatabaseNotOnline", |live| live.state = "RESTORING".to_owned()),
@@ -357,7 +368,6 @@ mod tests {
         let base = |live: &mut DatabaseState| {
             live.differential_base_guid = Some(Guid::from("1"));
         };
-        type Change = fn(&mut DatabaseState);
         let cases: [(&str, Change, Kind); 8] = [
             ("ChainBroken", |_| (), Kind::Differential),
             ("LogChainStopped", |_| (), Kind::Differential),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use domain::admission::{
     LOG_FILES_PER_COPY_MAX, Verdict, Weighed, admit_differential, admit_full, admit_log_copy, base_is_ours,
-    healing,
+    healing, stopped,
 };
 use domain::backup::Backup;
 use domain::facts::DatabaseState;
@@ -273,7 +273,13 @@ fn carry_out(
                     .filter(|newest| *newest > task.record.due_at);
             }
             task.record.advance(State::Admitted { request, at: now })?;
-            Ok(vec![task.put()?])
+            let mut writes = vec![task.put()?];
+            // The copy brings what the service has; behind it comes nothing more until a data backup starts the chain.
+            let stopped = live.filter(|_| task.record.kind == Kind::LogCopy).and_then(stopped);
+            if let Some(why) = stopped.filter(|_| !look.full_waits && !look.differential_waits) {
+                writes.extend(heal(&task.record, &mut database, live, look, why)?);
+            }
+            Ok(writes)
         }
         Verdict::Defer(reason)
             if now.duration_since(task.record.due_at) < patience(task.record.kind, &look.scope.policy) =>
@@ -312,6 +318,25 @@ fn carry_out(
             Ok(writes)
         }
     }
+}
+
+/// A data backup that starts the chain again, where the limit allows one: planned beside the copy that it comes behind.
+fn heal(
+    copy: &Task,
+    database: &mut Versioned<Database>,
+    live: Option<&DatabaseState>,
+    look: &Look<'_>,
+    why: Reason,
+) -> Result<Vec<Write>, Reason> {
+    if out_of_turn(&mut database.record, live, look, &why).is_err() {
+        // The next copy meets the limit, and says so.
+        return Ok(Vec::new());
+    }
+    let item = DueItem { kind: healing(&database.record, live, &why), moment: copy.due_at };
+    let mut healer = Task::plan(&copy.instance, &copy.database, &item, look.now);
+    healer.note(why.clone());
+    database.record.broken = Some(why);
+    Ok(vec![database.put()?, Versioned::new(healer).put()?])
 }
 
 /// Whether a data backup may be taken out of turn now. What the live server says decides whether it is one out of turn: the head may still tell
