@@ -6,6 +6,7 @@
 mod admission;
 mod calendar;
 mod differential;
+mod fleets;
 mod forecast;
 mod lease;
 mod msdb;

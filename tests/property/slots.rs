@@ -1,4 +1,5 @@
-//! What may start now? Slots, databases and order by counting; windows by trying every minute of the next day as a start.
+//! What may start now? Slots and databases by counting; windows by trying every minute of the next day as a start. In which order
+//! is asked in `fleets`.
 //!
 //! The oracle knows the windows as a user does, a daily and a weekly one, and marks every minute in which one is open. A full
 //! could avoid them if some start within a day meets no such minute: longer than that no policy lets a full wait. Behind tasks
@@ -7,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use domain::calendar::{DailyWindow, Span, WeeklyWindow};
-use domain::slots::{Candidate, Decision, decide};
+use domain::slots::{Candidate, Decision, Slots, decide};
 use domain::task::Kind;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -22,7 +23,8 @@ const WEEK: i64 = 7 * DAY;
 const AHEAD: i64 = 4 * DAY;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/// Tasks that wait or run on the server at a time: two slots and as many waiting. Stated a second time, on purpose.
+/// Tasks that wait or run on the server at a time: two slots and as many waiting; twice as many where log copies follow, and
+/// no backup of data waits for a place. Stated a second time, on purpose.
 const DEPTH: usize = 4;
 /// Minutes that a task may wait in CREATED.
 const CREATED: i64 = 5;
@@ -106,7 +108,7 @@ fn candidate() -> impl Strategy<Value = Candidate> {
                 key: String::new(),
                 database: format!("db{database}"),
                 kind,
-                risk_per_mille: risk * 250,
+                promised_by: minute(planned + 10_000 - 1_000 * i64::try_from(risk).unwrap_or(0)),
                 // Relative until the moment of the question is known.
                 planned_at: minute(planned),
                 not_before: put_off.map(minute),
@@ -136,6 +138,7 @@ fn asked(mut candidates: Vec<Candidate>, now: i64) -> Vec<Candidate> {
         candidate.key = format!("task{number}");
         let shift = SignedDuration::from_mins(MONDAY + now);
         candidate.planned_at += shift;
+        candidate.promised_by += shift;
         candidate.not_before = candidate.not_before.map(|at| at + shift);
     }
     candidates
@@ -183,14 +186,17 @@ proptest! {
         let (spans, at) = (windows.spans(now), minute(MONDAY + now));
         let next_open = windows.next_open(now);
         let ends = ahead.iter().map(|end| end.map(|end| minute(MONDAY + now + end))).collect();
-        let decided = decide(candidates.clone(), taken.clone(), ends, &spans, at);
+        let decided = decide(candidates.clone(), Slots::default(), taken.clone(), ends, &spans, at);
         prop_assert_eq!(decided.len(), candidates.len());
-        let (mut ahead, before) = (ahead.clone(), ahead.len());
+        let (mut ahead, before, mut data_waits) = (ahead.clone(), ahead.len(), false);
         for (candidate, decision) in &decided {
             let put_off = candidate.not_before.is_some_and(|until| at < until);
             let outlook = outlook(&next_open, now, candidate);
             let held = put_off || outlook == Outlook::Waits;
-            let free = ahead.len() < DEPTH && !taken.contains(&candidate.database);
+            let is_copy = candidate.kind == Kind::LogCopy;
+            let depth = if is_copy && !data_waits { 2 * DEPTH } else { DEPTH };
+            let free = ahead.len() < depth && !taken.contains(&candidate.database);
+            data_waits |= !held && !is_copy && !free && !taken.contains(&candidate.database);
             let length = candidate.duration.as_mins() + CREATED;
             let ends_by = slot_at(&ahead).map(|slot| slot + length);
             // In a free slot it meets none, and behind what is ahead it may.
@@ -225,9 +231,7 @@ proptest! {
                 }
             }
         }
-        prop_assert!(ahead.len() <= DEPTH.max(before));
-        let risks: Vec<_> = decided.iter().map(|(candidate, _)| (candidate.risk_per_mille, candidate.kind)).collect();
-        prop_assert!(risks.is_sorted_by(|a, b| a >= b), "{:?}", risks);
+        prop_assert!(ahead.len() <= (2 * DEPTH).max(before));
         let mut keys: Vec<_> = decided.iter().map(|(candidate, _)| candidate.key.clone()).collect();
         keys.sort();
         let given: Vec<_> = candidates.iter().map(|candidate| candidate.key.clone()).collect();
@@ -242,7 +246,7 @@ proptest! {
         let (mut now, expected) = (asked_at, outlook(&windows.next_open(asked_at), asked_at, &candidate));
         for _ in 0..8 {
             let at = minute(MONDAY + now);
-            let decided = decide(vec![candidate.clone()], BTreeSet::new(), Vec::new(), &windows.spans(now), at);
+            let decided = decide(vec![candidate.clone()], Slots::default(), BTreeSet::new(), Vec::new(), &windows.spans(now), at);
             match &decided[0].1 {
                 Decision::Start { note, .. } => {
                     prop_assert!(now <= asked_at + DAY + 4 * 60, "{} minutes late", now - asked_at);
@@ -275,7 +279,7 @@ proptest! {
         loop {
             let at = minute(MONDAY + now);
             let ahead = vec![None; theirs];
-            let decided = decide(vec![candidate.clone()], BTreeSet::new(), ahead, &windows.spans(now), at);
+            let decided = decide(vec![candidate.clone()], Slots::default(), BTreeSet::new(), ahead, &windows.spans(now), at);
             match &decided[0].1 {
                 Decision::Start { note, .. } => {
                     prop_assert!(note.is_some() || candidate.kind == Kind::LogCopy, "in silence: {:?}", candidate);
@@ -304,12 +308,19 @@ fn a_full_before_two_windows_waits_for_the_end_of_both() {
         key: "f".to_owned(),
         database: "db".to_owned(),
         kind: Kind::Full,
-        risk_per_mille: 0,
+        promised_by: minute(MONDAY + now + WEEK),
         planned_at: minute(MONDAY + now),
         not_before: None,
         duration: SignedDuration::from_mins(40),
     };
-    let decided = decide(vec![full], BTreeSet::new(), Vec::new(), &windows.spans(now), minute(MONDAY + now));
+    let decided = decide(
+        vec![full],
+        Slots::default(),
+        BTreeSet::new(),
+        Vec::new(),
+        &windows.spans(now),
+        minute(MONDAY + now),
+    );
     let Decision::Hold { until, .. } = &decided[0].1 else {
         panic!("it must wait: {:?}", decided[0].1);
     };

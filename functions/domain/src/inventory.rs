@@ -11,6 +11,7 @@ use crate::lsn::Lsn;
 use crate::reason::Reason;
 use crate::record::{Record, shard_of};
 use crate::schedule::Answered;
+use crate::slots::Slots;
 use crate::task::TaskId;
 
 /// Where backups go: one bucket and prefix in one Region.
@@ -68,6 +69,9 @@ pub struct Instance {
     pub tasks_from: TaskId,
     /// When somebody should look at it next.
     pub due_at: Option<Timestamp>,
+    /// Native tasks at a time; those of RDS when absent.
+    #[serde(default)]
+    pub slots: Slots,
     /// Why the last run could not work, if it could not.
     pub trouble: Option<Reason>,
 }

@@ -4,9 +4,12 @@
 //! recommendations"; "Access to transaction log backups"). The service's queue is kept just deep enough that no slot idles
 //! between two polls; more would only take away the choice of what comes next.
 
+mod order;
+
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::admission::LOG_FILES_PER_COPY_MAX;
 use crate::calendar::Span;
@@ -24,6 +27,23 @@ pub const QUEUE_DEPTH: u32 = 2 * SLOTS;
 /// How long a task waits in CREATED at most before it runs. RDS user guide, "Tracking the status of tasks", read 2026-11.
 pub const CREATED_DELAY_MAX: SignedDuration = SignedDuration::from_mins(5);
 
+/// How many native tasks an instance runs at a time, and how many of any owner may wait or run when we add ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slots {
+    /// At a time.
+    pub running: u32,
+    /// With those that wait. Log copies, which take minutes, may be twice as many: what waits in CREATED for longer than a copy
+    /// takes would leave the slots idle otherwise.
+    pub queue_depth: u32,
+}
+
+impl Default for Slots {
+    /// Those of RDS. An instance of engine `url` has as many as its administrator gives.
+    fn default() -> Self {
+        Self { running: SLOTS, queue_depth: QUEUE_DEPTH }
+    }
+}
+
 /// One task that could be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -33,8 +53,8 @@ pub struct Candidate {
     pub database: String,
     /// What it does.
     pub kind: Kind,
-    /// What waiting risks, in thousandths of a promise: 1,000 means that it breaks now.
-    pub risk_per_mille: u64,
+    /// When a promise breaks that it keeps: the later, the longer it can wait.
+    pub promised_by: Timestamp,
     /// Since when it is planned, and waits.
     pub planned_at: Timestamp,
     /// Not to be started before.
@@ -73,27 +93,33 @@ pub enum Decision {
 /// or run on the server, by when each has ended at worst, `None` where nobody can tell; `windows` are the occurrences,
 /// current or next, of what kills or forbids a native backup.
 ///
-/// The result has the order in which to start.
+/// The result has the order in which to start. No log copy takes the deeper place while a backup of data stands before it.
 pub fn decide(
-    mut candidates: Vec<Candidate>,
+    candidates: Vec<Candidate>,
+    slots: Slots,
     mut busy: BTreeSet<String>,
     mut ahead: Vec<Option<Timestamp>>,
     windows: &[Span],
     now: Timestamp,
 ) -> Vec<(Candidate, Decision)> {
-    // At equal risk the log copy goes first: it is short, and a full behind it loses little.
-    candidates.sort_by(|a, b| (b.risk_per_mille, b.kind, &a.key).cmp(&(a.risk_per_mille, a.kind, &b.key)));
-    let mut room = QUEUE_DEPTH.saturating_sub(u32::try_from(ahead.len()).unwrap_or(u32::MAX));
-    candidates
+    let depth = usize::try_from(slots.queue_depth).unwrap_or(usize::MAX);
+    let (mut deeper, running) = (depth, usize::try_from(slots.running).unwrap_or(usize::MAX));
+    order::order(candidates, running, &ahead, now)
         .into_iter()
         .map(|candidate| {
             let decision = match hold(&candidate, windows, now) {
                 Some((until, reason)) => Decision::Hold { until, reason },
-                None if room == 0 || busy.contains(&candidate.database) => Decision::Queue,
-                None => behind(&candidate, &ahead, windows, now),
+                None if busy.contains(&candidate.database) => Decision::Queue,
+                None if candidate.kind == Kind::LogCopy && ahead.len() >= depth.saturating_add(deeper) => {
+                    Decision::Queue
+                }
+                None if candidate.kind != Kind::LogCopy && ahead.len() >= depth => {
+                    deeper = 0;
+                    Decision::Queue
+                }
+                None => behind(&candidate, running, &ahead, windows, now),
             };
             if let Decision::Start { ends_by, .. } = &decision {
-                room -= 1;
                 busy.insert(candidate.database.clone());
                 ahead.push(*ends_by);
             }
@@ -103,8 +129,8 @@ pub fn decide(
 }
 
 /// By when a slot is free for one more task at worst: first in, first out, so all but one of those ahead have ended then.
-fn slot_free_by(ahead: &[Option<Timestamp>], now: Timestamp) -> Option<Timestamp> {
-    let Some(last) = ahead.len().checked_sub(SLOTS as usize) else { return Some(now) };
+fn slot_free_by(slots: usize, ahead: &[Option<Timestamp>], now: Timestamp) -> Option<Timestamp> {
+    let Some(last) = ahead.len().checked_sub(slots) else { return Some(now) };
     let mut ends: Vec<Timestamp> = ahead.iter().filter_map(|end| known(*end, now)).collect();
     ends.sort_unstable();
     ends.get(last).copied()
@@ -116,8 +142,13 @@ fn known(end: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// By when a candidate that is asked for now has ended at worst.
-fn ends_by(candidate: &Candidate, ahead: &[Option<Timestamp>], now: Timestamp) -> Option<Timestamp> {
-    slot_free_by(ahead, now)?.checked_add(reach(candidate)).ok()
+fn ends_by(
+    candidate: &Candidate,
+    slots: usize,
+    ahead: &[Option<Timestamp>],
+    now: Timestamp,
+) -> Option<Timestamp> {
+    slot_free_by(slots, ahead, now)?.checked_add(reach(candidate)).ok()
 }
 
 /// How long a backup is thought to wait at most behind tasks whose end nobody knows. Policy of ours: beside one window of half
@@ -130,8 +161,14 @@ const UNKNOWN_WAIT: SignedDuration = SignedDuration::from_hours(4);
 ///
 /// Tasks whose end is known are waited for. Those of other people may follow each other without end, so nobody waits for them
 /// where [`UNKNOWN_WAIT`] does no harm, and nobody longer than [`WAIT_MAX`].
-fn behind(candidate: &Candidate, ahead: &[Option<Timestamp>], windows: &[Span], now: Timestamp) -> Decision {
-    let ends_by = ends_by(candidate, ahead, now);
+fn behind(
+    candidate: &Candidate,
+    slots: usize,
+    ahead: &[Option<Timestamp>],
+    windows: &[Span],
+    now: Timestamp,
+) -> Decision {
+    let ends_by = ends_by(candidate, slots, ahead, now);
     let reach = reach(candidate);
     let meets = |until: SignedDuration| windows.iter().any(|span| span.overlaps(now, until));
     if !minds_windows(candidate.kind) || windows.is_empty() || meets(reach) {

@@ -6,12 +6,13 @@ fn at(minutes: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes)
 }
 
-fn candidate(key: &str, kind: Kind, risk_per_mille: u64, minutes: i64) -> Candidate {
+/// Promised until so many minutes before 2,000.
+fn candidate(key: &str, kind: Kind, sooner: i64, minutes: i64) -> Candidate {
     Candidate {
         key: key.to_owned(),
         database: key.to_uppercase(),
         kind,
-        risk_per_mille,
+        promised_by: at(2_000 - sooner),
         planned_at: at(0),
         not_before: None,
         duration: SignedDuration::from_mins(minutes),
@@ -21,7 +22,7 @@ fn candidate(key: &str, kind: Kind, risk_per_mille: u64, minutes: i64) -> Candid
 /// `ahead`: by which minute each task on the server has ended, `?` where nobody knows.
 fn decided(candidates: Vec<Candidate>, ahead: &str, windows: &[Span], now: i64) -> String {
     let ahead = ahead.split_whitespace().map(|end| end.parse().ok().map(at)).collect();
-    decide(candidates, BTreeSet::from(["Z".to_owned()]), ahead, windows, at(now))
+    decide(candidates, Slots::default(), BTreeSet::from(["Z".to_owned()]), ahead, windows, at(now))
         .into_iter()
         .map(|(candidate, decision)| match decision {
             Decision::Start { note: None, .. } => format!("{} start", candidate.key),
@@ -39,15 +40,18 @@ fn decided(candidates: Vec<Candidate>, ahead: &str, windows: &[Span], now: i64) 
 }
 
 #[test]
-fn who_risks_most_goes_first_and_the_queue_stays_short() {
+fn what_is_promised_soonest_goes_first_and_the_queue_stays_short() {
     let candidates = vec![
         candidate("a", Kind::LogCopy, 100, 1),
         candidate("b", Kind::LogCopy, 900, 1),
         candidate("c", Kind::Full, 500, 1),
         candidate("d", Kind::LogCopy, 500, 1),
     ];
-    assert_eq!(decided(candidates.clone(), "?", &[], 0), "b start; d start; c start; a queue");
-    assert_eq!(decided(candidates, "? ? ? ?", &[], 0), "b queue; d queue; c queue; a queue");
+    assert_eq!(decided(candidates.clone(), "? ? ?", &[], 0), "b start; d start; c queue; a queue");
+    assert_eq!(decided(candidates.clone(), "?", &[], 0), "b start; d start; c start; a start");
+    // Copies go deeper, but not past a full that waits for a place.
+    assert_eq!(decided(candidates.clone(), "? ? ? ?", &[], 0), "b start; d start; c queue; a queue");
+    assert_eq!(decided(candidates, "? ? ? ? ? ? ? ?", &[], 0), "b queue; d queue; c queue; a queue");
 }
 
 #[test]
@@ -187,7 +191,10 @@ fn the_sentence_says_behind_how_many_and_which_window() {
         ),
     ] {
         let full = vec![candidate("f", Kind::Full, 0, 20)];
-        let said = decide(full, BTreeSet::new(), vec![None, Some(at(50)), None], &daily, at(now)).remove(0).1;
+        let said =
+            decide(full, Slots::default(), BTreeSet::new(), vec![None, Some(at(50)), None], &daily, at(now))
+                .remove(0)
+                .1;
         let (Decision::Wait { reason } | Decision::Start { note: Some(reason), .. }) = said else {
             panic!("{said:?}")
         };

@@ -88,7 +88,8 @@ impl<'a> Chosen<'a> {
     ) -> Result<Vec<(Open, Decision)>, Reason> {
         let candidates =
             self.open.values().map(|open| self.candidate(open)).collect::<Result<Vec<_>, Reason>>()?;
-        Ok(decide(candidates, busy, ahead, &self.windows, self.now)
+        let slots = self.scope.instance.record.slots;
+        Ok(decide(candidates, slots, busy, ahead, &self.windows, self.now)
             .into_iter()
             .filter_map(|(candidate, decision)| Some((self.open.remove(&candidate.key)?, decision)))
             .collect())
@@ -103,7 +104,7 @@ impl<'a> Chosen<'a> {
     fn candidate(&self, open: &Open) -> Result<Candidate, Reason> {
         let Open { task, database } = open;
         let (task, database) = (&task.record, &database.record);
-        let risk = risk_per_mille(task, database, &self.scope.policy, self.now)?;
+        let promised_by = promised_by(task, database, &self.scope.policy, self.now)?;
         let live = self.live(&task.database);
         let size = live.and_then(|live| live.data_bytes).unwrap_or(0);
         let size = size.max(database.last_full.as_ref().map_or(0, |full| full.size_bytes));
@@ -111,7 +112,7 @@ impl<'a> Chosen<'a> {
             key: task.key.clone(),
             database: task.database.clone(),
             kind: task.kind,
-            risk_per_mille: risk,
+            promised_by,
             planned_at: task.planned_at,
             not_before: task.not_before,
             duration: match task.kind {
@@ -135,23 +136,28 @@ impl<'a> Chosen<'a> {
     }
 }
 
-/// What waiting risks. A log copy, or a data backup that begins or heals a chain: the exposure against the promised RPO. A full of
-/// the calendar: its delay against the week until the next one at the latest, because the logs go on without it; a
-/// differential likewise, against the time until the calendar asks for the next data backup.
-fn risk_per_mille(task: &Task, database: &Database, policy: &Policy, now: Timestamp) -> Result<u64, Reason> {
+/// When a promise breaks that a task keeps. A log copy, or a data backup that begins or heals a chain: when the newest moment in
+/// the vault is older than the promised RPO. A full of the calendar: a week later, when the next one is due at the latest,
+/// because the logs go on without it; a differential likewise, when the calendar asks for the next data backup.
+fn promised_by(
+    task: &Task,
+    database: &Database,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Timestamp, Reason> {
     let chain_holds = database.last_full.is_some() && database.broken.is_none();
-    let (waited, promised) = match task.kind {
-        Kind::Full if chain_holds => (now.duration_since(task.due_at), SignedDuration::from_hours(7 * 24)),
+    let (since, promised) = match task.kind {
+        Kind::Full if chain_holds => (task.due_at, SignedDuration::from_hours(7 * 24)),
         Kind::Differential if chain_holds => {
             let next = next_data(policy, task.due_at)?.unwrap_or(Timestamp::MAX);
-            (now.duration_since(task.due_at), next.duration_since(task.due_at))
+            (task.due_at, next.duration_since(task.due_at))
         }
         Kind::Full | Kind::Differential | Kind::LogCopy => {
-            let promised = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
             // A database without any backup risks all it ever was: it comes before everybody else.
-            (database.exposure(now).unwrap_or(SignedDuration::from_hours(24 * 365)), promised)
+            let exposure = database.exposure(now).unwrap_or(SignedDuration::from_hours(24 * 365));
+            let promised = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
+            (now.saturating_sub(exposure).unwrap_or(Timestamp::MIN), promised)
         }
     };
-    let risk = waited.as_secs().max(0).saturating_mul(1_000) / promised.as_secs().max(1);
-    Ok(u64::try_from(risk).unwrap_or(0))
+    Ok(since.saturating_add(promised).unwrap_or(Timestamp::MAX))
 }

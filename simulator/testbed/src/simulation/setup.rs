@@ -3,6 +3,7 @@
 use domain::facts::MultiAz;
 use domain::inventory::{Database, Instance, Vault};
 use domain::record::Record;
+use domain::slots::Slots;
 use jiff::SignedDuration;
 use ports::store::Versioned;
 use world::{BucketConfig, DatabaseConfig, InstanceConfig, Rhythm, World};
@@ -116,6 +117,7 @@ pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), Simulati
                 log_copy_target: None,
                 tasks_from: 1,
                 due_at: Some(scenario.start),
+                slots: Slots::default(),
                 trouble: None,
             },
         )?;

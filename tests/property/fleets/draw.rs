@@ -1,0 +1,112 @@
+//! Fleets of databases with what is due of each, by chance: nights of fulls, days of log copies, mornings after an outage.
+
+use crate::retention::server::Chance;
+
+/// Minutes.
+pub(crate) type Minute = i64;
+
+/// One thing that is due.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    pub(crate) database: usize,
+    /// A full, which keeps out of windows; else a log copy.
+    pub(crate) is_full: bool,
+    /// When it comes due.
+    pub(crate) release: Minute,
+    /// By when it must have ended.
+    pub(crate) promised: Minute,
+    /// How long it is thought to run, and how long it does.
+    pub(crate) forecast: Minute,
+    pub(crate) takes: Minute,
+    /// How long it waits in CREATED, though a slot be free.
+    pub(crate) delay: Minute,
+}
+
+/// A fleet on one instance.
+#[derive(Debug, Clone)]
+pub(crate) struct Fleet {
+    pub(crate) works: Vec<Work>,
+    /// Hours in which no full may run: from, to.
+    pub(crate) windows: Vec<(Minute, Minute)>,
+}
+
+/// What a fleet has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// Fulls of all databases at once, a window some hours later, and a log copy of each in between.
+    Night,
+    /// Log copies alone, tight against their promises.
+    Day,
+    /// After an outage: everything is due at once, and some promises are broken already.
+    Stampede,
+    /// A few large fulls that only just fit between two windows, and copies.
+    Large,
+}
+
+impl Scenario {
+    pub(crate) const ALL: [Self; 4] = [Self::Night, Self::Day, Self::Stampede, Self::Large];
+}
+
+fn within(chance: &mut Chance, from: Minute, to: Minute) -> Minute {
+    from + Minute::try_from(chance.below(u64::try_from(to - from + 1).expect("from before to")))
+        .expect("small")
+}
+
+/// A fleet of at most so many things to do.
+pub(crate) fn fleet(scenario: Scenario, most: Minute, chance: &mut Chance) -> Fleet {
+    let mut works: Vec<Work> = Vec::new();
+    let mut add = |chance: &mut Chance, database, is_full, release, promised, forecast: Minute| {
+        let takes = (forecast * within(chance, 60, 100) / 100).max(1);
+        let delay = within(chance, 0, 5);
+        works.push(Work { database, is_full, release, promised, forecast, takes, delay });
+    };
+    let count = usize::try_from(within(chance, 2, most)).expect("small");
+    let mut windows = Vec::new();
+    match scenario {
+        Scenario::Night => {
+            for database in 0..=count / 2 {
+                let long = within(chance, 5, 120);
+                add(chance, database, true, 0, 7 * 24 * 60, long);
+            }
+            let interval = within(chance, 60, 360);
+            for database in 0..count / 2 {
+                let (release, long) = (0, within(chance, 1, 6));
+                add(chance, database, false, release, release + interval, long);
+            }
+            let from = within(chance, 240, 900);
+            windows.push((from, from + 30));
+        }
+        Scenario::Day => {
+            let slack = within(chance, 15, 90);
+            for database in 0..count {
+                let (release, long) = (within(chance, 0, 5), within(chance, 1, 8));
+                add(chance, database, false, release, release + slack, long);
+            }
+        }
+        Scenario::Stampede => {
+            for database in 0..count {
+                let is_full = chance.in_hundred(40);
+                let long = if is_full { within(chance, 10, 90) } else { within(chance, 1, 20) };
+                let promised = if is_full { 7 * 24 * 60 } else { within(chance, -60, 240) };
+                add(chance, database, is_full, 0, promised, long);
+            }
+            let from = within(chance, 60, 600);
+            windows.push((from, from + within(chance, 30, 120)));
+        }
+        Scenario::Large => {
+            let first = within(chance, 60, 300);
+            windows.push((first, first + 30));
+            windows.push((first + 24 * 60, first + 24 * 60 + 30));
+            for database in 0..count.min(3) {
+                let (release, long) = (0, within(chance, 60, 600));
+                add(chance, database, true, release, 7 * 24 * 60, long);
+            }
+            for database in 3..count {
+                let (release, long) = (0, within(chance, 1, 5));
+                let promised = release + within(chance, 60, 240);
+                add(chance, database, false, release, promised, long);
+            }
+        }
+    }
+    Fleet { works, windows }
+}
