@@ -72,7 +72,7 @@ fn live() -> DatabaseState {
         database_guid: Some(Guid::from("d1")),
         family_guid: Some(Guid::from("f1")),
         recovery_fork_guid: Some(Guid::from("k1")),
-        last_log_backup_lsn: None,
+        last_log_backup_lsn: Some(Lsn::from_u64(1)),
         differential_base_guid: None,
         differential_base_lsn: None,
         data_bytes: None,
@@ -147,7 +147,7 @@ proptest! {
     ) {
         let files = files(&steps);
         let verdict = match admit_log_copy(&database(full, tail), Some(&live()), &files) {
-            Verdict::Admit(FileRange { first_seq, last_seq }) => Expected::Copy(first_seq, last_seq),
+            Verdict::Admit(FileRange { first_seq, last_seq, .. }) => Expected::Copy(first_seq, last_seq),
             Verdict::Skip(reason) => {
                 prop_assert!(false, "nothing is in the way for good: {}", reason);
                 Expected::Nothing
@@ -193,5 +193,5 @@ fn what_lies_before_an_unreadable_file_is_copied() {
     let step = |error| Step { length: 10, shift: 0, missing: 0, broken: false, error };
     let files = files(&[step(None), step(Some(false)), step(None)]);
     let verdict = admit_log_copy(&database((105, 0), None), Some(&live()), &files);
-    assert_eq!(verdict, Verdict::Admit(FileRange { first_seq: 1, last_seq: 1 }));
+    assert_eq!(verdict, Verdict::Admit(FileRange { first_seq: 1, last_seq: 1, break_behind: None }));
 }

@@ -127,7 +127,7 @@ fn known(case: &Case) -> (Database, DatabaseState, Vec<Backup>) {
         database_guid: Some(Guid::from("d1")),
         family_guid: Some(Guid::from("f1")),
         recovery_fork_guid: None,
-        last_log_backup_lsn: None,
+        last_log_backup_lsn: Some(Lsn::from_u64(1)),
         differential_base_guid: None,
         differential_base_lsn: None,
         data_bytes: None,

@@ -42,12 +42,14 @@ impl<T> Verdict<T> {
 }
 
 /// Sequence numbers of the files to copy, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRange {
     /// First.
     pub first_seq: u64,
     /// Last.
     pub last_seq: u64,
+    /// Why what the service has behind it does not go on from there, where it does not.
+    pub break_behind: Option<Reason>,
 }
 
 /// The identity of a live database, when the server tells it.
@@ -114,15 +116,6 @@ pub fn admit_log_copy(
             .guidance("switch it to FULL recovery; the next full starts the chain again"),
         );
     }
-    if let Some(broken) = &database.broken {
-        // Nothing heals it but a data backup: what follows the break has nothing to go on from. What lies before a chain that
-        // stopped is still to be had.
-        let tail = database.log_tail.as_ref().filter(|_| broken.name == "LogChainStopped");
-        return match tail.map(|tail| range_of(name, tail.last_lsn, true, files)) {
-            Some(Verdict::Admit(range)) => Verdict::Admit(range),
-            _ => Verdict::Promote(broken.clone()),
-        };
-    }
     if database.lineage.as_ref().is_some_and(|known| *known != lineage) {
         return Verdict::Promote(Reason::new(
             Class::Wait,
@@ -158,13 +151,21 @@ pub fn admit_log_copy(
         let first = files.iter().position(|file| !useless(file));
         &files[first.unwrap_or(files.len())..]
     };
-    match range_of(name, goes_on_at, tail.is_some(), useful) {
-        Verdict::Defer(other) => Verdict::Promote(match live.and_then(stopped) {
+    match (range_of(name, goes_on_at, tail.is_some(), useful), &database.broken) {
+        // What lies before a break is still to be had. Behind it nothing goes on from there: only a data backup heals that.
+        (Verdict::Admit(range), Some(broken)) if tail.is_some() && is_ahead(broken) => Verdict::Admit(range),
+        (_, Some(broken)) => Verdict::Promote(broken.clone()),
+        (Verdict::Defer(other), None) => Verdict::Promote(match live.and_then(stopped) {
             Some(stopped) => stopped,
             None => return Verdict::Defer(other),
         }),
-        verdict => verdict,
+        (verdict, None) => verdict,
     }
+}
+
+/// Whether a break lies ahead of the logs in the vault, and not between them.
+fn is_ahead(broken: &Reason) -> bool {
+    matches!(broken.name.as_ref(), "ChainBroken" | "LogChainStopped")
 }
 
 /// That the log chain does not run although the recovery model has one: `last_log_backup_lsn` is NULL then.
@@ -221,7 +222,16 @@ fn range_of(name: &str, goes_on_at: crate::lsn::Lsn, exact: bool, files: &[LogFi
                 && next.error.is_none()
         })
         .count();
-    Verdict::Admit(FileRange { first_seq: first.seq, last_seq: files[whole].seq })
+    let last = &files[whole];
+    // An unreadable file may be readable the next time: the next copy finds out.
+    let break_behind = files.get(whole + 1).filter(|next| next.error.is_none()).map(|next| {
+        let why = format!(
+            "logs of {name} end at {} in file {}, and file {} begins at {}",
+            last.last_lsn, last.seq, next.seq, next.first_lsn
+        );
+        Reason::new(Class::Wait, "ChainBroken", why)
+    });
+    Verdict::Admit(FileRange { first_seq: first.seq, last_seq: last.seq, break_behind })
 }
 
 #[cfg(test)]
@@ -301,7 +311,10 @@ mod tests {
 
     fn said(verdict: Verdict<FileRange>) -> String {
         match verdict {
-            Verdict::Admit(range) => format!("{}-{}", range.first_seq, range.last_seq),
+            Verdict::Admit(range) => {
+                let more = range.break_behind.map_or_else(String::new, |why| format!(" then {}", why.name));
+                format!("{}-{}{more}", range.first_seq, range.last_seq)
+            }
             Verdict::Defer(reason) => format!("defer {}", reason.name),
             Verdict::Skip(reason) => format!("skip {}", reason.name),
             Verdict::Promote(reason) => format!("full {}", reason.name),
@@ -321,9 +334,9 @@ mod tests {
             (true, Some(20), "3 4", "full ChainBroken"),
             (true, Some(20), "", "defer NoNewLogs"),
             (true, Some(20), "|2 3", "full ChainBroken"),
-            (true, Some(20), "2 3 |4 5", "2-3"),
-            (true, Some(20), "2 3 5", "2-3"),
-            (true, Some(20), "2 3 >4", "2-3"),
+            (true, Some(20), "2 3 |4 5", "2-3 then ChainBroken"),
+            (true, Some(20), "2 3 5", "2-3 then ChainBroken"),
+            (true, Some(20), "2 3 >4", "2-3 then ChainBroken"),
             (true, Some(20), "2 !3 4", "2-2"),
             (true, Some(20), "!2 3", "full ChainBroken"),
             (false, None, "1 2", "full NoFullYet"),

@@ -214,7 +214,11 @@ async fn verdict<T: ReadLogFiles + ReadHistory>(
     } else {
         Vec::new()
     };
-    Ok(admit_log_copy(head, live, &files).map(|range| {
+    let admitted = admit_log_copy(head, live, &files);
+    if let Verdict::Admit(range) = &admitted {
+        open.break_behind.clone_from(&range.break_behind);
+    }
+    Ok(admitted.map(|range| {
         Request::Copy(CopyLogs {
             database: task.database.clone(),
             kms_key_arn: scope.log_copy_key(),
@@ -258,7 +262,7 @@ fn carry_out(
     look: &Look<'_>,
     said: &mut CheckChainsOutput,
 ) -> Result<Vec<Write>, Reason> {
-    let Open { mut task, mut database } = open;
+    let Open { mut task, mut database, break_behind } = open;
     let now = look.now;
     match verdict {
         Verdict::Admit(request) => {
@@ -276,7 +280,9 @@ fn carry_out(
             let mut writes = vec![task.put()?];
             // The copy brings what the service has; behind it comes nothing more until a data backup starts the chain.
             let stopped = live.filter(|_| task.record.kind == Kind::LogCopy).and_then(stopped);
-            if let Some(why) = stopped.filter(|_| !look.full_waits && !look.differential_waits) {
+            if let Some(why) =
+                break_behind.or(stopped).filter(|_| !look.full_waits && !look.differential_waits)
+            {
                 writes.extend(heal(&task.record, &mut database, live, look, why)?);
             }
             Ok(writes)

@@ -24,6 +24,8 @@ use crate::scope::{Scope, same_name};
 pub(crate) struct Open {
     pub(crate) task: Versioned<Task>,
     pub(crate) database: Versioned<Database>,
+    /// Why the logs do not go on behind those that are copied now, found when the server was looked at.
+    pub(crate) break_behind: Option<Reason>,
 }
 
 /// What could start, weighed.
@@ -72,7 +74,7 @@ impl<'a> Chosen<'a> {
         for task in waiting {
             match heads.get(&task.record.database).cloned() {
                 Some(database) => {
-                    self.open.insert(task.record.key.clone(), Open { task, database });
+                    self.open.insert(task.record.key.clone(), Open { task, database, break_behind: None });
                 }
                 None => orphans.push(task),
             }
@@ -102,7 +104,7 @@ impl<'a> Chosen<'a> {
     }
 
     fn candidate(&self, open: &Open) -> Result<Candidate, Reason> {
-        let Open { task, database } = open;
+        let Open { task, database, .. } = open;
         let (task, database) = (&task.record, &database.record);
         let promised_by = promised_by(task, database, &self.scope.policy, self.now)?;
         let live = self.live(&task.database);
