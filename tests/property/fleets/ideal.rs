@@ -20,8 +20,9 @@ pub(crate) struct Service {
     pub(crate) waits: fn(&Work) -> Minute,
 }
 
-/// As it really goes.
-pub(crate) const REAL: Service = Service { takes: |work| work.takes, waits: |work| work.delay };
+/// As it really goes: nothing is asked for between two rounds, which come in every second minute.
+pub(crate) const REAL: Service =
+    Service { takes: |work| work.takes, waits: |work| work.release % 2 + work.delay };
 
 /// As it may go at worst: as long as forecast, picked up as late as the service may, seen two minutes after the last has ended.
 pub(crate) const WORST: Service = Service { takes: |work| work.forecast + 2 + 5, waits: |_| 0 };
