@@ -4,6 +4,7 @@
 //! know what a backup can be used for (`chain`) and where its columns are called what (`sqlserver::columns`).
 //! Source: `msdb.dbo.backupset`, `backupmediafamily` (Microsoft Learn), as restated in the chain rules' sources.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -88,6 +89,31 @@ pub enum Obstacle {
     UnreadableKey,
     /// Its objects lie in an archive storage class and must be restored there first.
     Archived,
+}
+
+/// Why a backup's content cannot be used at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// Written with errors (3182): never an anchor; a log breaks the chain.
+    Damaged,
+    /// So many stripes are missing, and all are needed (3132).
+    MissingStripe(u32),
+    /// Its key cannot be used.
+    UnreadableKey,
+    /// Its objects must first be restored from an archive class.
+    Archived,
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged => f.write_str("is damaged"),
+            Self::MissingStripe(1) => f.write_str("lacks a stripe"),
+            Self::MissingStripe(count) => write!(f, "lacks {count} stripes"),
+            Self::UnreadableKey => f.write_str("is encrypted under a key that cannot be used"),
+            Self::Archived => f.write_str("lies in an archive storage class"),
+        }
+    }
 }
 
 /// How we know the header.
@@ -299,6 +325,25 @@ impl Backup {
     /// The last moment a restore of this set can reach: `last_valid_restore_time`, else the finish.
     pub fn reaches(&self) -> Timestamp {
         self.last_valid_restore_time.unwrap_or(self.finished)
+    }
+
+    /// When the state at its end is certain: what cannot be stopped inside ends with its backup.
+    pub fn certain_at(&self) -> Timestamp {
+        if self.kind.is_data() || self.bulk_logged { self.finished } else { self.reaches() }
+    }
+
+    /// Why it cannot be used, the worst first; `None` where it can.
+    pub fn defect(&self) -> Option<Defect> {
+        if self.damaged {
+            return Some(Defect::Damaged);
+        }
+        match self.stripes.missing_count() {
+            0 => self.obstacle.map(|obstacle| match obstacle {
+                Obstacle::UnreadableKey => Defect::UnreadableKey,
+                Obstacle::Archived => Defect::Archived,
+            }),
+            missing => Some(Defect::MissingStripe(missing)),
+        }
     }
 }
 

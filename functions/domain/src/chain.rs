@@ -6,49 +6,10 @@
 
 use std::fmt;
 
-use crate::backup::{Backup, Evidence, Kind, Obstacle};
+use crate::backup::{Backup, Defect, Evidence, Kind};
 use crate::history::Lineage;
 use crate::id::{BackupId, Guid};
 use crate::lsn::Lsn;
-
-/// Why a backup's content cannot be used at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Defect {
-    /// Written with errors (3182): never an anchor; a log breaks the chain.
-    Damaged,
-    /// So many stripes are missing, and all are needed (3132).
-    MissingStripe(u32),
-    /// Its key cannot be used.
-    UnreadableKey,
-    /// Its objects must first be restored from an archive class.
-    Archived,
-}
-
-/// The defect of a backup, the worst first; `None` where it can be used.
-pub fn defect(backup: &Backup) -> Option<Defect> {
-    if backup.damaged {
-        return Some(Defect::Damaged);
-    }
-    match backup.stripes.missing_count() {
-        0 => backup.obstacle.map(|obstacle| match obstacle {
-            Obstacle::UnreadableKey => Defect::UnreadableKey,
-            Obstacle::Archived => Defect::Archived,
-        }),
-        missing => Some(Defect::MissingStripe(missing)),
-    }
-}
-
-impl fmt::Display for Defect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged => f.write_str("is damaged"),
-            Self::MissingStripe(1) => f.write_str("lacks a stripe"),
-            Self::MissingStripe(count) => write!(f, "lacks {count} stripes"),
-            Self::UnreadableKey => f.write_str("is encrypted under a key that cannot be used"),
-            Self::Archived => f.write_str("lies in an archive storage class"),
-        }
-    }
-}
 
 /// Why a differential has no base that we can restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +90,7 @@ pub fn base_of<'a>(differential: &Backup, lineage: &'a Lineage) -> Result<&'a Ba
 
 fn usable_base(base: &Backup) -> Result<&Backup, Orphan> {
     let id = || base.id.clone();
-    match (base.kind, defect(base)) {
+    match (base.kind, base.defect()) {
         (Kind::Snapshot, _) => Err(Orphan::Snapshot(id())),
         (Kind::CopyOnly, _) => Err(Orphan::CopyOnly(id())),
         (Kind::Log | Kind::Differential, _) => Err(Orphan::NoFull(id())),
@@ -155,7 +116,7 @@ pub enum NoAnchor {
 /// Whether a restore can begin with this backup: a usable full or copy-only full, or a differential and its base.
 /// Answers with the base of a differential, which is restored first.
 pub fn anchor<'a>(backup: &Backup, lineage: &'a Lineage) -> Result<Option<&'a Backup>, NoAnchor> {
-    match (backup.kind, defect(backup)) {
+    match (backup.kind, backup.defect()) {
         (Kind::Log, _) => Err(NoAnchor::Log),
         (Kind::Snapshot, _) => Err(NoAnchor::Snapshot),
         (_, Some(defect)) => Err(NoAnchor::Defect(defect)),

@@ -5,6 +5,8 @@
 //! Sources: Microsoft Learn, backupset and `sys.database_recovery_status` (`family_guid` survives a restore, `database_guid`
 //! is new with every restore); names are no identity.
 
+mod columns;
+mod forks;
 mod identity;
 mod index;
 
@@ -14,6 +16,8 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
+pub(crate) use self::columns::Columns;
+pub(crate) use self::forks::Forks;
 use crate::backup::{Backup, Kind};
 use crate::id::{BackupId, Guid, caseless_cmp};
 use crate::lsn::Lsn;
@@ -58,8 +62,8 @@ pub struct Lineage {
     id: String,
     backups: Vec<Backup>,
     incomplete: Vec<Incomplete>,
-    /// Made when the first backup is looked for: a question about one database need not index the others.
-    index: OnceLock<index::Index>,
+    /// Read with the order of the backups; anew, when asked for, where those changed.
+    columns: OnceLock<Columns>,
     /// Bases that exist, but in another lineage: (id of the differential, lineage of its base).
     foreign_bases: BTreeMap<BackupId, String>,
     is_rds: bool,
@@ -82,8 +86,8 @@ pub struct History {
 impl Lineage {
     fn new(database: Arc<str>, id: String, backups: Vec<Backup>, incomplete: Vec<Incomplete>) -> Self {
         let is_rds = backups.iter().any(Backup::is_of_rds);
-        let (index, foreign_bases) = (OnceLock::new(), BTreeMap::new());
-        Self { database, id, backups, incomplete, index, foreign_bases, is_rds }
+        let (columns, foreign_bases) = (OnceLock::new(), BTreeMap::new());
+        Self { database, id, backups, incomplete, columns, foreign_bases, is_rds }
     }
 
     /// Whether the database is one of RDS, which restores by its own procedures only. Any backup of it says so, because a way
@@ -95,7 +99,7 @@ impl Lineage {
     /// The same lineage as if every obstacle to reading its backups were gone.
     pub(crate) fn without_obstacles(&self) -> Self {
         let mut lifted = self.clone();
-        lifted.index = OnceLock::new();
+        lifted.columns = OnceLock::new();
         for backup in &mut lifted.backups {
             backup.obstacle = None;
         }
@@ -106,11 +110,20 @@ impl Lineage {
     pub(crate) fn leave(&mut self, keep: &[bool]) {
         let mut marks = keep.iter();
         self.backups.retain(|_| marks.next().copied().unwrap_or(true));
-        self.index = OnceLock::new();
+        self.columns = OnceLock::new();
     }
 
-    fn index(&self) -> &index::Index {
-        self.index.get_or_init(|| index::Index::new(&self.backups))
+    /// The order of the log. Exports come in it, or nearly.
+    fn sort(&mut self) {
+        match Columns::of_ordered(&self.backups, order) {
+            Some(columns) => self.columns = OnceLock::from(columns),
+            None => index::sort_by(&mut self.backups, order),
+        }
+    }
+
+    /// What is read of every backup, side by side.
+    pub(crate) fn columns(&self) -> &Columns {
+        self.columns.get_or_init(|| Columns::of(&self.backups))
     }
 
     /// Name of the database as its newest backup (by LSN) has it.
@@ -136,17 +149,17 @@ impl Lineage {
 
     /// The backup of this id and its position in [`Self::backups`].
     pub fn find(&self, id: &str) -> Option<(usize, &Backup)> {
-        self.index().find(&self.backups, id)
+        self.columns().index.find(&self.backups, id)
     }
 
     /// The full, differential, copy-only full or snapshot of this id; logs are not looked at.
     pub fn find_data(&self, id: &str) -> Option<&Backup> {
-        self.index().find_data(&self.backups, id)
+        self.columns().index.find_data(&self.backups, id)
     }
 
     /// The fulls, copy-only fulls and snapshots with this checkpoint, in LSN order.
     pub fn fulls_at_checkpoint(&self, checkpoint: Lsn) -> impl Iterator<Item = &Backup> {
-        self.index().at_checkpoint(checkpoint).map(|position| &self.backups[position])
+        self.columns().index.at_checkpoint(checkpoint).map(|position| &self.backups[position])
     }
 
     /// The lineage that holds the base of this differential, where it is another one.
@@ -182,11 +195,11 @@ impl Validated {
         Ok(Self { lineages, warnings })
     }
 
-    /// Orders every lineage by LSN. Exports come in that order, or nearly.
+    /// Orders every lineage by LSN.
     pub fn in_order(self) -> History {
         let Self { mut lineages, warnings } = self;
         for lineage in &mut lineages {
-            index::sort_by(&mut lineage.backups, order);
+            lineage.sort();
         }
         let mut history = History { lineages, warnings };
         history.find_foreign_bases();
@@ -235,7 +248,8 @@ impl History {
         }
         let mut missing = Vec::new();
         for (position, lineage) in self.lineages.iter().enumerate() {
-            for backup in lineage.backups.iter().filter(|backup| backup.kind == Kind::Differential) {
+            let data = lineage.columns().data.iter().map(|row| &lineage.backups[*row as usize]);
+            for backup in data.filter(|backup| backup.kind == Kind::Differential) {
                 let base = backup.differential_base_guid.as_ref();
                 if let Some(base) = base.filter(|base| lineage.find_data(base.as_str()).is_none()) {
                     missing.push((position, backup.id.clone(), base.clone()));
@@ -247,8 +261,8 @@ impl History {
         }
         let mut all: Vec<(&BackupId, usize)> = Vec::new();
         for (position, lineage) in self.lineages.iter().enumerate() {
-            let data = lineage.backups.iter().filter(|backup| backup.kind.is_data());
-            all.extend(data.map(|backup| (&backup.id, position)));
+            let data = &lineage.columns().data;
+            all.extend(data.iter().map(|row| (&lineage.backups[*row as usize].id, position)));
         }
         all.sort_unstable();
         let mut found = Vec::new();

@@ -264,7 +264,7 @@ impl<'a> Planner<'a> {
             Begin::At(standing) => standing.since(track),
             Begin::Anchor | Begin::Nowhere => None,
         };
-        let recovers_to = before.map(ground::moment_of).or(proven).unwrap_or_else(|| self.first_moment());
+        let recovers_to = before.map(Backup::certain_at).or(proven).unwrap_or_else(|| self.first_moment());
         if let Some(log) = last {
             if self.rows.lineage.is_rds() {
                 return Err(Box::new(refusal::lsn_on_rds(lsn, log, before)));

@@ -271,7 +271,7 @@ fn removed(lineage: &Lineage, row: u32, ask: Ask<'_>, found: &Marks) -> Removed 
     let ended = &found.ended;
     let backup = &lineage.backups()[row as usize];
     let last = ended.partition_point(|(other, _, _)| *other <= row).checked_sub(1).map(|at| &ended[at]);
-    let reason = match (chain::defect(backup), last.filter(|(other, _, _)| *other == row)) {
+    let reason = match (backup.defect(), last.filter(|(other, _, _)| *other == row)) {
         (Some(defect), _) => Removal::Unusable(defect.to_string()),
         (None, Some((_, what, until))) => Removal::Expired(what.clone(), *until),
         (None, None) if backup.kind == Kind::Log => match found.instead_of(row, backup) {

@@ -8,8 +8,7 @@ use super::rows::{Role, Rows};
 use super::sweep::Sweep;
 use super::timeline::{Span, Timeline};
 use super::{Cause, Hole};
-use crate::backup::{Backup, Kind, RecoveryModel};
-use crate::chain::{Defect, defect};
+use crate::backup::{Backup, Defect, Kind, RecoveryModel};
 use crate::lsn::Lsn;
 use words::Evidence;
 
@@ -43,37 +42,65 @@ pub(super) fn holes(rows: &Rows<'_>, sweep: &Sweep<'_>, timeline: &Timeline) -> 
 }
 
 /// The logs of one fork by `first_lsn`, to ask which of them covers an LSN and which begins next.
-#[derive(Default)]
 struct TrackLogs {
-    /// (first, row), rising.
-    by_first: Vec<(Lsn, u32)>,
-    /// For each prefix of `by_first`: its log with the highest last, of those that cannot be used.
-    broken: Vec<Option<u32>>,
+    /// Rows, rising in `first_lsn` once they are sorted.
+    by_first: Vec<u32>,
+    /// Where the last of them begins, as long as none begins below one before it.
+    rising: Option<Lsn>,
+    /// Those that cannot be used; once sorted, each that ends higher than all before it: so it covers what any of them does.
+    broken: Vec<u32>,
     /// The same of those that can, and hold bulk-logged changes or lead away from the fork.
-    special: Vec<Option<u32>>,
+    special: Vec<u32>,
+}
+
+impl TrackLogs {
+    const fn new() -> Self {
+        Self { by_first: Vec::new(), rising: Some(Lsn::ZERO), broken: Vec::new(), special: Vec::new() }
+    }
+
+    fn push(&mut self, row: u32, log: &Backup) {
+        self.by_first.push(row);
+        self.rising = self.rising.filter(|last| *last <= log.first_lsn).map(|_| log.first_lsn);
+    }
+
+    /// Logs come in the order they end in, and nearly always begin in it: then no row is read again.
+    fn sort(&mut self, backups: &[Backup]) {
+        let first = |row: &u32| backups[*row as usize].first_lsn;
+        if self.rising.is_none() {
+            self.by_first.sort_by_key(first);
+        }
+        for rows in [&mut self.broken, &mut self.special] {
+            rows.sort_by_key(first);
+            let mut highest = Lsn::ZERO;
+            rows.retain(|row| {
+                let (before, last) = (highest, backups[*row as usize].last_lsn);
+                highest = highest.max(last);
+                before < last
+            });
+        }
+    }
+}
+
+/// The log that reaches furthest of those that begin at or below an LSN, if it reaches beyond it.
+fn covers(highest: &[u32], lsn: Lsn, backups: &[Backup]) -> Option<usize> {
+    let below = highest.partition_point(|row| backups[*row as usize].first_lsn <= lsn);
+    let row = *highest.get(below.checked_sub(1)?)? as usize;
+    (backups[row].last_lsn > lsn).then_some(row)
 }
 
 fn tracks_of_logs(rows: &Rows<'_>) -> Vec<TrackLogs> {
-    let mut tracks: Vec<TrackLogs> = (0..rows.track_count).map(|_| TrackLogs::default()).collect();
+    let mut tracks: Vec<TrackLogs> = (0..rows.track_count).map(|_| TrackLogs::new()).collect();
     for (row, backup) in (0_u32..).zip(rows.backups).filter(|(_, backup)| backup.kind == Kind::Log) {
-        tracks[rows.forks[row as usize].entry as usize].by_first.push((backup.first_lsn, row));
+        let track = &mut tracks[rows.forks[row as usize].entry as usize];
+        track.push(row, backup);
+        if rows.roles[row as usize] == Role::Broken {
+            track.broken.push(row);
+        } else if backup.bulk_logged || crosses(rows, row as usize) {
+            track.special.push(row);
+        }
     }
     for track in &mut tracks {
-        track.by_first.sort_unstable();
-        let last = |row: &u32| rows.backups[*row as usize].last_lsn;
-        let (mut broken, mut special): (Option<u32>, Option<u32>) = (None, None);
-        for (_, row) in &track.by_first {
-            let best = match rows.roles[*row as usize] {
-                Role::Broken => &mut broken,
-                _ if rows.backups[*row as usize].bulk_logged || crosses(rows, *row as usize) => &mut special,
-                _ => &mut None,
-            };
-            if best.is_none_or(|best| last(&best) < last(row)) {
-                *best = Some(*row);
-            }
-            track.broken.push(broken);
-            track.special.push(special);
-        }
+        track.sort(rows.backups);
     }
     tracks
 }
@@ -142,30 +169,28 @@ impl<'a> Judge<'a> {
     fn fails_at(&self, edge: Edge, before: Option<Lsn>) -> Option<Verdict<'a>> {
         let lsn = edge.lsn?;
         let logs = &self.logs[edge.track as usize];
-        let next = logs.by_first.partition_point(|(first, _)| *first <= lsn);
-        let covers =
-            |row: &Option<u32>| row.map(|row| row as usize).filter(|row| self.backup(*row).last_lsn > lsn);
-        let at = |rows: &[Option<u32>]| next.checked_sub(1).and_then(|last| covers(&rows[last]));
         let through = |cause, row: usize| Verdict {
             cause,
             from_lsn: Some(lsn),
             to_lsn: Some(self.backup(row).last_lsn),
             evidence: Evidence::Backup(self.backup(row)),
         };
-        if let Some(row) = at(&logs.special) {
+        if let Some(row) = covers(&logs.special, lsn, self.rows.backups) {
             let cause = if crosses(self.rows, row) { Cause::Fork } else { Cause::BulkLogged };
             return Some(through(cause, row));
         }
-        if let Some((row, defect)) = at(&logs.broken).and_then(|row| Some((row, defect(self.backup(row))?))) {
+        let broken = covers(&logs.broken, lsn, self.rows.backups);
+        if let Some((row, defect)) = broken.and_then(|row| Some((row, self.backup(row).defect()?))) {
             return Some(through(defect.into(), row));
         }
-        let (first, row) =
-            logs.by_first.get(next).filter(|(first, _)| before.is_none_or(|before| *first < before))?;
+        let first = |row: u32| self.backup(row as usize).first_lsn;
+        let next = logs.by_first.partition_point(|row| first(*row) <= lsn);
+        let row = *logs.by_first.get(next).filter(|row| before.is_none_or(|before| first(**row) < before))?;
         Some(Verdict {
             cause: Cause::LogGap,
             from_lsn: Some(lsn),
-            to_lsn: Some(*first),
-            evidence: Evidence::Between(self.backup(edge.row), self.backup(*row as usize)),
+            to_lsn: Some(first(row)),
+            evidence: Evidence::Between(self.backup(edge.row), self.backup(row as usize)),
         })
     }
 
@@ -223,7 +248,7 @@ impl<'a> Judge<'a> {
     fn first_defect(&self, rows: &[usize]) -> Option<(Cause, &'a Backup)> {
         let data = rows.iter().filter(|row| self.rows.roles[**row] == Role::Broken);
         let mut data = data.map(|row| self.backup(*row)).filter(|backup| backup.kind.is_data());
-        data.find_map(|backup| Some((defect(backup)?.into(), backup)))
+        data.find_map(|backup| Some((backup.defect()?.into(), backup)))
     }
 
     fn extent(&self, rows: &[usize], lacking: &[(Timestamp, usize)]) -> Option<(Timestamp, Timestamp)> {

@@ -10,11 +10,11 @@ use crate::id::caseless_cmp;
 use crate::lsn::Lsn;
 
 /// Positions in the slice of backups that it was built from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Index {
     /// (hash of the id, position) of data backups, sorted.
     data: Vec<(u64, u32)>,
-    /// The same of logs: many, and rarely looked for.
+    /// The same of logs: many, and rarely looked for, so it waits for the first question.
     logs: OnceLock<Vec<(u64, u32)>>,
     /// (checkpoint, position) of fulls, copy-only fulls and snapshots, sorted.
     by_checkpoint: Vec<(Lsn, u32)>,
@@ -31,15 +31,6 @@ fn position(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-/// (hash of the id, position) of the backups that are data backups, or are not.
-fn by_id(backups: &[Backup], is_data: bool) -> Vec<(u64, u32)> {
-    let rows = backups.iter().enumerate().filter(|(_, backup)| backup.kind.is_data() == is_data);
-    let mut keys: Vec<(u64, u32)> =
-        rows.map(|(index, backup)| (hash(backup.id.as_str()), position(index))).collect();
-    keys.sort_unstable();
-    keys
-}
-
 fn find<'a>(keys: &[(u64, u32)], backups: &'a [Backup], id: &str) -> Option<(usize, &'a Backup)> {
     let wanted = hash(id);
     let from = keys.partition_point(|(hash, _)| *hash < wanted);
@@ -51,16 +42,16 @@ fn find<'a>(keys: &[(u64, u32)], backups: &'a [Backup], id: &str) -> Option<(usi
 }
 
 impl Index {
-    pub(super) fn new(backups: &[Backup]) -> Self {
-        let data = by_id(backups, true);
-        let mut by_checkpoint: Vec<(Lsn, u32)> = data
-            .iter()
-            .map(|(_, at)| (*at, &backups[*at as usize]))
-            .filter(|(_, backup)| matches!(backup.kind, Kind::Full | Kind::CopyOnly | Kind::Snapshot))
-            .filter_map(|(at, backup)| Some((backup.checkpoint_lsn?, at)))
-            .collect();
-        by_checkpoint.sort_unstable();
-        Self { data, logs: OnceLock::new(), by_checkpoint }
+    /// A data backup and its position. Who has pushed them all sorts them.
+    pub(super) fn push(&mut self, at: u32, backup: &Backup) {
+        self.data.push((hash(backup.id.as_str()), at));
+        let checkpoint = backup.checkpoint_lsn.filter(|_| backup.kind != Kind::Differential);
+        self.by_checkpoint.extend(checkpoint.map(|lsn| (lsn, at)));
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.data.sort_unstable();
+        self.by_checkpoint.sort_unstable();
     }
 
     pub(super) fn find_data<'a>(&self, backups: &'a [Backup], id: &str) -> Option<&'a Backup> {
@@ -68,8 +59,13 @@ impl Index {
     }
 
     pub(super) fn find<'a>(&self, backups: &'a [Backup], id: &str) -> Option<(usize, &'a Backup)> {
-        let in_logs = || find(self.logs.get_or_init(|| by_id(backups, false)), backups, id);
-        find(&self.data, backups, id).or_else(in_logs)
+        let logs = || {
+            let logs = (0_u32..).zip(backups).filter(|(_, backup)| !backup.kind.is_data());
+            let mut keys: Vec<(u64, u32)> = logs.map(|(at, log)| (hash(log.id.as_str()), at)).collect();
+            keys.sort_unstable();
+            keys
+        };
+        find(&self.data, backups, id).or_else(|| find(self.logs.get_or_init(logs), backups, id))
     }
 
     pub(super) fn at_checkpoint(&self, checkpoint: Lsn) -> impl Iterator<Item = usize> {
@@ -83,9 +79,6 @@ impl Index {
 
 /// Sorts large rows without moving each more than once: positions are sorted, then the rows follow.
 pub(super) fn sort_by(backups: &mut [Backup], order: impl Fn(&Backup, &Backup) -> Ordering) {
-    if backups.is_sorted_by(|left, right| order(left, right).is_le()) {
-        return;
-    }
     let mut from: Vec<(Lsn, u32)> =
         backups.iter().enumerate().map(|(index, backup)| (backup.last_lsn, position(index))).collect();
     from.sort_unstable_by(|(lsn, left), (other, right)| {

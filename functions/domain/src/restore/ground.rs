@@ -48,11 +48,6 @@ pub(super) struct Ground {
     pub(super) clock_jump: Option<u32>,
 }
 
-/// When a state at the end of a log is certain: a log that cannot be stopped inside ends with its backup.
-pub(super) fn moment_of(log: &Backup) -> Timestamp {
-    if log.bulk_logged { log.finished } else { log.reaches() }
-}
-
 /// The first moment that is certainly on the fork a crossing log leads to.
 pub(super) fn entered_at(log: &Backup) -> Timestamp {
     if log.bulk_logged { log.finished } else { log.started.min(log.finished) }
@@ -73,7 +68,7 @@ impl Track {
             .logs
             .iter()
             .map(|row| {
-                latest = latest.max(moment_of(&rows.backups[*row as usize]));
+                latest = latest.max(rows.columns.moments[*row as usize]);
                 latest
             })
             .collect();
@@ -86,7 +81,7 @@ impl Track {
     /// The first log, in order, that reaches a moment; the number of logs where none does.
     pub(super) fn first_reaching(&self, rows: &Rows<'_>, at: Timestamp) -> usize {
         if self.latest.is_empty() {
-            return self.logs.partition_point(|row| moment_of(&rows.backups[*row as usize]) < at);
+            return self.logs.partition_point(|row| rows.columns.moments[*row as usize] < at);
         }
         self.latest.partition_point(|latest| *latest < at)
     }
@@ -136,45 +131,43 @@ impl Ground {
             newest_track: 0,
             clock_jump: None,
         };
+        let newest = rows.columns.newest(reach == Reach::Vault);
+        ground.newest_track = newest.map_or(0, |row| rows.forks[row as usize].exit);
         let mut latest = vec![Timestamp::MIN; rows.track_count];
-        let mut newest = (Timestamp::MIN, Lsn::ZERO);
-        for ((number, backup), (role, forks)) in
-            (0_u32..).zip(rows.backups).zip(rows.roles.iter().zip(&rows.forks))
-        {
-            if !reach.holds(backup) {
+        let columns = rows.roles.iter().zip(&rows.columns.moments).zip(rows.forks);
+        for (number, ((role, moment), forks)) in (0_u32..).zip(columns) {
+            // Wide rows are read only where the columns do not tell.
+            let backup = || &rows.backups[number as usize];
+            if rows.has_service && !reach.holds(backup()) {
                 continue;
-            }
-            if newest <= (backup.finished, backup.last_lsn) {
-                newest = (backup.finished, backup.last_lsn);
-                ground.newest_track = forks.exit;
             }
             let track = &mut ground.tracks[forks.exit as usize];
             match role {
                 Role::Log if forks.entry != forks.exit => {
                     track.crossings.push(number);
-                    track.begin(entered_at(backup));
+                    track.begin(entered_at(backup()));
                 }
                 Role::Log => {
-                    let (reaches, before) = (moment_of(backup), latest[forks.exit as usize]);
-                    if reaches < before {
+                    let before = latest[forks.exit as usize];
+                    if *moment < before {
                         ground.clock_jump.get_or_insert(number);
                         if track.latest.is_empty() {
                             track.note_jump(rows);
                         }
                     }
-                    track.push_log(number, reaches, before);
-                    latest[forks.exit as usize] = before.max(reaches);
+                    track.push_log(number, *moment, before);
+                    latest[forks.exit as usize] = before.max(*moment);
                     if track.begins.is_none() {
-                        track.begin(backup.started.min(backup.finished));
+                        track.begin(backup().started.min(backup().finished));
                     }
                 }
                 Role::Anchor => {
                     track.anchors.push(number);
-                    track.begin(backup.finished);
-                    ground.ends.push((backup.finished, number));
+                    track.begin(*moment);
+                    ground.ends.push((*moment, number));
                 }
-                Role::Alone => ground.ends.push((backup.finished, number)),
-                Role::Broken if backup.kind.is_data() => ground.unusable.push(number),
+                Role::Alone => ground.ends.push((*moment, number)),
+                Role::Broken if backup().kind.is_data() => ground.unusable.push(number),
                 Role::Orphan => ground.unusable.push(number),
                 Role::Broken | Role::Snapshot => {}
             }

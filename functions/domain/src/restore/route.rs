@@ -8,7 +8,7 @@
 use jiff::Timestamp;
 
 use super::Planner;
-use super::ground::{Track, entered_at, moment_of};
+use super::ground::{Track, entered_at};
 use super::search::Search;
 use crate::backup::{Backup, Evidence};
 use crate::chain::State;
@@ -147,7 +147,7 @@ impl Planner<'_> {
         // A log that leads here and reaches the moment is the last one.
         for row in self.track(track).crossings.iter().rev() {
             let log = self.backup(*row);
-            if (entered_at(log)..=moment_of(log)).contains(&at)
+            if (entered_at(log)..=log.certain_at()).contains(&at)
                 && let Some(arrival) = self.across(search, *row)
             {
                 return Some(arrival.route);
@@ -158,11 +158,11 @@ impl Planner<'_> {
         // Nearest first: the logs that end where the first one to reach the moment does, and what ends exactly on it.
         let end = logs.get(reaching).map(|row| self.backup(*row).last_lsn);
         let near = logs[reaching..].iter().map(|row| (*row, self.backup(*row)));
-        for (row, log) in near.take_while(|(_, log)| Some(log.last_lsn) == end || moment_of(log) <= at) {
+        for (row, log) in near.take_while(|(_, log)| Some(log.last_lsn) == end || log.certain_at() <= at) {
             // Where it cannot be stopped it still shows that nothing followed what ends where it does.
             let stops = !log.bulk_logged || log.finished <= at;
             let first = if stops { log.first_lsn } else { log.last_lsn };
-            let until = if stops { moment_of(log) } else { log.reaches() };
+            let until = if stops { log.certain_at() } else { log.reaches() };
             if until >= at
                 && let Some(route) = self.route_through(search, track, (row, first), at)
             {
@@ -230,7 +230,7 @@ impl Planner<'_> {
         let from = self.track(track).ending_from(&self.rows, lsn);
         let here = logs[from..].iter().map(|row| self.backup(*row)).take_while(|log| log.last_lsn == lsn);
         let steps = route.anchor.iter().chain(&route.logs).map(|row| self.backup(*row));
-        let ends: Option<Timestamp> = steps.map(moment_of).max();
+        let ends: Option<Timestamp> = steps.map(Backup::certain_at).max();
         here.map(Backup::reaches).chain(ends).max().unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::Planner;
-use super::ground::{entered_at, moment_of};
+use super::ground::entered_at;
 use super::route::{Arrival, Begin, Places, Route};
 
 /// What is known of a log that crosses a fork.
@@ -162,7 +162,7 @@ impl Planner<'_> {
                 return None;
             }
             frame.untried -= 1;
-            let in_time = moment_of(log).max(entered_at(log)) <= frame.at;
+            let in_time = log.certain_at().max(entered_at(log)) <= frame.at;
             if in_time && search.crossings.get(&row) != Some(&Crossing::Closed) {
                 return Some(row);
             }
@@ -176,7 +176,7 @@ impl Planner<'_> {
         let ending = logs[self.track(track).ending_from(&self.rows, places.low)..]
             .iter()
             .take_while(|row| places.is_at_most_high(self.backup(**row).last_lsn))
-            .filter(|row| moment_of(self.backup(**row)) <= at);
+            .filter(|row| self.backup(**row).certain_at() <= at);
         let lowest = ending.min_by_key(|row| self.backup(**row).first_lsn)?;
         (self.backup(*lowest).first_lsn < places.low).then_some(*lowest)
     }

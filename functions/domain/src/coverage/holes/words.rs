@@ -1,7 +1,6 @@
 //! The sentences of a hole: `detail` names the backups, `repair` says what a database administrator can do.
 
 use crate::backup::{Backup, Kind};
-use crate::chain::defect;
 use crate::coverage::Cause;
 use crate::history::Incomplete;
 use crate::lsn::Lsn;
@@ -39,7 +38,7 @@ fn files(backup: &Backup) -> String {
 fn detail(evidence: &Evidence<'_>, cause: Cause) -> String {
     match evidence {
         Evidence::None => "no backup tells more".to_owned(),
-        Evidence::Backup(backup) => match (cause, defect(backup)) {
+        Evidence::Backup(backup) => match (cause, backup.defect()) {
             (Cause::BulkLogged, _) => {
                 format!("{} holds bulk-logged changes: it applies whole", named(backup))
             }
