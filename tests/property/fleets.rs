@@ -7,17 +7,17 @@
 mod draw;
 mod ideal;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::calendar::Span;
-use domain::slots::{Candidate, Decision, Slots, decide};
+use domain::slots::{Candidate, Decision, NextCopy, Slots, decide};
 use domain::task::Kind;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::minute;
 use crate::retention::server::Chance;
 use crate::seeds::{replay, seeds};
-use draw::{Fleet, Minute, Scenario, fleet};
+use draw::{Fleet, Minute, Scenario, Work, fleet};
 use ideal::{Outcome, REAL, best, is_feasible, relaxed};
 
 /// Things to do up to which every order is tried.
@@ -96,6 +96,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Copies that are not due yet. A run knows them by the schedule, and their promises by the newest log of each database.
+    fn next_copies(&self, now: Minute) -> BTreeMap<String, NextCopy> {
+        let next = self.fleet.works.iter().filter(|work| !work.is_full && work.release > now);
+        let copy = |work: &Work| NextCopy {
+            due_at: at(work.release),
+            promised_by: at(work.promised),
+            // There is one of each: behind it every full has time.
+            promise: SignedDuration::from_hours(7 * 24),
+            duration: SignedDuration::from_mins(work.forecast),
+        };
+        next.map(|work| (format!("db{}", work.database), copy(work))).collect()
+    }
+
     /// What a round asks for.
     fn round(&mut self, now: Minute) {
         let works = self.fleet.works.iter().enumerate();
@@ -122,7 +135,9 @@ impl<'a> Run<'a> {
         let ahead = there.iter().map(|work| self.asked[*work].1).collect();
         let windows: Vec<Span> =
             self.fleet.windows.iter().map(|(from, to)| Span { from: at(*from), to: at(*to) }).collect();
-        for (candidate, decision) in decide(candidates, Slots::default(), busy, ahead, &windows, at(now)) {
+        let next = self.next_copies(now);
+        let decided = decide(candidates, Slots::default(), busy, ahead, &windows, &next, at(now));
+        for (candidate, decision) in decided {
             let number: usize = candidate.key.parse().expect("a number");
             if let Decision::Start { ends_by, .. } = decision {
                 self.asked[number] = (true, ends_by);

@@ -5,7 +5,7 @@
 //! could avoid them if some start within a day meets no such minute: longer than that no policy lets a full wait. Behind tasks
 //! of unknown end every wait within the patience is tried.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::calendar::{DailyWindow, Span, WeeklyWindow};
 use domain::slots::{Candidate, Decision, Slots, decide};
@@ -186,7 +186,7 @@ proptest! {
         let (spans, at) = (windows.spans(now), minute(MONDAY + now));
         let next_open = windows.next_open(now);
         let ends = ahead.iter().map(|end| end.map(|end| minute(MONDAY + now + end))).collect();
-        let decided = decide(candidates.clone(), Slots::default(), taken.clone(), ends, &spans, at);
+        let decided = decide(candidates.clone(), Slots::default(), taken.clone(), ends, &spans, &BTreeMap::new(), at);
         prop_assert_eq!(decided.len(), candidates.len());
         let (mut ahead, before, mut data_waits) = (ahead.clone(), ahead.len(), false);
         for (candidate, decision) in &decided {
@@ -246,7 +246,7 @@ proptest! {
         let (mut now, expected) = (asked_at, outlook(&windows.next_open(asked_at), asked_at, &candidate));
         for _ in 0..8 {
             let at = minute(MONDAY + now);
-            let decided = decide(vec![candidate.clone()], Slots::default(), BTreeSet::new(), Vec::new(), &windows.spans(now), at);
+            let decided = decide(vec![candidate.clone()], Slots::default(), BTreeSet::new(), Vec::new(), &windows.spans(now), &BTreeMap::new(), at);
             match &decided[0].1 {
                 Decision::Start { note, .. } => {
                     prop_assert!(now <= asked_at + DAY + 4 * 60, "{} minutes late", now - asked_at);
@@ -279,7 +279,7 @@ proptest! {
         loop {
             let at = minute(MONDAY + now);
             let ahead = vec![None; theirs];
-            let decided = decide(vec![candidate.clone()], Slots::default(), BTreeSet::new(), ahead, &windows.spans(now), at);
+            let decided = decide(vec![candidate.clone()], Slots::default(), BTreeSet::new(), ahead, &windows.spans(now), &BTreeMap::new(), at);
             match &decided[0].1 {
                 Decision::Start { note, .. } => {
                     prop_assert!(note.is_some() || candidate.kind == Kind::LogCopy, "in silence: {:?}", candidate);
@@ -319,6 +319,7 @@ fn a_full_before_two_windows_waits_for_the_end_of_both() {
         BTreeSet::new(),
         Vec::new(),
         &windows.spans(now),
+        &BTreeMap::new(),
         minute(MONDAY + now),
     );
     let Decision::Hold { until, .. } = &decided[0].1 else {

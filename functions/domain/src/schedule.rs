@@ -114,7 +114,8 @@ pub fn next_full(policy: &Policy, now: Timestamp) -> Result<Option<Timestamp>, R
     next(policy, &policy.schedule.full, now)
 }
 
-fn log_interval(policy: &Policy) -> SignedDuration {
+/// What passes between two log copies.
+pub fn log_interval(policy: &Policy) -> SignedDuration {
     SignedDuration::from_mins(i64::from(policy.schedule.log_copy.every_minutes))
 }
 

@@ -4,13 +4,15 @@
 //! recommendations"; "Access to transaction log backups"). The service's queue is kept just deep enough that no slot idles
 //! between two polls; more would only take away the choice of what comes next.
 
+mod kept;
 mod order;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use self::kept::NextCopy;
 use crate::admission::LOG_FILES_PER_COPY_MAX;
 use crate::calendar::Span;
 use crate::reason::{Class, Reason};
@@ -80,7 +82,7 @@ pub enum Decision {
         /// Why.
         reason: Reason,
     },
-    /// Not now, and nobody can tell until when: to be looked at in every round.
+    /// Not now, to be looked at in every round: nobody can tell until when, or others come first.
     Wait {
         /// Why.
         reason: Reason,
@@ -91,7 +93,7 @@ pub enum Decision {
 
 /// Decides about every candidate. `busy` are databases whose task the service has; `ahead` are the tasks of any owner that wait
 /// or run on the server, by when each has ended at worst, `None` where nobody can tell; `windows` are the occurrences,
-/// current or next, of what kills or forbids a native backup.
+/// current or next, of what kills or forbids a native backup; `next_copies` are the log copies that are not due yet, by database.
 ///
 /// The result has the order in which to start. No log copy takes the deeper place while a backup of data stands before it.
 pub fn decide(
@@ -100,10 +102,12 @@ pub fn decide(
     mut busy: BTreeSet<String>,
     mut ahead: Vec<Option<Timestamp>>,
     windows: &[Span],
+    next_copies: &BTreeMap<String, NextCopy>,
     now: Timestamp,
 ) -> Vec<(Candidate, Decision)> {
     let depth = usize::try_from(slots.queue_depth).unwrap_or(usize::MAX);
     let (mut deeper, running) = (depth, usize::try_from(slots.running).unwrap_or(usize::MAX));
+    let kept = kept::Kept::new(next_copies, &candidates, running, &busy);
     order::order(candidates, running, &ahead, now)
         .into_iter()
         .map(|candidate| {
@@ -117,7 +121,10 @@ pub fn decide(
                     deeper = 0;
                     Decision::Queue
                 }
-                None => behind(&candidate, running, &ahead, windows, now),
+                None => match kept.why_not(&candidate, running, &ahead, now) {
+                    Some(reason) => Decision::Wait { reason },
+                    None => behind(&candidate, running, &ahead, windows, now),
+                },
             };
             if let Decision::Start { ends_by, .. } = &decision {
                 busy.insert(candidate.database.clone());

@@ -19,24 +19,36 @@ fn candidate(key: &str, kind: Kind, sooner: i64, minutes: i64) -> Candidate {
     }
 }
 
+fn no_copies() -> BTreeMap<String, NextCopy> {
+    BTreeMap::new()
+}
+
 /// `ahead`: by which minute each task on the server has ended, `?` where nobody knows.
 fn decided(candidates: Vec<Candidate>, ahead: &str, windows: &[Span], now: i64) -> String {
     let ahead = ahead.split_whitespace().map(|end| end.parse().ok().map(at)).collect();
-    decide(candidates, Slots::default(), BTreeSet::from(["Z".to_owned()]), ahead, windows, at(now))
-        .into_iter()
-        .map(|(candidate, decision)| match decision {
-            Decision::Start { note: None, .. } => format!("{} start", candidate.key),
-            Decision::Start { note: Some(reason), .. } => {
-                format!("{} start {}", candidate.key, reason.name)
-            }
-            Decision::Hold { until, reason } => {
-                format!("{} {} {}", candidate.key, reason.name, until.duration_since(at(0)).as_mins())
-            }
-            Decision::Wait { reason } => format!("{} {}", candidate.key, reason.name),
-            Decision::Queue => format!("{} queue", candidate.key),
-        })
-        .collect::<Vec<_>>()
-        .join("; ")
+    decide(
+        candidates,
+        Slots::default(),
+        BTreeSet::from(["Z".to_owned()]),
+        ahead,
+        windows,
+        &no_copies(),
+        at(now),
+    )
+    .into_iter()
+    .map(|(candidate, decision)| match decision {
+        Decision::Start { note: None, .. } => format!("{} start", candidate.key),
+        Decision::Start { note: Some(reason), .. } => {
+            format!("{} start {}", candidate.key, reason.name)
+        }
+        Decision::Hold { until, reason } => {
+            format!("{} {} {}", candidate.key, reason.name, until.duration_since(at(0)).as_mins())
+        }
+        Decision::Wait { reason } => format!("{} {}", candidate.key, reason.name),
+        Decision::Queue => format!("{} queue", candidate.key),
+    })
+    .collect::<Vec<_>>()
+    .join("; ")
 }
 
 #[test]
@@ -191,10 +203,17 @@ fn the_sentence_says_behind_how_many_and_which_window() {
         ),
     ] {
         let full = vec![candidate("f", Kind::Full, 0, 20)];
-        let said =
-            decide(full, Slots::default(), BTreeSet::new(), vec![None, Some(at(50)), None], &daily, at(now))
-                .remove(0)
-                .1;
+        let said = decide(
+            full,
+            Slots::default(),
+            BTreeSet::new(),
+            vec![None, Some(at(50)), None],
+            &daily,
+            &no_copies(),
+            at(now),
+        )
+        .remove(0)
+        .1;
         let (Decision::Wait { reason } | Decision::Start { note: Some(reason), .. }) = said else {
             panic!("{said:?}")
         };
@@ -253,4 +272,85 @@ fn forecasts_do_not_overflow() {
     assert_eq!(full_duration(1_000, 100).as_secs(), 10);
     assert_eq!(full_duration(1, 0).as_secs(), 1);
     assert!(full_duration(u64::MAX, 1) > SignedDuration::from_hours(1));
+}
+
+/// What becomes of a full of an hour of database F. `copies`: from when and until when the next log copy of a database can be asked
+/// for, each a minute long and worth so many minutes.
+fn kept(full: &Candidate, ahead: &str, copies: &[(&str, i64, i64, i64)], now: i64) -> String {
+    let copy = |(database, due, start, promise): &(&str, i64, i64, i64)| {
+        let next = NextCopy {
+            due_at: at(*due),
+            // A minute long, and seven until it runs.
+            promised_by: at(*start + 8),
+            promise: SignedDuration::from_mins(*promise),
+            duration: SignedDuration::from_mins(1),
+        };
+        ((*database).to_owned(), next)
+    };
+    let next = copies.iter().map(copy).collect();
+    let ahead = ahead.split_whitespace().map(|end| end.parse().ok().map(at)).collect();
+    let decided = decide(vec![full.clone()], Slots::default(), BTreeSet::new(), ahead, &[], &next, at(now));
+    match &decided[0].1 {
+        Decision::Start { .. } => "start".to_owned(),
+        Decision::Wait { reason } => reason.name.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn no_full_takes_the_last_slot_that_log_copies_will_need() {
+    let full = candidate("f", Kind::Full, 0, 60);
+    for (ahead, copies, now, expected) in [
+        ("", &[][..], 0, "start"),
+        // The other slot stays free, or is free in time.
+        ("", &[("A", 5, 10, 60)][..], 0, "start"),
+        ("30", &[("A", 5, 30, 60)], 0, "start"),
+        // Both would be taken until the other ends at 50.
+        ("50", &[("A", 5, 49, 60)], 0, "SlotKeptForLogs"),
+        ("50", &[("A", 5, 50, 60)], 0, "start"),
+        // Three copies share what one slot is left: eight minutes each.
+        ("50", &[("A", 5, 65, 60), ("B", 5, 65, 60), ("C", 5, 65, 60)], 0, "SlotKeptForLogs"),
+        ("50", &[("A", 5, 66, 60), ("B", 5, 66, 60), ("C", 5, 66, 60)], 0, "start"),
+        // They are late anyway: ten minutes more than without the full are no reason.
+        ("30 40", &[("A", 5, 10, 60)], 0, "start"),
+        ("30 41", &[("A", 5, 10, 60)], 0, "SlotKeptForLogs"),
+        // Nobody knows, or it waited for a day.
+        ("? ?", &[("A", 5, 10, 60)], 0, "start"),
+        ("1500", &[("A", 1_441, 1_450, 60)], 1_440, "start"),
+    ] {
+        assert_eq!(kept(&full, ahead, copies, now), expected, "{ahead:?} {copies:?} {now}");
+    }
+    // Its own promise is the more urgent: it must begin by 1 as well.
+    let urgent = Candidate { promised_by: at(66), ..full.clone() };
+    assert_eq!(kept(&urgent, "50", &[("A", 5, 49, 60)], 0), "start");
+    let less = Candidate { promised_by: at(66 + 49), ..full };
+    assert_eq!(kept(&less, "50", &[("A", 5, 49, 60)], 0), "SlotKeptForLogs");
+}
+
+#[test]
+fn a_full_waits_for_the_next_copy_of_its_own_database_where_that_helps() {
+    let full = candidate("f", Kind::Full, 0, 60);
+    for (copies, now, expected) in [
+        // It would run until 65.
+        (&[("F", 5, 64, 120)][..], 0, "LogCopyFirst"),
+        (&[("F", 5, 65, 120)], 0, "start"),
+        // Too late, or due only when it is.
+        (&[("F", 5, 9, 120)], 10, "start"),
+        (&[("F", 65, 64, 120)], 0, "start"),
+        // A full of 65 minutes and a copy of 8 fit into no 72.
+        (&[("F", 5, 64, 72)], 0, "start"),
+        (&[("F", 5, 64, 73)], 0, "LogCopyFirst"),
+        (&[("A", 5, 64, 120)], 0, "start"),
+    ] {
+        assert_eq!(kept(&full, "", copies, now), expected, "{copies:?} {now}");
+    }
+}
+
+#[test]
+fn a_copy_that_waits_for_its_database_needs_a_slot_behind_it() {
+    let (full, mut copy) = (candidate("f", Kind::Full, 0, 60), candidate("z", Kind::LogCopy, 0, 1));
+    for (latest, expected) in [(49, "f SlotKeptForLogs; z queue"), (50, "f start; z queue")] {
+        copy.promised_by = at(latest + 6);
+        assert_eq!(decided(vec![full.clone(), copy.clone()], "50", &[], 0), expected);
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use domain::admission::{
     LOG_FILES_PER_COPY_MAX, Verdict, Weighed, admit_differential, admit_full, admit_log_copy, base_is_ours,
-    healing, stopped,
+    healing, near_horizon, stopped,
 };
 use domain::backup::Backup;
 use domain::facts::DatabaseState;
@@ -90,7 +90,9 @@ where
             groups.push(orphaned(&orphan, now)?);
         }
         for (mut open, decision) in chosen.decide(busy, ahead)? {
+            let warned = warn_of_horizon(&mut open, now);
             let writes = match decision {
+                Decision::Queue if warned => vec![open.task.put()?],
                 Decision::Queue => Vec::new(),
                 Decision::Wait { reason } => {
                     said.held += 1;
@@ -98,7 +100,8 @@ where
                 }
                 Decision::Hold { until, reason } => {
                     said.held += 1;
-                    put_off(&mut open.task, until, reason)?
+                    let writes = put_off(&mut open.task, until, reason)?;
+                    if warned && writes.is_empty() { vec![open.task.put()?] } else { writes }
                 }
                 Decision::Start { ends_by, note } => {
                     open.task.record.ends_by = ends_by;
@@ -122,6 +125,16 @@ where
         commit_groups(&self.store, groups).await?;
         Ok(said)
     }
+}
+
+/// Remembers once that the logs a task waits to copy will soon be gone. Whether that is news.
+fn warn_of_horizon(open: &mut Open, now: Timestamp) -> bool {
+    let task = &mut open.task.record;
+    let near = near_horizon(&open.database.record, now)
+        .filter(|near| task.kind == Kind::LogCopy && !task.notes.iter().any(|note| note.name == near.name));
+    let Some(near) = near else { return false };
+    task.note(near);
+    true
 }
 
 /// Writes only when something is news: a task that waits for a window is held in every round.
@@ -315,12 +328,9 @@ fn carry_out(
                 return skip(&task, &mut database, limit, now);
             }
             said.promoted += 1;
-            let Task { instance, database: name, due_at, .. } = &task.record;
-            let item = DueItem { kind, moment: *due_at };
-            let mut instead = Task::plan(instance, name, &item, now);
-            instead.note(reason.clone());
+            let healer = instead(&task.record, kind, reason.clone(), now)?;
             let mut writes = skip(&task, &mut database, reason, now)?;
-            writes.push(Versioned::new(instead).put()?);
+            writes.push(healer);
             Ok(writes)
         }
     }
@@ -338,11 +348,18 @@ fn heal(
         // The next copy meets the limit, and says so.
         return Ok(Vec::new());
     }
-    let item = DueItem { kind: healing(&database.record, live, &why), moment: copy.due_at };
-    let mut healer = Task::plan(&copy.instance, &copy.database, &item, look.now);
-    healer.note(why.clone());
+    let kind = healing(&database.record, live, &why);
+    let healer = instead(copy, kind, why.clone(), look.now)?;
     database.record.broken = Some(why);
-    Ok(vec![database.put()?, Versioned::new(healer).put()?])
+    Ok(vec![database.put()?, healer])
+}
+
+/// A data backup that is planned for the moment of another task, and why.
+fn instead(of: &Task, kind: Kind, why: Reason, now: Timestamp) -> Result<Write, Reason> {
+    let item = DueItem { kind, moment: of.due_at };
+    let mut task = Task::plan(&of.instance, &of.database, &item, now);
+    task.note(why);
+    Ok(Versioned::new(task).put()?)
 }
 
 /// Whether a data backup may be taken out of turn now. What the live server says decides whether it is one out of turn: the head may still tell

@@ -5,20 +5,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::calendar::{Span, occurrences};
-use domain::facts::DatabaseState;
+use domain::facts::{DatabaseState, RecoveryModel};
 use domain::guards;
 use domain::inventory::Database;
 use domain::policy::Policy;
 use domain::reason::Reason;
-use domain::schedule::next_data;
+use domain::schedule::{latest_log_copy, log_interval, next_data};
 use domain::slots::{
-    Candidate, Decision, copy_duration, decide, differential_bytes, full_duration, with_margin,
+    Candidate, Decision, NextCopy, copy_duration, decide, differential_bytes, full_duration, with_margin,
 };
 use domain::task::{Kind, Task};
 use jiff::{SignedDuration, Timestamp};
 use ports::store::Versioned;
 
-use crate::scope::{Scope, same_name};
+use crate::scope::Scope;
 
 /// A task that waits, with the record of its database.
 pub(crate) struct Open {
@@ -32,9 +32,12 @@ pub(crate) struct Open {
 pub(crate) struct Chosen<'a> {
     scope: &'a Scope,
     now: Timestamp,
-    live: &'a [DatabaseState],
+    /// By name in lower case.
+    live: BTreeMap<String, Vec<&'a DatabaseState>>,
     windows: Vec<Span>,
     open: BTreeMap<String, Open>,
+    /// Log copies that are not due yet, by database.
+    next_copies: BTreeMap<String, NextCopy>,
 }
 
 /// How far ahead windows are looked at: a day of waiting, and the longest full after it.
@@ -50,19 +53,23 @@ impl<'a> Chosen<'a> {
         let weekly = maintenance.map(|window| occurrences(now, until, |at| window.current_or_next(at)));
         let guards = guards::occurrences(&scope.policy, now, until)?;
         let windows = daily.into_iter().chain(weekly).flatten().chain(guards).collect();
-        Ok(Self { scope, now, live, windows, open: BTreeMap::new() })
+        let mut by_name: BTreeMap<String, Vec<&DatabaseState>> = BTreeMap::new();
+        for database in live {
+            by_name.entry(database.name.to_lowercase()).or_default().push(database);
+        }
+        Ok(Self { scope, now, live: by_name, windows, open: BTreeMap::new(), next_copies: BTreeMap::new() })
     }
 
     /// The live database of a name: the very name, or the only one that differs by case.
     pub(crate) fn live(&self, name: &str) -> Option<&'a DatabaseState> {
-        let exact = self.live.iter().find(|live| live.name == name);
-        exact.or_else(|| {
-            let mut alike = self.live.iter().filter(|live| same_name(&live.name, name));
-            alike.next().filter(|_| alike.next().is_none())
-        })
+        let alike = self.live.get(&name.to_lowercase())?.as_slice();
+        let exact = alike.iter().find(|live| live.name == name).copied();
+        let only = if let [only] = alike { Some(*only) } else { None };
+        exact.or(only)
     }
 
-    /// Takes the tasks that wait, each with the head of its database. Returns those whose database has none.
+    /// Takes the tasks that wait, each with the head of its database, and what will come due of the others. Returns those whose
+    /// database has none.
     pub(crate) fn weigh(
         &mut self,
         waiting: Vec<Versioned<Task>>,
@@ -70,6 +77,14 @@ impl<'a> Chosen<'a> {
     ) -> Vec<Versioned<Task>> {
         let heads: BTreeMap<String, Versioned<Database>> =
             heads.into_iter().map(|head| (head.record.name.clone(), head)).collect();
+        let copying: BTreeSet<&str> = waiting
+            .iter()
+            .filter(|task| task.record.kind == Kind::LogCopy)
+            .map(|task| task.record.database.as_str())
+            .collect();
+        let calm = heads.values().filter(|head| !copying.contains(head.record.name.as_str()));
+        self.next_copies =
+            calm.filter_map(|head| Some((head.record.name.clone(), self.next_copy(&head.record)?))).collect();
         let mut orphans = Vec::new();
         for task in waiting {
             match heads.get(&task.record.database).cloned() {
@@ -91,7 +106,7 @@ impl<'a> Chosen<'a> {
         let candidates =
             self.open.values().map(|open| self.candidate(open)).collect::<Result<Vec<_>, Reason>>()?;
         let slots = self.scope.instance.record.slots;
-        Ok(decide(candidates, slots, busy, ahead, &self.windows, self.now)
+        Ok(decide(candidates, slots, busy, ahead, &self.windows, &self.next_copies, self.now)
             .into_iter()
             .filter_map(|(candidate, decision)| Some((self.open.remove(&candidate.key)?, decision)))
             .collect())
@@ -101,6 +116,18 @@ impl<'a> Chosen<'a> {
     pub(crate) fn bytes_per_second(&self) -> u64 {
         let assumed = u64::from(self.scope.policy.assumed_mib_per_second) << 20;
         self.scope.instance.record.bytes_per_second.unwrap_or(assumed)
+    }
+
+    /// The next log copy of a database whose logs go on.
+    fn next_copy(&self, head: &Database) -> Option<NextCopy> {
+        let policy = &self.scope.policy;
+        let has_logs = self.live(&head.name)?.recovery_model != Some(RecoveryModel::Simple);
+        let follows = has_logs && head.broken.is_none() && policy.protects(&head.name);
+        let newest = head.newest_log().filter(|_| follows)?;
+        let promise = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
+        let promised_by = newest.checked_add(promise).ok().filter(|by| *by > self.now)?;
+        let due_at = latest_log_copy(policy, self.now).checked_add(log_interval(policy)).ok()?;
+        Some(NextCopy { due_at, promised_by, promise, duration: copy_duration(Some(newest), due_at) })
     }
 
     fn candidate(&self, open: &Open) -> Result<Candidate, Reason> {

@@ -70,7 +70,7 @@ pub(crate) fn fleet(scenario: Scenario, most: Minute, chance: &mut Chance) -> Fl
             }
             let interval = within(chance, 60, 360);
             for database in 0..count / 2 {
-                let (release, long) = (0, within(chance, 1, 6));
+                let (release, long) = (within(chance, 0, 60), within(chance, 1, 6));
                 add(chance, database, false, release, release + interval, long);
             }
             let from = within(chance, 240, 900);
@@ -98,11 +98,11 @@ pub(crate) fn fleet(scenario: Scenario, most: Minute, chance: &mut Chance) -> Fl
             windows.push((first, first + 30));
             windows.push((first + 24 * 60, first + 24 * 60 + 30));
             for database in 0..count.min(3) {
-                let (release, long) = (0, within(chance, 60, 600));
+                let (release, long) = (within(chance, 0, 30), within(chance, 60, 600));
                 add(chance, database, true, release, 7 * 24 * 60, long);
             }
             for database in 3..count {
-                let (release, long) = (0, within(chance, 1, 5));
+                let (release, long) = (within(chance, 0, 120), within(chance, 1, 5));
                 let promised = release + within(chance, 60, 240);
                 add(chance, database, false, release, promised, long);
             }

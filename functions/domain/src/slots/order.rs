@@ -57,7 +57,7 @@ fn free(slots: usize, ahead: &[Option<Timestamp>], now: Timestamp) -> Vec<Timest
 }
 
 /// The last moment at which a candidate can be asked for and still be done in time at worst.
-fn latest_start(candidate: &Candidate) -> Timestamp {
+pub(super) fn latest_start(candidate: &Candidate) -> Timestamp {
     let takes = candidate.duration.saturating_add(CREATED_DELAY_MAX);
     candidate.promised_by.saturating_sub(takes).unwrap_or(Timestamp::MIN)
 }

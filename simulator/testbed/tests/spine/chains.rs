@@ -2,7 +2,7 @@
 //! that the contents do not give.
 
 use domain::coverage::Cause;
-use domain::task::Kind;
+use domain::task::{Kind, Task};
 use testbed::simulation::Simulation;
 use testbed::{Call, Verdict};
 use world::{DatabaseId, Knobs, RecoveryModel, SnapshotBase};
@@ -207,4 +207,21 @@ fn a_full_of_hours_keeps_nobody_elses_logs_from_the_vault() {
     let rpo = reported(&report, "parts").rpo.instance;
     assert!(rpo.holds(), "{rpo:?}");
     assert!(reported(&report, "parts").window.holes.is_empty());
+}
+
+#[test]
+fn five_days_after_its_newest_log_a_copy_says_that_two_are_left() {
+    let off = "\n[[event]]\nat = \"2026-11-16T12:01:00Z\"\nwhat = \"schedule_off\"\n";
+    let on = "\n[[event]]\nat = \"2026-11-21T13:00:00Z\"\nwhat = \"schedule_on\"\n";
+    let calm = Story::calm();
+    let story = Story { days: 6, databases: format!("{}{off}{on}", calm.databases), ..calm };
+    let mut simulation = story.simulation();
+    let (_, view) = day(&mut simulation);
+    let warned: Vec<&Task> = tasks(&view, "orders", Kind::LogCopy)
+        .into_iter()
+        .filter(|task| notes(task).contains(&"LogsNearHorizon"))
+        .collect();
+    let [copy] = warned.as_slice() else { panic!("{warned:?}") };
+    assert_eq!(outcome(copy), "succeeded", "nothing is lost yet");
+    assert_eq!(notes(copy), ["LogsNearHorizon"], "once");
 }
