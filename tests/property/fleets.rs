@@ -14,8 +14,8 @@ use domain::slots::{Candidate, Decision, NextCopy, Slots, decide};
 use domain::task::Kind;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::chance::Chance;
 use crate::minute;
-use crate::retention::server::Chance;
 use crate::seeds::{replay, seeds};
 use draw::{Fleet, Minute, Scenario, Work, fleet};
 use ideal::{Outcome, REAL, best, is_feasible, relaxed};

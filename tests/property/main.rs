@@ -5,6 +5,7 @@
 
 mod admission;
 mod calendar;
+mod chance;
 mod differential;
 mod fleets;
 mod forecast;

@@ -15,8 +15,9 @@ use domain::retention::{Proposal, Terms, propose};
 use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
 
+use crate::chance::Chance;
 use crate::seeds::{replay, seeds};
-use server::{Chance, Content, Record, Server, Stored, at};
+use server::{Content, Record, Server, Stored, at};
 
 /// Histories that are tried.
 const HISTORIES: u32 = 2_000;

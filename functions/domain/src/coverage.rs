@@ -244,9 +244,9 @@ pub(crate) fn spans(rows: &rows::Rows<'_>, reach: Reach) -> Vec<Span> {
     spans
 }
 
-/// The moments of runs that are ordered by their first.
+/// The moments of runs.
 pub(crate) fn moments(spans: &[Span]) -> Moments {
-    Moments::join(spans.iter().map(|span| (span.from, span.to)))
+    Moments::of(spans.iter().map(|span| (span.from, span.to)))
 }
 
 /// The windows of all lineages that `select` chooses.

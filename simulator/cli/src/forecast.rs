@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use domain::forecast::{Fleet, forecast};
 
-use crate::{DONE, REFUSED, Stop, policy};
+use crate::{DONE, REFUSED, Stop, input, output, policy};
 
 /// Arguments of `bakproof forecast`.
 #[derive(Debug, clap::Args)]
@@ -28,11 +28,10 @@ pub(crate) struct Arguments {
 /// Reckons and prints.
 pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Stop> {
     let policy = policy::read(&arguments.policy)?;
-    let fleet: Fleet = policy::toml(&arguments.fleet)?;
+    let fleet: Fleet = input::toml(&arguments.fleet)?;
     let answer = forecast(&policy, &fleet).map_err(|reason| wrong(&arguments.fleet, &reason.message))?;
     if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &answer).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        output::json(&answer, out)?;
     } else {
         text::print(&answer, &policy, out)?;
     }

@@ -1,4 +1,4 @@
-//! What several subcommands read alike: a history file, a moment, the choice of a database.
+//! What several subcommands read alike: a history file, a moment, the choice of a database, a TOML file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -106,5 +106,18 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Stop> {
             "{}: cannot be read: {error}; mend: name a file that can be read",
             path.display()
         ))
+    })
+}
+
+/// Reads a TOML file. What is wrong is told in one line: what, where, mend.
+pub(crate) fn toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Stop> {
+    let stop = |what: &str, mend: &str| Stop::Unreadable(format!("{}: {what}; mend: {mend}", path.display()));
+    let bytes = bytes(path)?;
+    let text = str::from_utf8(&bytes).map_err(|_| stop("is no text in UTF-8", "name a TOML file"))?;
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+        let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+        let what: Vec<&str> = error.message().split_whitespace().collect();
+        stop(&format!("{place}{}", what.join(" ")), "correct that line")
     })
 }

@@ -7,6 +7,7 @@ mod bar;
 mod forecast;
 mod input;
 mod limits;
+mod output;
 mod plan;
 mod policy;
 mod retain;

@@ -7,7 +7,7 @@ use domain::limits::{Limit, Profile};
 use domain::policy::{RANGES, Range};
 use serde::Serialize;
 
-use crate::{DONE, Stop};
+use crate::{DONE, Stop, output};
 
 /// Options of the subcommand.
 #[derive(Debug, clap::Args)]
@@ -74,8 +74,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Stop
         let policy =
             RANGES.iter().map(|Range { field, min, max, .. }| OfPolicy { field, min: *min, max: *max });
         let answer = Answer { profiles, policy: policy.collect() };
-        serde_json::to_writer_pretty(&mut *out, &answer).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        output::json(&answer, out)?;
         return Ok(DONE);
     }
     for profile in profiles {

@@ -18,7 +18,7 @@ use sqlserver::import::SourceZone;
 use sqlserver::script::{Naming, script};
 
 use crate::input::HistoryArguments;
-use crate::{DONE, REFUSED, Stop};
+use crate::{DONE, REFUSED, Stop, output};
 
 /// Arguments of `bakproof plan`.
 #[derive(Debug, clap::Args)]
@@ -132,8 +132,7 @@ pub(crate) fn run(arguments: &Arguments, clock: Timestamp, stdout: &mut dyn Writ
         Err(refused) => Answer::Refused { refused },
     };
     if arguments.json {
-        serde_json::to_writer_pretty(&mut *stdout, &answer).map_err(|error| Stop::Output(error.into()))?;
-        writeln!(stdout)?;
+        output::json(&answer, stdout)?;
     } else {
         match &answer {
             Answer::Plan { plan, tsql } => text::plan(plan, tsql, lineage, stdout)?,

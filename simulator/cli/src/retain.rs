@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::input::HistoryArguments;
-use crate::{DONE, REFUSED, Stop, policy};
+use crate::{DONE, REFUSED, Stop, output, policy};
 
 /// Arguments of `bakproof retain`.
 #[derive(Debug, clap::Args)]
@@ -77,8 +77,7 @@ pub(crate) fn run(arguments: &Arguments, clock: Timestamp, stdout: &mut dyn Writ
         Err(refused) => Answer::Refused { refused },
     };
     if arguments.json {
-        serde_json::to_writer_pretty(&mut *stdout, &answer).map_err(|error| Stop::Output(error.into()))?;
-        writeln!(stdout)?;
+        output::json(&answer, stdout)?;
     } else {
         match &answer {
             Answer::Proposal(proposal) => text::proposal(proposal, &policy, stdout)?,

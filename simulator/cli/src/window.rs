@@ -10,7 +10,7 @@ use domain::coverage::{self, Cause, Report};
 use jiff::Timestamp;
 
 use crate::input::HistoryArguments;
-use crate::{DONE, REFUSED, Stop};
+use crate::{DONE, REFUSED, Stop, output};
 
 /// Arguments of `bakproof window`.
 #[derive(Debug, clap::Args)]
@@ -32,8 +32,7 @@ pub(crate) fn run(arguments: &Arguments, clock: Timestamp, stdout: &mut dyn Writ
         coverage::report(&input.history, input.now, |lineage| arguments.history.chooses(lineage));
     report.warnings.splice(0..0, input.warnings);
     if arguments.json {
-        serde_json::to_writer_pretty(&mut *stdout, &report).map_err(|error| Stop::Output(error.into()))?;
-        writeln!(stdout)?;
+        output::json(&report, stdout)?;
     } else {
         text::print(&report, stdout)?;
     }

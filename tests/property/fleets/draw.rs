@@ -1,6 +1,6 @@
 //! Fleets of databases with what is due of each, by chance: nights of fulls, days of log copies, mornings after an outage.
 
-use crate::retention::server::Chance;
+use crate::chance::Chance;
 
 /// Minutes.
 pub(crate) type Minute = i64;
@@ -47,63 +47,58 @@ impl Scenario {
     pub(crate) const ALL: [Self; 4] = [Self::Night, Self::Day, Self::Stampede, Self::Large];
 }
 
-fn within(chance: &mut Chance, from: Minute, to: Minute) -> Minute {
-    from + Minute::try_from(chance.below(u64::try_from(to - from + 1).expect("from before to")))
-        .expect("small")
-}
-
 /// A fleet of at most so many things to do.
 pub(crate) fn fleet(scenario: Scenario, most: Minute, chance: &mut Chance) -> Fleet {
     let mut works: Vec<Work> = Vec::new();
     let mut add = |chance: &mut Chance, database, is_full, release, promised, forecast: Minute| {
-        let takes = (forecast * within(chance, 60, 100) / 100).max(1);
-        let delay = within(chance, 0, 5);
+        let takes = (forecast * chance.within(60, 100) / 100).max(1);
+        let delay = chance.within(0, 5);
         works.push(Work { database, is_full, release, promised, forecast, takes, delay });
     };
-    let count = usize::try_from(within(chance, 2, most)).expect("small");
+    let count = usize::try_from(chance.within(2, most)).expect("small");
     let mut windows = Vec::new();
     match scenario {
         Scenario::Night => {
             for database in 0..=count / 2 {
-                let long = within(chance, 5, 120);
+                let long = chance.within(5, 120);
                 add(chance, database, true, 0, 7 * 24 * 60, long);
             }
-            let interval = within(chance, 60, 360);
+            let interval = chance.within(60, 360);
             for database in 0..count / 2 {
-                let (release, long) = (within(chance, 0, 60), within(chance, 1, 6));
+                let (release, long) = (chance.within(0, 60), chance.within(1, 6));
                 add(chance, database, false, release, release + interval, long);
             }
-            let from = within(chance, 240, 900);
+            let from = chance.within(240, 900);
             windows.push((from, from + 30));
         }
         Scenario::Day => {
-            let slack = within(chance, 15, 90);
+            let slack = chance.within(15, 90);
             for database in 0..count {
-                let (release, long) = (within(chance, 0, 5), within(chance, 1, 8));
+                let (release, long) = (chance.within(0, 5), chance.within(1, 8));
                 add(chance, database, false, release, release + slack, long);
             }
         }
         Scenario::Stampede => {
             for database in 0..count {
                 let is_full = chance.in_hundred(40);
-                let long = if is_full { within(chance, 10, 90) } else { within(chance, 1, 20) };
-                let promised = if is_full { 7 * 24 * 60 } else { within(chance, -60, 240) };
+                let long = if is_full { chance.within(10, 90) } else { chance.within(1, 20) };
+                let promised = if is_full { 7 * 24 * 60 } else { chance.within(-60, 240) };
                 add(chance, database, is_full, 0, promised, long);
             }
-            let from = within(chance, 60, 600);
-            windows.push((from, from + within(chance, 30, 120)));
+            let from = chance.within(60, 600);
+            windows.push((from, from + chance.within(30, 120)));
         }
         Scenario::Large => {
-            let first = within(chance, 60, 300);
+            let first = chance.within(60, 300);
             windows.push((first, first + 30));
             windows.push((first + 24 * 60, first + 24 * 60 + 30));
             for database in 0..count.min(3) {
-                let (release, long) = (within(chance, 0, 30), within(chance, 60, 600));
+                let (release, long) = (chance.within(0, 30), chance.within(60, 600));
                 add(chance, database, true, release, 7 * 24 * 60, long);
             }
             for database in 3..count {
-                let (release, long) = (within(chance, 0, 120), within(chance, 1, 5));
-                let promised = release + within(chance, 60, 240);
+                let (release, long) = (chance.within(0, 120), chance.within(1, 5));
+                let promised = release + chance.within(60, 240);
                 add(chance, database, false, release, promised, long);
             }
         }

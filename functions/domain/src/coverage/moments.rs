@@ -9,8 +9,10 @@ use super::Window;
 pub struct Moments(Vec<(Timestamp, Timestamp)>);
 
 impl Moments {
-    /// Joins runs that overlap or touch; they come ordered by their first moment.
-    pub(super) fn join(runs: impl IntoIterator<Item = (Timestamp, Timestamp)>) -> Self {
+    /// Joins runs that overlap or touch, in any order.
+    pub(super) fn of(runs: impl IntoIterator<Item = (Timestamp, Timestamp)>) -> Self {
+        let mut runs: Vec<_> = runs.into_iter().collect();
+        runs.sort_unstable();
         let mut joined: Vec<(Timestamp, Timestamp)> = Vec::new();
         for (from, to) in runs {
             match joined.last_mut() {
@@ -63,10 +65,7 @@ impl Window {
     /// Every moment that can be restored. Made in one pass; ask it, and not the intervals, where many moments are asked for.
     pub fn moments(&self) -> Moments {
         let intervals = self.intervals.iter().map(|interval| (interval.from, interval.to));
-        let mut runs: Vec<_> =
-            intervals.chain(self.points.iter().map(|point| (point.at, point.at))).collect();
-        runs.sort_unstable();
-        Moments::join(runs)
+        Moments::of(intervals.chain(self.points.iter().map(|point| (point.at, point.at))))
     }
 }
 
@@ -79,7 +78,7 @@ mod tests {
     }
 
     fn moments(runs: &[(i64, i64)]) -> Moments {
-        Moments::join(runs.iter().map(|(from, to)| (at(*from), at(*to))))
+        Moments::of(runs.iter().map(|(from, to)| (at(*from), at(*to))))
     }
 
     #[test]

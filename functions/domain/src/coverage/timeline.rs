@@ -104,10 +104,10 @@ fn point(rows: &Rows<'_>, row: usize) -> Span {
     }
 }
 
-/// The moments of runs of more than one, from spans ordered by `from`.
+/// The moments of runs of more than one.
 fn stretches(spans: &[Span]) -> Moments {
     let longer = spans.iter().filter(|span| span.to > span.from);
-    Moments::join(longer.map(|span| (span.from, span.to)))
+    Moments::of(longer.map(|span| (span.from, span.to)))
 }
 
 /// The intervals by time: what the vault holds alone, and what needs logs that the service still keeps.

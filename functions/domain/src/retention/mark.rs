@@ -79,6 +79,19 @@ pub(super) struct Ask<'a> {
     pub(super) window: SignedDuration,
 }
 
+impl Ask<'_> {
+    /// How long a data backup of a kind is kept for its own date.
+    fn own(&self, kind: Kind) -> SignedDuration {
+        let retention = &self.terms.policy.retention;
+        let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days));
+        match kind {
+            Kind::Differential => retention.differential_days.map_or(self.window, days),
+            Kind::CopyOnly => days(retention.on_demand_days),
+            Kind::Full | Kind::Log | Kind::Snapshot => self.window,
+        }
+    }
+}
+
 /// When what a segment needs ends, should nothing else be made.
 struct Ends<'a> {
     segment: &'a Segment,
@@ -192,23 +205,18 @@ impl<'a> Marking<'a, '_> {
 
     /// What each backup is kept for by its own date, whatever the others are.
     fn own_dates(&mut self) -> Result<(), Reason> {
-        let (policy, window) = (self.ask.terms.policy, self.ask.window);
-        let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days));
-        let differential = policy.retention.differential_days.map_or(window, days);
-        let on_demand = days(policy.retention.on_demand_days);
+        let policy = self.ask.terms.policy;
         for (row, backup) in (0_u32..).zip(self.rows.backups) {
-            let finished = backup.finished;
             match (self.rows.roles[row as usize], backup.kind) {
                 (Role::Snapshot, _) => self.keep(row, For::Snapshot, None),
                 _ if backup.held_in == HeldIn::Service => self.keep(row, For::Service, None),
-                (Role::Anchor | Role::Alone, Kind::Differential) => {
-                    self.date(row, For::Differential, finished.checked_add(differential).ok());
-                }
-                (Role::Anchor | Role::Alone, Kind::CopyOnly) => {
-                    self.date(row, For::OnDemand, finished.checked_add(on_demand).ok());
-                }
-                (Role::Anchor | Role::Alone, _) => {
-                    self.date(row, For::Point, finished.checked_add(window).ok());
+                (Role::Anchor | Role::Alone, kind) => {
+                    let what = match kind {
+                        Kind::Differential => For::Differential,
+                        Kind::CopyOnly => For::OnDemand,
+                        Kind::Full | Kind::Log | Kind::Snapshot => For::Point,
+                    };
+                    self.date(row, what, backup.finished.checked_add(self.ask.own(kind)).ok());
                 }
                 (Role::Log | Role::Broken | Role::Orphan, _) => {}
             }
@@ -235,9 +243,8 @@ impl<'a> Marking<'a, '_> {
             }
         }
         let good = |row: &u32| matches!(self.rows.roles[*row as usize], Role::Anchor | Role::Alone);
-        let rows = 0..number(self.rows.backups.len());
-        let last = rows.filter(good).max_by_key(|row| (self.backup(*row).finished, *row));
-        if let Some(last) = last {
+        let data = self.rows.columns.data.iter().copied();
+        if let Some(last) = data.filter(good).max_by_key(|row| (self.backup(*row).finished, *row)) {
             self.last_good(planner, &segments, last);
         }
         Ok(())
@@ -320,16 +327,7 @@ impl<'a> Marking<'a, '_> {
 
     /// Whether a data backup is still there when the promised window comes to begin behind its finish.
     fn lasts(&self, ends: &Ends<'_>, row: u32) -> bool {
-        if ends.starts.binary_search(&row).is_ok() {
-            return true;
-        }
-        let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days)) >= self.ask.window;
-        let retention = &self.ask.terms.policy.retention;
-        match self.backup(row).kind {
-            Kind::Differential => retention.differential_days.is_none_or(days),
-            Kind::CopyOnly => days(retention.on_demand_days),
-            _ => true,
-        }
+        ends.starts.binary_search(&row).is_ok() || self.ask.own(self.backup(row).kind) >= self.ask.window
     }
 
     /// Keeps every log of the segment from where its way arrives.

@@ -43,9 +43,7 @@ impl Segment {
 
     /// Its moments, in order.
     pub(super) fn moments(&self) -> Moments {
-        let mut spans = self.spans.clone();
-        spans.sort_unstable_by_key(|span| (span.from, span.to));
-        coverage::moments(&spans)
+        coverage::moments(&self.spans)
     }
 
     /// Its last moment, and the run that it lies in.

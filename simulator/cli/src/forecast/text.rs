@@ -5,11 +5,10 @@ use std::io::{self, Write};
 use domain::forecast::{Forecast, OfInstance, Restore, Slots, Stored};
 use domain::policy::{Policy, Weight};
 
+use crate::output::{ROWS_MAX, rest};
+
 /// Characters of a bar.
 const BAR: usize = 32;
-
-/// Instances and lines that are shown; programs read `--json`.
-const ROWS_MAX: usize = 40;
 
 pub(super) fn print(forecast: &Forecast, policy: &Policy, out: &mut dyn Write) -> io::Result<()> {
     let databases: u64 = forecast.instances.iter().map(|instance| instance.databases).sum();
@@ -21,9 +20,7 @@ pub(super) fn print(forecast: &Forecast, policy: &Policy, out: &mut dyn Write) -
         writeln!(out)?;
         of_instance(instance, policy, out)?;
     }
-    if instances > ROWS_MAX {
-        writeln!(out, "\n... and {} more instances: see --json", instances - ROWS_MAX)?;
-    }
+    rest(instances, out)?;
     writeln!(out)?;
     storage(forecast, out)?;
     writeln!(out)?;
@@ -60,6 +57,7 @@ fn of_instance(instance: &OfInstance, policy: &Policy, out: &mut dyn Write) -> i
             writeln!(out, "      {}", finding.reason.guidance)?;
         }
     }
+    rest(instance.findings.len(), out)?;
     for proposal in &instance.proposals {
         writeln!(out, "  > {}: {}", proposal.field, proposal.value)?;
         writeln!(out, "      {}", proposal.reason.message)?;

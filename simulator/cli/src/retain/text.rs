@@ -9,9 +9,7 @@ use domain::retention::{DatabaseProof, Kept, Proposal, Removed};
 use jiff::Timestamp;
 
 use crate::bar;
-
-/// Rows of one table; a person reads no more, `--json` has them all.
-const ROWS_MAX: usize = 40;
+use crate::output::{ROWS_MAX, rest};
 
 /// Prints why nothing may go.
 pub(super) fn refusal(refused: &Reason, out: &mut dyn Write) -> io::Result<()> {
@@ -143,12 +141,4 @@ fn proven(proof: &DatabaseProof, out: &mut dyn Write) -> io::Result<()> {
         "  Proof holds: promised is what lies at or after {}; {from} to {to} stays, {holes}",
         proof.promised_from
     )
-}
-
-fn rest(count: usize, out: &mut dyn Write) -> io::Result<()> {
-    if count > ROWS_MAX {
-        writeln!(out, "    ... and {} more (--json has them all)", count - ROWS_MAX)
-    } else {
-        Ok(())
-    }
 }

@@ -7,9 +7,7 @@ use domain::coverage::{Report, Window};
 use jiff::Timestamp;
 
 use crate::bar;
-
-/// Rows of one table; a person reads no more, `--json` has them all.
-const ROWS_MAX: usize = 40;
+use crate::output::{ROWS_MAX, rest};
 
 /// A moment as people read it, without a fraction of zeros.
 fn moment(at: Timestamp) -> String {
@@ -56,14 +54,6 @@ fn database(window: &Window, out: &mut dyn Write) -> io::Result<()> {
         rest(window.orphans.len(), out)?;
     }
     Ok(())
-}
-
-fn rest(count: usize, out: &mut dyn Write) -> io::Result<()> {
-    if count > ROWS_MAX {
-        writeln!(out, "    ... and {} more (--json has them all)", count - ROWS_MAX)
-    } else {
-        Ok(())
-    }
 }
 
 fn intervals(window: &Window, out: &mut dyn Write) -> io::Result<()> {
