@@ -7,5 +7,6 @@ mod forecast;
 mod limits;
 mod plan;
 mod retain;
+mod serve;
 mod simulate;
 mod window;

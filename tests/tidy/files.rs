@@ -112,6 +112,7 @@ fn every_room_has_a_readme_that_names_what_exists() {
         "simulator/tds/",
         "simulator/world/",
         "simulator/testbed/",
+        "simulator/server/",
         "simulator/cli/",
         "tests/",
     ];

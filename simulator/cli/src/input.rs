@@ -1,4 +1,4 @@
-//! What several subcommands read alike: a history file, a moment, the choice of a database, a TOML file.
+//! What several subcommands read alike: a history file, a moment, the choice of a database, a TOML file, a scenario.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use domain::history::{History, Lineage};
 use jiff::Timestamp;
 use sqlserver::import::{self, SourceZone};
+use testbed::scenario::{Scenario, ScenarioError};
 
 use crate::Stop;
 
@@ -120,4 +121,15 @@ pub(crate) fn toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Sto
         let what: Vec<&str> = error.message().split_whitespace().collect();
         stop(&format!("{place}{}", what.join(" ")), "correct that line")
     })
+}
+
+/// A story, or the bundled one.
+pub(crate) fn scenario(path: Option<&Path>) -> Result<Scenario, Stop> {
+    let unreadable = |error: ScenarioError| Stop::Unreadable(error.to_string());
+    let Some(path) = path else { return Scenario::quickstart().map_err(unreadable) };
+    let text = fs::read_to_string(path).map_err(|error| {
+        Stop::Unreadable(format!("{}: cannot be read: {error}; mend: name a scenario", path.display()))
+    })?;
+    Scenario::parse(&text, &path.display().to_string(), path.parent().unwrap_or(Path::new("")))
+        .map_err(unreadable)
 }

@@ -11,6 +11,7 @@ mod output;
 mod plan;
 mod policy;
 mod retain;
+mod serve;
 mod simulate;
 mod window;
 
@@ -47,6 +48,8 @@ enum Command {
     Plan(plan::Arguments),
     /// What may be deleted by a policy and why, what stays and until when, with a proof
     Retain(retain::Arguments),
+    /// Put the instances of a story on loopback, for any SQL client, while its time passes
+    Serve(serve::Arguments),
     /// Run a story in virtual time, with the machines, functions and adapter that are deployed
     Simulate(simulate::Arguments),
     /// What can be restored, and every hole with cause and repair
@@ -107,6 +110,7 @@ pub fn run(
         Command::Limits(arguments) => limits::run(&arguments, stdout),
         Command::Plan(arguments) => plan::run(&arguments, clock, stdout),
         Command::Retain(arguments) => retain::run(&arguments, clock, stdout),
+        Command::Serve(arguments) => serve::run(&arguments, stdout),
         Command::Simulate(arguments) => simulate::run(&arguments, stdout),
         Command::Window(arguments) => window::run(&arguments, clock, stdout),
     };

@@ -3,13 +3,13 @@
 //! Exit code 0 when everything held; 1 when a checker, an expectation of the scenario or an RPO promise did not.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use testbed::scenario::Scenario;
 use testbed::simulation::Simulation;
 
-use crate::{DONE, REFUSED, Stop};
+use crate::{DONE, REFUSED, Stop, input};
 
 /// Arguments of `bakproof simulate`.
 #[derive(Debug, clap::Args)]
@@ -55,20 +55,7 @@ pub(crate) fn run(arguments: &Arguments, stdout: &mut dyn Write) -> Result<u8, S
 }
 
 fn scenario(arguments: &Arguments) -> Result<Scenario, Stop> {
-    let unreadable = |error: testbed::scenario::ScenarioError| Stop::Unreadable(error.to_string());
-    let mut scenario = match &arguments.scenario {
-        None => Scenario::quickstart().map_err(unreadable)?,
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                Stop::Unreadable(format!(
-                    "{}: cannot be read: {error}; mend: name a scenario",
-                    path.display()
-                ))
-            })?;
-            let folder = path.parent().unwrap_or(Path::new(""));
-            Scenario::parse(&text, &path.display().to_string(), folder).map_err(unreadable)?
-        }
-    };
+    let mut scenario = input::scenario(arguments.scenario.as_deref())?;
     if let Some(seed) = arguments.seed {
         scenario.seed = seed;
     }

@@ -184,6 +184,16 @@ pub struct ScenarioError {
     what: String,
 }
 
+/// Master user of every instance.
+pub const USER: &str = "admin";
+
+impl InstanceSpec {
+    /// Every instance has a password of its own, so that a mix-up of secrets cannot go unnoticed.
+    pub fn password(&self) -> String {
+        format!("simulated-{}", self.name)
+    }
+}
+
 impl Scenario {
     /// Reads a scenario from its text. `file` is what messages call it, `folder` where its histories lie.
     ///

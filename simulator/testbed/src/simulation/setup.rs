@@ -9,7 +9,7 @@ use ports::store::Versioned;
 use world::{BucketConfig, DatabaseConfig, InstanceConfig, Rhythm, World};
 
 use super::SimulationError;
-use crate::scenario::{DatabaseSpec, InstanceSpec, RhythmSpec, Scenario};
+use crate::scenario::{DatabaseSpec, InstanceSpec, RhythmSpec, Scenario, USER};
 use crate::testbed::Testbed;
 
 /// Account of everything in a scenario.
@@ -45,8 +45,7 @@ fn instance_config(spec: &InstanceSpec) -> InstanceConfig {
     config.retention_days = u32::from(spec.retention_days);
     config.utc_offset_minutes = spec.utc_offset_minutes;
     config.throughput_bytes = spec.mib_per_second << 20;
-    // Every instance has a password of its own, so that a mix-up of secrets cannot go unnoticed.
-    config.password = format!("simulated-{}", spec.name);
+    (config.user, config.password) = (USER.to_owned(), spec.password());
     config
 }
 
@@ -102,7 +101,7 @@ pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), Simulati
     )?;
     for spec in &scenario.instances {
         let arn = secret_arn(spec);
-        bed.secrets().put(&arn, "admin", &format!("simulated-{}", spec.name));
+        bed.secrets().put(&arn, USER, &spec.password());
         put(
             bed,
             Instance {

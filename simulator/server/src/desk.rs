@@ -1,0 +1,212 @@
+//! How do many clients ask one world? The world lives on one thread behind a channel; there, time passes between questions.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use tds::{Request, Response, ServerMessage};
+use testbed::scenario::Scenario;
+use testbed::simulation::{Simulation, SimulationError};
+use tokio::sync::oneshot;
+use world::SessionId;
+
+use crate::pace::{self, Pace};
+
+/// How often time passes while nobody asks.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How far the story goes on before questions are heard again.
+const STRIDE: SignedDuration = SignedDuration::from_mins(1);
+
+/// How much real time a story that fell behind makes good at most.
+const DEBT_MAX: Duration = Duration::from_secs(1);
+
+/// What is asked of the world.
+enum Ask {
+    LogIn {
+        instance: String,
+        user: String,
+        password: String,
+        answer: oneshot::Sender<Result<u64, ServerMessage>>,
+    },
+    Execute {
+        session: u64,
+        request: Request,
+        answer: oneshot::Sender<Option<Response>>,
+    },
+    LogOut {
+        session: u64,
+    },
+    Step {
+        by: SignedDuration,
+        answer: oneshot::Sender<Moved>,
+    },
+    Close,
+}
+
+/// How far the story has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// The time in the story.
+    pub now: Timestamp,
+}
+
+/// A client's way to the world.
+#[derive(Clone)]
+pub struct Desk {
+    asks: Sender<Ask>,
+}
+
+/// Why there is no world to ask.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The machine gives no thread.
+    #[error("no thread for the simulated world: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The scenario cannot be set up.
+    #[error(transparent)]
+    Setup(#[from] SimulationError),
+}
+
+/// Puts the simulation of a scenario on a thread of its own. It is made there, because nothing of it may change threads. The thread
+/// ends when [`Desk::close`] was called.
+///
+/// # Errors
+/// What the world refuses, or no thread.
+pub fn open(scenario: Scenario, pace: Pace) -> Result<(Desk, JoinHandle<()>), OpenError> {
+    let (asks, asked) = channel();
+    let (made, is_made) = channel();
+    let thread = std::thread::Builder::new().name("world".into()).spawn(move || {
+        let mut simulation = match Simulation::new(scenario) {
+            Ok(simulation) => simulation,
+            Err(error) => {
+                let _ = made.send(Err(error));
+                return;
+            }
+        };
+        let _ = made.send(Ok(()));
+        let target = simulation.bed().now();
+        Keeper { simulation, pace, target }.run(&asked);
+    })?;
+    is_made.recv().map_err(|_| std::io::Error::other("the thread ended"))??;
+    Ok((Desk { asks }, thread))
+}
+
+impl Desk {
+    /// Logs in. `None`: the world is gone.
+    pub async fn log_in(
+        &self,
+        instance: &str,
+        user: String,
+        password: String,
+    ) -> Option<Result<u64, ServerMessage>> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Ask::LogIn { instance: instance.to_owned(), user, password, answer })?;
+        answered.await.ok()
+    }
+
+    /// Executes a request. `None`: the session is gone, as after a failover, or the world is.
+    pub async fn execute(&self, session: u64, request: Request) -> Option<Response> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Ask::Execute { session, request, answer })?;
+        answered.await.ok()?
+    }
+
+    /// Ends a session.
+    pub fn log_out(&self, session: u64) {
+        let _ = self.ask(Ask::LogOut { session });
+    }
+
+    /// Lets the story go on by so much. `None`: the world is gone.
+    pub async fn step(&self, by: SignedDuration) -> Option<Moved> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Ask::Step { by, answer })?;
+        answered.await.ok()
+    }
+
+    /// Ends the world, behind everything that was asked before.
+    pub fn close(&self) {
+        let _ = self.ask(Ask::Close);
+    }
+
+    /// A client asks one thing at a time, so no more wait than there are clients.
+    fn ask(&self, ask: Ask) -> Option<()> {
+        self.asks.send(ask).ok()
+    }
+}
+
+/// Keeps the world, on its thread.
+struct Keeper {
+    simulation: Simulation,
+    pace: Pace,
+    /// Where the story should be.
+    target: Timestamp,
+}
+
+impl Keeper {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the pace of the story is measured by the real clock, and nothing else is"
+    )]
+    fn run(mut self, asked: &Receiver<Ask>) {
+        let mut last = Instant::now();
+        loop {
+            let behind = self.now() < self.target;
+            let ask = asked.recv_timeout(if behind { Duration::ZERO } else { TICK });
+            let now = Instant::now();
+            self.pass(now - last);
+            last = now;
+            match ask {
+                Ok(Ask::Close) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(ask) => self.answer(ask),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn now(&mut self) -> Timestamp {
+        self.simulation.bed().now()
+    }
+
+    /// So much real time has passed. A story that cannot keep pace falls behind: it does not race on afterwards.
+    fn pass(&mut self, real: Duration) {
+        let now = self.now();
+        let latest = now.saturating_add(self.pace.of(DEBT_MAX)).unwrap_or(Timestamp::MAX);
+        let target = self.target.saturating_add(self.pace.of(real)).unwrap_or(Timestamp::MAX);
+        self.target = target.min(latest).max(now);
+        self.simulation.run_until(pace::next(now, self.target, STRIDE));
+    }
+
+    /// Who asked may be gone: then nobody hears the answer.
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::LogIn { instance, user, password, answer } => {
+                let session = self.simulation.bed().world_mut().connect(&instance, &user, &password);
+                // A client that did not wait for the answer leaves no session behind.
+                if let Err(Ok(session)) = answer.send(session.map(|session| session.0)) {
+                    self.log_out(session);
+                }
+            }
+            Ask::Execute { session, request, answer } => {
+                let session = SessionId(session);
+                let mut world = self.simulation.bed().world_mut();
+                let response = world.is_connected(session).then(|| world.execute(session, &request));
+                let _ = answer.send(response);
+            }
+            Ask::LogOut { session } => self.log_out(session),
+            Ask::Step { by, answer } => {
+                let now = self.now();
+                let until = now.saturating_add(by).unwrap_or(Timestamp::MAX).max(now);
+                self.simulation.run_until(until);
+                self.target = self.target.max(until);
+                let _ = answer.send(Moved { now: until });
+            }
+            Ask::Close => {}
+        }
+    }
+
+    fn log_out(&mut self, session: u64) {
+        self.simulation.bed().world_mut().disconnect(SessionId(session));
+    }
+}
