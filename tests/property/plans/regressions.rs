@@ -106,6 +106,22 @@ pub(super) fn stories() -> Vec<(&'static str, Story)> {
             ),
         ),
         (
+            "the check let a bulk-logged log that ends behind the stop pass where it was not the last",
+            story(
+                16,
+                BulkLogged,
+                vec![
+                    (0, back(Full, 0)),
+                    (0, write(true)),
+                    (0, back(CopyOnlyLog, 0)),
+                    (1, back(CopyOnlyLog, 1)),
+                    (0, back(Log, 0)),
+                    (0, Step::Snapshot),
+                    (0, back(Log, 0)),
+                ],
+            ),
+        ),
+        (
             "the end of bulk-logged changes was claimed and not planned",
             story(
                 16,

@@ -195,13 +195,13 @@ fn apply(
             }
             Ok(data(base))
         }
-        (Action::RestoreLog, Kind::Log, Some(stand)) => log(at, stand, ending),
+        (Action::RestoreLog, Kind::Log, Some(stand)) => log(at, step, stand, ending),
         (_, _, None) => Err(at.refused("3118: only a full or copy-only full begins a restore")),
         _ => Err(at.refused("the step does not do what this kind of backup is for")),
     }
 }
 
-fn log(at: At<'_>, stand: Stand, ending: Option<&Request>) -> Result<Stand, Objection> {
+fn log(at: At<'_>, step: &Step, stand: Stand, ending: Option<&Request>) -> Result<Stand, Objection> {
     let row = at.row;
     let exit = row.last_fork.as_ref().or(row.first_fork.as_ref());
     let crosses = matches!((&row.first_fork, exit), (Some(first), Some(last)) if first != last);
@@ -222,12 +222,13 @@ fn log(at: At<'_>, stand: Stand, ending: Option<&Request>) -> Result<Stand, Obje
     if row.last_lsn == stand.redo && !crosses {
         return Err(at.refused("it holds nothing that the database does not have"));
     }
+    // Every log carries the stop, not the last one alone.
+    if row.bulk_logged && step.stop_at.is_some_and(|stop| stop < row.finished) {
+        return Err(at.refused("4341: it holds bulk-logged changes and cannot be stopped inside"));
+    }
     let whole =
         if row.bulk_logged { row.finished } else { row.last_valid_restore_time.unwrap_or(row.finished) };
     let (redo, until) = match ending.map(|request| &request.at) {
-        Some(Target::Moment(moment)) if *moment < whole && row.bulk_logged => {
-            return Err(at.refused("4341: it holds bulk-logged changes and cannot be stopped inside"));
-        }
         Some(Target::Moment(moment)) if crosses && *moment < row.started.min(row.finished) => {
             return Err(at.refused("the moment may lie before the fork that it crosses"));
         }
