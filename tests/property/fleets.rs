@@ -23,7 +23,7 @@ use ideal::{Outcome, REAL, best, is_feasible, relaxed};
 /// Things to do up to which every order is tried.
 const EXHAUSTIVE: usize = 8;
 /// What is done at most in a fleet, and how many fleets of each scenario.
-const SIZES: [(Minute, u32); 2] = [(7, 100), (40, 200)];
+const SIZES: [(Minute, u32); 2] = [(7, 100), (40, 600)];
 
 fn at(minutes: Minute) -> Timestamp {
     minute(29_000_000 + minutes)

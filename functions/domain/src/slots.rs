@@ -107,7 +107,7 @@ pub fn decide(
 ) -> Vec<(Candidate, Decision)> {
     let depth = usize::try_from(slots.queue_depth).unwrap_or(usize::MAX);
     let (mut deeper, running) = (depth, usize::try_from(slots.running).unwrap_or(usize::MAX));
-    let kept = kept::Kept::new(next_copies, &candidates, running, &busy);
+    let mut kept = kept::Kept::new(next_copies, &candidates, running, &busy);
     order::order(candidates, running, &ahead, now)
         .into_iter()
         .map(|candidate| {
@@ -121,14 +121,23 @@ pub fn decide(
                     deeper = 0;
                     Decision::Queue
                 }
+                None if candidate.kind == Kind::LogCopy
+                    && kept.would_starve(&candidate, running, &ahead, now) =>
+                {
+                    Decision::Queue
+                }
                 None => match kept.why_not(&candidate, running, &ahead, now) {
                     Some(reason) => Decision::Wait { reason },
                     None => behind(&candidate, running, &ahead, windows, now),
                 },
             };
-            if let Decision::Start { ends_by, .. } = &decision {
-                busy.insert(candidate.database.clone());
-                ahead.push(*ends_by);
+            match &decision {
+                Decision::Start { ends_by, .. } => {
+                    busy.insert(candidate.database.clone());
+                    ahead.push(*ends_by);
+                }
+                Decision::Queue if candidate.kind == Kind::LogCopy => kept.pass_over(&candidate),
+                Decision::Queue | Decision::Hold { .. } | Decision::Wait { .. } => {}
             }
             (candidate, decision)
         })

@@ -311,9 +311,10 @@ fn no_full_takes_the_last_slot_that_log_copies_will_need() {
         // Three copies share what one slot is left: eight minutes each.
         ("50", &[("A", 5, 65, 60), ("B", 5, 65, 60), ("C", 5, 65, 60)], 0, "SlotKeptForLogs"),
         ("50", &[("A", 5, 66, 60), ("B", 5, 66, 60), ("C", 5, 66, 60)], 0, "start"),
-        // They are late anyway: ten minutes more than without the full are no reason.
-        ("30 40", &[("A", 5, 10, 60)], 0, "start"),
-        ("30 41", &[("A", 5, 10, 60)], 0, "SlotKeptForLogs"),
+        // They are late already: ten minutes more than without the full are no reason.
+        ("30 40", &[("A", 5, 10, 60)], 10, "SlotKeptForLogs"),
+        ("30 40", &[("A", 5, 10, 60)], 11, "start"),
+        ("30 41", &[("A", 5, 10, 60)], 11, "SlotKeptForLogs"),
         // Nobody knows, or it waited for a day.
         ("? ?", &[("A", 5, 10, 60)], 0, "start"),
         ("1500", &[("A", 1_441, 1_450, 60)], 1_440, "start"),
@@ -349,7 +350,7 @@ fn a_full_waits_for_the_next_copy_of_its_own_database_where_that_helps() {
 #[test]
 fn a_copy_that_waits_for_its_database_needs_a_slot_behind_it() {
     let (full, mut copy) = (candidate("f", Kind::Full, 0, 60), candidate("z", Kind::LogCopy, 0, 1));
-    for (latest, expected) in [(49, "f SlotKeptForLogs; z queue"), (50, "f start; z queue")] {
+    for (latest, expected) in [(49, "z queue; f SlotKeptForLogs"), (50, "z queue; f start")] {
         copy.promised_by = at(latest + 6);
         assert_eq!(decided(vec![full.clone(), copy.clone()], "50", &[], 0), expected);
     }

@@ -14,23 +14,30 @@ const SLOTS: usize = 2;
 /// Minutes late at worst, zero where nothing is; the end of the last.
 pub(crate) type Outcome = (Minute, Minute);
 
-/// How things go: how long one thing takes with all its waits.
+/// How things go: how long one thing takes with all its waits, and how long it must be clear of windows when it is asked for.
 pub(crate) struct Service {
     pub(crate) takes: fn(&Work) -> Minute,
     pub(crate) waits: fn(&Work) -> Minute,
+    pub(crate) clear: fn(&Work) -> Minute,
 }
 
-/// As it really goes: nothing is asked for between two rounds, which come in every second minute.
-pub(crate) const REAL: Service =
-    Service { takes: |work| work.takes, waits: |work| work.release % 2 + work.delay };
+/// As it really goes: nothing is asked for between two rounds, which come in every second minute. That a full will be shorter than
+/// forecast nobody can know when it is asked for: by its forecast it must keep out of windows.
+pub(crate) const REAL: Service = Service {
+    takes: |work| work.takes,
+    waits: |work| work.release % 2 + work.delay,
+    clear: |work| work.forecast,
+};
 
 /// As it may go at worst: as long as forecast, picked up as late as the service may, seen two minutes after the last has ended.
-pub(crate) const WORST: Service = Service { takes: |work| work.forecast + 2 + 5, waits: |_| 0 };
+pub(crate) const WORST: Service =
+    Service { takes: |work| work.forecast + 2 + 5, waits: |_| 0, clear: |work| work.forecast + 2 + 5 };
 
-fn fits(windows: &[(Minute, Minute)], is_full: bool, start: Minute, takes: Minute) -> Minute {
-    let mut start = start;
+/// The first moment from one on at which a thing can start.
+fn fits(windows: &[(Minute, Minute)], work: &Work, service: &Service, start: Minute) -> Minute {
+    let (clear, mut start) = ((service.clear)(work), start);
     while let Some((_, to)) =
-        windows.iter().find(|(from, to)| is_full && start < *to && start + takes > *from)
+        windows.iter().find(|(from, to)| work.is_full && start < *to && start + clear > *from)
     {
         start = *to;
     }
@@ -47,7 +54,7 @@ fn place(fleet: &Fleet, order: &[usize], service: &Service) -> Outcome {
         let database = databases.entry(work.database).or_insert(0);
         let takes = (service.takes)(work);
         let ready = (*slot).max(*database).max(work.release + (service.waits)(work));
-        let end = fits(&fleet.windows, work.is_full, ready, takes) + takes;
+        let end = fits(&fleet.windows, work, service, ready) + takes;
         (*slot, *database) = (end, end);
         late = late.max(end - work.promised);
         last = last.max(end);
@@ -89,10 +96,7 @@ pub(crate) fn relaxed(fleet: &Fleet, service: &Service) -> Outcome {
     };
     let late =
         fleet.works.iter().map(|work| until(work.promised).max(ready(work) + takes(work) - work.promised));
-    let alone = fleet
-        .works
-        .iter()
-        .map(|work| fits(&fleet.windows, work.is_full, ready(work), takes(work)) + takes(work));
+    let alone = fleet.works.iter().map(|work| fits(&fleet.windows, work, service, ready(work)) + takes(work));
     let half = first + (fleet.works.iter().map(takes).sum::<Minute>() + 1) / 2;
     (late.max().unwrap_or(0).max(0), alone.max().unwrap_or(0).max(half))
 }

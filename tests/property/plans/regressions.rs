@@ -59,8 +59,12 @@ pub(super) fn traps() -> Vec<(&'static str, Story)> {
 
 /// What was wrong, and the history that showed it.
 pub(super) fn stories() -> Vec<(&'static str, Story)> {
-    use Kind::{CopyOnlyLog, Full, Log};
-    use RecoveryModel::{BulkLogged, Full as FullModel};
+    forks().into_iter().chain(bulk_logged()).collect()
+}
+
+fn forks() -> Vec<(&'static str, Story)> {
+    use Kind::{Full, Log};
+    use RecoveryModel::Full as FullModel;
     vec![
         (
             "a log that crossed a fork without a commit since it began was claimed at its start",
@@ -91,6 +95,28 @@ pub(super) fn stories() -> Vec<(&'static str, Story)> {
                 ],
             ),
         ),
+        (
+            "a moment before the start of a log that crossed a fork was planned through it",
+            story(
+                16,
+                FullModel,
+                vec![
+                    (0, back(Full, 0)),
+                    (60, restore()),
+                    (60, back(Full, 0)),
+                    (60, write(false)),
+                    (60, back(Log, 0)),
+                    (60, back(Log, 0)),
+                ],
+            ),
+        ),
+    ]
+}
+
+fn bulk_logged() -> Vec<(&'static str, Story)> {
+    use Kind::{CopyOnlyLog, Full, Log};
+    use RecoveryModel::BulkLogged;
+    vec![
         (
             "a second log over the same bulk-logged changes was refused at its end",
             story(
@@ -127,21 +153,6 @@ pub(super) fn stories() -> Vec<(&'static str, Story)> {
                 16,
                 BulkLogged,
                 vec![(0, back(Full, 0)), (0, write(true)), (0, back(Log, 0)), (0, Step::Snapshot)],
-            ),
-        ),
-        (
-            "a moment before the start of a log that crossed a fork was planned through it",
-            story(
-                16,
-                FullModel,
-                vec![
-                    (0, back(Full, 0)),
-                    (60, restore()),
-                    (60, back(Full, 0)),
-                    (60, write(false)),
-                    (60, back(Log, 0)),
-                    (60, back(Log, 0)),
-                ],
             ),
         ),
     ]

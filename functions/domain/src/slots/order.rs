@@ -71,8 +71,7 @@ fn worth(candidates: &[Candidate], order: &[usize], free: &[Timestamp], now: Tim
         let Some(slot) = free.iter_mut().min() else { break };
         let database = databases.entry(candidate.database.as_str()).or_insert(now);
         let begins = (*slot).max(*database).max(candidate.not_before.unwrap_or(now));
-        let end =
-            begins.saturating_add(candidate.duration.saturating_add(HAND_OVER)).unwrap_or(Timestamp::MAX);
+        let end = begins.saturating_add(candidate.duration.saturating_add(PICK_UP)).unwrap_or(Timestamp::MAX);
         (*slot, *database) = (end, end);
         late = late.max(end.duration_since(candidate.promised_by).as_mins());
         last = last.max(end);
@@ -80,5 +79,6 @@ fn worth(candidates: &[Candidate], order: &[usize], free: &[Timestamp], now: Tim
     (late, last)
 }
 
-/// What passes between two tasks of a slot when the queue is fed in time. Policy of ours: nobody documents it.
-const HAND_OVER: SignedDuration = SignedDuration::from_mins(1);
+/// What passes at worst until a task runs: the time in CREATED, and two minutes until a round sees that a slot is free. A promise is
+/// kept at the service's worst, so orders are compared at its worst.
+pub(super) const PICK_UP: SignedDuration = CREATED_DELAY_MAX.saturating_add(SignedDuration::from_mins(2));
