@@ -73,6 +73,7 @@ pub struct Lineage {
 #[derive(Debug)]
 pub struct Validated {
     lineages: Vec<Lineage>,
+    future_count: usize,
     warnings: Vec<String>,
 }
 
@@ -80,6 +81,7 @@ pub struct Validated {
 #[derive(Debug, Clone)]
 pub struct History {
     lineages: Vec<Lineage>,
+    future_count: usize,
     warnings: Vec<String>,
 }
 
@@ -190,18 +192,20 @@ impl Validated {
     pub fn new(backups: Vec<Backup>, incomplete: Vec<Incomplete>, now: Timestamp) -> Result<Self, Conflict> {
         let mut warnings = Vec::new();
         let backups = index::without_duplicates(backups)?;
+        let all = backups.len();
         let backups = without_future(backups, now, &mut warnings);
+        let future_count = all - backups.len();
         let lineages = identity::split(backups, incomplete, &mut warnings);
-        Ok(Self { lineages, warnings })
+        Ok(Self { lineages, future_count, warnings })
     }
 
     /// Orders every lineage by LSN.
     pub fn in_order(self) -> History {
-        let Self { mut lineages, warnings } = self;
+        let Self { mut lineages, future_count, warnings } = self;
         for lineage in &mut lineages {
             lineage.sort();
         }
-        let mut history = History { lineages, warnings };
+        let mut history = History { lineages, future_count, warnings };
         history.find_foreign_bases();
         history
     }
@@ -225,6 +229,11 @@ impl History {
     /// The lineages themselves, in the same order.
     pub fn into_lineages(self) -> Vec<Lineage> {
         self.lineages
+    }
+
+    /// How many backups were left out because they finished later than now: by a clock that is wrong, or times whose zone is.
+    pub const fn future_count(&self) -> usize {
+        self.future_count
     }
 
     /// What was odd but no error, one sentence each.

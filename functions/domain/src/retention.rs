@@ -19,11 +19,12 @@ mod segments;
 mod verify;
 mod words;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::backup::{Backup, Kind};
+use crate::backup::{Backup, Evidence, Kind};
 use crate::chain;
 use crate::coverage;
 use crate::history::{History, Lineage};
@@ -31,7 +32,7 @@ use crate::id::BackupId;
 use crate::policy::Policy;
 use crate::reason::{Class, Reason};
 pub use generations::Generation;
-use mark::{Ask, Marks, marks};
+use mark::{Ask, Marks, marks, number};
 pub use proposal::{DatabaseProof, Kept, Proof, Proposal, Removed};
 pub use verify::{Objection, verify};
 pub use words::{For, Removal, Why};
@@ -92,6 +93,7 @@ pub fn propose(
 ) -> Result<Proposal, Reason> {
     terms.policy.validate()?;
     clock_goes_on(terms)?;
+    nothing_is_future(&history)?;
     let mut proposal = Proposal {
         warnings: history.warnings().to_vec(),
         keep: Vec::new(),
@@ -122,6 +124,22 @@ fn clock_goes_on(terms: &Terms<'_>) -> Result<(), Reason> {
         )
         .guidance("nothing may be removed by a clock that moved back: set it right, then ask again")),
         _ => Ok(()),
+    }
+}
+
+/// Backups that are not over yet say that the clock is put back, or that times are read in the wrong zone: then ages are wrong too,
+/// and what such a backup needs would be removed under it.
+fn nothing_is_future(history: &History) -> Result<(), Reason> {
+    match history.future_count() {
+        0 => Ok(()),
+        some => Err(Reason::new(
+            Class::Human,
+            "BackupsOfTheFuture",
+            format!("{some} backups finished later than now"),
+        )
+        .guidance(
+            "set the clock right, or give the zone of times without one (--source-zone), then ask again",
+        )),
     }
 }
 
@@ -234,7 +252,8 @@ impl Proposal {
         found.kept.sort_by_key(|(row, _)| *row);
         found.ended.sort_by_key(|(row, _, until)| (*row, *until));
         let mut kept = std::mem::take(&mut found.kept).into_iter().peekable();
-        let mut stays = Vec::with_capacity(backups.len());
+        let unreplaced = unreplaced_from(lineage, ask.from);
+        let mut all: Vec<Vec<Why>> = Vec::with_capacity(backups.len());
         for (row, backup) in (0_u32..).zip(backups) {
             let mut reasons: Vec<Why> = Vec::new();
             while let Some((_, why)) = kept.next_if(|(marked, _)| *marked == row) {
@@ -249,6 +268,14 @@ impl Proposal {
             if reasons.is_empty() && is_young(backup, ask, &found.ended, row) {
                 reasons.push(Why { what: For::Young, until: backup.finished.checked_add(ask.window).ok() });
             }
+            if reasons.is_empty() && unreplaced.is_some_and(|from| row >= from) {
+                reasons.push(Why { what: For::Unreplaced, until: None });
+            }
+            all.push(reasons);
+        }
+        share_files(backups, &mut all);
+        let mut stays = Vec::with_capacity(backups.len());
+        for ((row, backup), reasons) in (0_u32..).zip(backups).zip(all) {
             stays.push(!reasons.is_empty());
             if reasons.is_empty() {
                 self.remove.push(removed(lineage, row, ask, &found));
@@ -259,6 +286,50 @@ impl Proposal {
             self.keep.push(Kept { backup, database, reasons, goes_on });
         }
         Ok((stays, found))
+    }
+}
+
+/// From which row on nothing may go because something cannot be read now: behind the newest data backup that can be and had ended
+/// when the promised window began. What cannot be read takes nobody's place, and of several such chains nobody knows which comes back.
+fn unreplaced_from(lineage: &Lineage, from: Timestamp) -> Option<u32> {
+    let rows = || lineage.backups().iter().enumerate().rev();
+    let good = |backup: &Backup| {
+        let alone = backup.evidence == Evidence::Task;
+        !alone && backup.finished <= from && chain::anchor(backup, lineage).is_ok()
+    };
+    let good = rows().find(|(_, backup)| good(backup)).map(|(row, _)| row);
+    let mut behind = rows().take_while(|(row, _)| Some(*row) != good);
+    let unreadable = behind.any(|(_, backup)| backup.obstacle.is_some());
+    unreadable.then_some(good.map_or(0, |row| number(row) + 1))
+}
+
+/// Backups whose files hold one that stays, too, stay with it: a file is deleted as a whole (several sets of a media set, or one name
+/// that was written again).
+fn share_files(backups: &[Backup], reasons: &mut [Vec<Why>]) {
+    fn files(backup: &Backup) -> impl Iterator<Item = &Arc<str>> {
+        backup.stripes.files.iter().flatten()
+    }
+    let mut holders: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
+    for (row, backup) in backups.iter().enumerate() {
+        for file in files(backup) {
+            holders.entry(file).or_default().push(row);
+        }
+    }
+    holders.retain(|_, rows| rows.len() > 1);
+    if holders.is_empty() {
+        return;
+    }
+    let mut staying: Vec<usize> = (0..backups.len()).filter(|row| !reasons[*row].is_empty()).collect();
+    while let Some(row) = staying.pop() {
+        for file in files(&backups[row]) {
+            for other in holders.remove(file).unwrap_or_default() {
+                if reasons[other].is_empty() {
+                    let what = For::SharedFile(backups[row].id.clone());
+                    reasons[other].push(Why { what, until: None });
+                    staying.push(other);
+                }
+            }
+        }
     }
 }
 

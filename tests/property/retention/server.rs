@@ -311,7 +311,7 @@ impl Server {
         if !is_whole && self.chance.in_hundred(50) {
             row.damaged = true;
         } else if !is_whole {
-            let files = [Some(Arc::from("1")), None];
+            let files = [Some(Arc::from(format!("{}.1", row.id.as_str()))), None];
             row.stripes = Stripes { files: files.into(), expected_count: Some(2) };
         }
         self.vault.push(Stored { row, content, is_whole });

@@ -83,7 +83,8 @@ impl Ask<'_> {
     /// How long a data backup of a kind is kept for its own date.
     fn own(&self, kind: Kind) -> SignedDuration {
         let retention = &self.terms.policy.retention;
-        let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days));
+        let doubt = self.terms.doubt;
+        let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days)).saturating_add(doubt);
         match kind {
             Kind::Differential => retention.differential_days.map_or(self.window, days),
             Kind::CopyOnly => days(retention.on_demand_days),
@@ -227,7 +228,8 @@ impl<'a> Marking<'a, '_> {
         };
         let fulls = (0_u32..).zip(self.rows.backups).filter(good);
         for tag in tags(fulls, &policy.retention, &zone) {
-            self.date(tag.row, For::Generation(tag.generation), tag.until);
+            let until = tag.until.and_then(|until| until.checked_add(self.ask.terms.doubt).ok());
+            self.date(tag.row, For::Generation(tag.generation), until);
         }
         Ok(())
     }

@@ -119,6 +119,59 @@ fn an_unreadable_key_and_an_archive_lose_nothing() {
     assert_eq!(proposal.remove, []);
 }
 
+/// What may go of rows that something was done to.
+fn goes_of(text: &str, policy: &Policy, now: Timestamp, change: impl FnOnce(&mut [Backup])) -> String {
+    let mut rows = crate::notation::backups(text).unwrap();
+    change(&mut rows);
+    let proposal = propose(History::build(rows, vec![], now).unwrap(), &Terms::new(policy, now), |_| true);
+    let letter = |removed: &Removed| format!("{}{}", removed.kind.letter(), removed.backup);
+    proposal.unwrap().remove.iter().map(letter).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn of_chains_that_cannot_be_read_none_replaces_another() {
+    use crate::backup::Obstacle::{Archived, UnreadableKey};
+    let now = finished(5) + HOUR * 48;
+    let both = |rows: &mut [Backup]| {
+        (rows[0].obstacle, rows[2].obstacle) = (Some(Archived), Some(UnreadableKey));
+    };
+    assert_eq!(goes_of("F1 L2 F3 L4 L5", &days(1), now, both), "");
+    // Behind a full that can be read, and had ended when the window began, it is as ever.
+    let last = |rows: &mut [Backup]| (rows[0].obstacle, rows[4].obstacle) = (Some(Archived), Some(Archived));
+    assert_eq!(goes_of("F1 L2 F3 L4 F5 L6", &days(1), now, last), "L2 F1");
+}
+
+#[test]
+fn a_file_is_not_removed_under_a_backup_that_stays() {
+    let now = finished(6) + HOUR * 24;
+    let text = "F1 L2 L3 F4 L5 L6";
+    let set = |rows: &mut [Backup], shared: &[usize]| {
+        for (row, backup) in rows.iter_mut().enumerate() {
+            let name =
+                if shared.contains(&row) { "s3://v/all.bak".to_owned() } else { format!("s3://v/{row}.bak") };
+            backup.stripes = crate::backup::Stripes::present([name]);
+        }
+    };
+    assert_eq!(goes_of(text, &days(1), now, |rows| set(rows, &[])), "L2 L3 F1");
+    // The first full and the second lie in one media set.
+    assert_eq!(goes_of(text, &days(1), now, |rows| set(rows, &[0, 3])), "L2 L3");
+    assert_eq!(goes_of(text, &days(1), now, |rows| set(rows, &[0, 1])), "L2 L3 F1");
+}
+
+#[test]
+fn times_that_may_be_later_than_they_say_are_given_that_much_longer() {
+    let mut policy = days(1);
+    policy.retention.differential_days = Some(2);
+    let gone = |hours: i32, doubt: SignedDuration| {
+        let now = finished(2) + HOUR * hours + SignedDuration::from_secs(1);
+        let terms = Terms { doubt, ..Terms::new(&policy, now) };
+        let proposal = propose(history("F1 D2 F3 C4").unwrap(), &terms, |_| true).unwrap();
+        proposal.remove.iter().any(|removed| removed.kind == Kind::Differential)
+    };
+    assert_eq!([gone(47, SignedDuration::ZERO), gone(48, SignedDuration::ZERO)], [false, true]);
+    assert_eq!([gone(59, ZONE_DOUBT), gone(60, ZONE_DOUBT)], [false, true]);
+}
+
 #[test]
 fn nothing_is_proposed_without_knowledge_or_with_a_clock_put_back() {
     let policy = days(1);
@@ -128,6 +181,10 @@ fn nothing_is_proposed_without_knowledge_or_with_a_clock_put_back() {
     let seen = Terms { seen: Some(now + HOUR), ..Terms::new(&policy, now) };
     assert_eq!(refusal("F1", &seen), "ClockMovedBack");
     assert_eq!(refusal("F1 L2@a L3@b", &Terms::new(&policy, now)), "IncompleteKnowledge");
+    let rows = crate::notation::backups("F1 D2").unwrap();
+    let future = History::build(rows, vec![], finished(1)).unwrap();
+    let refused = propose(future, &Terms::new(&policy, finished(1)), |_| true).unwrap_err();
+    assert_eq!(refused.name, "BackupsOfTheFuture");
     let mut wrong = days(1);
     wrong.objectives.window_days = 0;
     assert_eq!(refusal("F1", &Terms::new(&wrong, now)), "PolicyOutOfRange");

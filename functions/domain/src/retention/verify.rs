@@ -38,6 +38,10 @@ pub enum Objection {
     BeforeItsTime(BackupId),
     /// It removes the newest backup that restores.
     LastGood(BackupId),
+    /// It removes what nothing that can be read has replaced, while something cannot be read.
+    Unreplaced(BackupId),
+    /// It removes a file that a backup needs which stays.
+    SharedFile(BackupId),
     /// A promised moment is lost.
     Lost(Timestamp),
     /// The proof says something else than what is found.
@@ -58,6 +62,8 @@ impl fmt::Display for Objection {
             Self::Baseless(id) => write!(f, "differential {id} would lose its base"),
             Self::BeforeItsTime(id) => write!(f, "the policy keeps {id} for longer"),
             Self::LastGood(id) => write!(f, "{id} is the newest backup that restores"),
+            Self::Unreplaced(id) => write!(f, "{id} may be all there is when backups can be read again"),
+            Self::SharedFile(id) => write!(f, "a file of {id} holds a backup that stays"),
             Self::Lost(at) => write!(f, "the promised moment {at} could not be restored any more"),
             Self::Otherwise(what) => write!(f, "the proof tells another {what} than the rows"),
             Self::ForksUnknown => f.write_str("some backups name a recovery fork and some do not"),
@@ -98,6 +104,8 @@ pub fn verify<'b>(
     let case = Case { rows, removed, ledger: Ledger::new(rows)?, terms, from };
     case.each_alone()?;
     case.good_and_bases()?;
+    case.unreplaced()?;
+    case.shared_files()?;
     case.generations()?;
     case.agrees(lineage, proof)
 }
@@ -139,6 +147,7 @@ impl Case<'_> {
         let held: BTreeSet<&BackupId> = self.terms.holds.iter().map(|hold| &hold.backup).collect();
         let retention = &self.terms.policy.retention;
         let days = |days: u32| i64::from(days).saturating_mul(24).hours();
+        let now = self.terms.now.checked_sub(self.terms.doubt).unwrap_or(Timestamp::MIN);
         for (number, row) in self.gone() {
             let id = || row.id.clone();
             if row.held_in == HeldIn::Service || row.kind == Kind::Snapshot {
@@ -154,7 +163,7 @@ impl Case<'_> {
                 _ => None,
             };
             let kept = match own {
-                Some(own) => row.finished.checked_add(days(own)).is_ok_and(|until| until > self.terms.now),
+                Some(own) => row.finished.checked_add(days(own)).is_ok_and(|until| until > now),
                 None => row.finished > self.from,
             };
             if kept {
@@ -182,6 +191,36 @@ impl Case<'_> {
                 Err(Objection::LastGood(self.rows[number as usize].id.clone()))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// While something cannot be read, what is newer than the last readable backup of before the window stays.
+    fn unreplaced(&self) -> Result<(), Objection> {
+        let all = |_: u32| true;
+        let ended = |number: &u32| self.rows[*number as usize].finished <= self.from;
+        let count = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        let good = (0..count).filter(ended).filter(|number| self.ledger.restores(*number, &all)).max();
+        let behind = || (0_u32..).zip(self.rows).filter(|(number, _)| good.is_none_or(|good| *number > good));
+        if behind().all(|(_, row)| row.obstacle.is_none()) {
+            return Ok(());
+        }
+        match behind().find(|(number, _)| !self.stays(*number)) {
+            Some((_, row)) => Err(Objection::Unreplaced(row.id.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// No file of a backup that goes belongs to one that stays.
+    fn shared_files(&self) -> Result<(), Objection> {
+        let files = |row: &'_ Backup| row.stripes.files.iter().flatten().cloned().collect::<Vec<_>>();
+        let kept: BTreeSet<std::sync::Arc<str>> = (0_u32..)
+            .zip(self.rows)
+            .filter(|(number, _)| self.stays(*number))
+            .flat_map(|(_, row)| files(row))
+            .collect();
+        match self.gone().find(|(_, row)| files(row).iter().any(|file| kept.contains(file))) {
+            Some((_, row)) => Err(Objection::SharedFile(row.id.clone())),
+            None => Ok(()),
         }
     }
 
@@ -218,11 +257,12 @@ impl Case<'_> {
             retention.monthly.map(|monthly| i64::from(monthly.keep).months()),
             retention.yearly.map(|yearly| i64::from(yearly.keep).years()),
         ];
+        let doubted = self.terms.now.checked_sub(self.terms.doubt).unwrap_or(Timestamp::MIN);
         let lasts = |keep: jiff::Span| {
             row.finished
                 .to_zoned(zone.clone())
                 .checked_add(keep)
-                .map_or(true, |until| until.timestamp() > self.terms.now)
+                .map_or(true, |until| until.timestamp() > doubted)
         };
         let begins: [&dyn Fn(Date) -> bool; 4] = [
             &|_| true,

@@ -35,6 +35,10 @@ pub enum For {
     HeldWith(BackupId),
     /// It finished inside the promised window. Nothing needs it as it is now.
     Young,
+    /// Nothing that can be read now takes its place, and something behind the last such backup cannot be read.
+    Unreplaced,
+    /// It shares a file with that backup, which stays.
+    SharedFile(BackupId),
     /// RDS keeps it and removes it by its own rule, after seven days.
     Service,
     /// A snapshot of the service, which is not ours.
@@ -70,6 +74,8 @@ impl For {
             Self::Hold(_) => "Hold",
             Self::HeldWith(_) => "HeldWith",
             Self::Young => "InsideWindow",
+            Self::Unreplaced => "Unreplaced",
+            Self::SharedFile(_) => "SharedFile",
             Self::Service => "HeldByService",
             Self::Snapshot => "Snapshot",
             Self::NotProtected => "NotProtected",
@@ -91,6 +97,10 @@ impl fmt::Display for For {
             Self::Hold(why) => write!(f, "held: {why}"),
             Self::HeldWith(backup) => write!(f, "{backup}, which is held, needs it"),
             Self::Young => f.write_str("younger than the promised window, though no restore needs it now"),
+            Self::Unreplaced => f.write_str(
+                "nothing that can be read now takes its place, and backups behind it cannot be read",
+            ),
+            Self::SharedFile(other) => write!(f, "it shares a file with {other}, which stays"),
             Self::Service => f.write_str("RDS keeps it and removes it itself"),
             Self::Snapshot => f.write_str("a snapshot of the service, not ours to remove"),
             Self::NotProtected => f.write_str("the policy does not protect its database"),
