@@ -209,6 +209,9 @@ pub struct Task {
     /// By when it has ended at worst, as forecast when it was admitted: what is queued behind it begins no later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_by: Option<Timestamp>,
+    /// Its place among those admitted in the same round: the service takes them in the order in which they are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
     /// Identity and recovery fork of the database when the task was admitted.
     pub seen: Option<Seen>,
     /// Where it is.
@@ -270,6 +273,7 @@ impl Task {
             not_before: None,
             outgrew: None,
             ends_by: None,
+            place: None,
             seen: None,
             state: State::Planned,
             earlier_ids: Vec::new(),

@@ -78,18 +78,17 @@ where
             .collect();
         let databases = session.databases().await?;
 
-        let of_kind = |kind: Kind| -> BTreeSet<String> {
-            let of_kind = waiting.iter().chain(&asked).filter(|task| task.record.kind == kind);
-            of_kind.map(|task| task.record.database.clone()).collect()
-        };
-        let (fulls, differentials) = (of_kind(Kind::Full), of_kind(Kind::Differential));
+        let open = || waiting.iter().chain(&asked);
+        let (fulls, differentials) = (of_kind(open(), Kind::Full), of_kind(open(), Kind::Differential));
         let mut chosen = Chosen::new(&scope, now, &databases)?;
         let mut groups = Vec::new();
-        for orphan in chosen.weigh(waiting, crate::scope::databases(&self.store, &input.instance).await?) {
+        let copied = of_kind(asked.iter(), Kind::LogCopy);
+        let heads = crate::scope::databases(&self.store, &input.instance).await?;
+        for orphan in chosen.weigh(waiting, &copied, heads) {
             said.skipped += 1;
             groups.push(orphaned(&orphan, now)?);
         }
-        for (mut open, decision) in chosen.decide(busy, ahead)? {
+        for (place, (mut open, decision)) in (0_u32..).zip(chosen.decide(busy, ahead)?) {
             let warned = warn_of_horizon(&mut open, now);
             let writes = match decision {
                 Decision::Queue if warned => vec![open.task.put()?],
@@ -104,7 +103,7 @@ where
                     if warned && writes.is_empty() { vec![open.task.put()?] } else { writes }
                 }
                 Decision::Start { ends_by, note } => {
-                    open.task.record.ends_by = ends_by;
+                    (open.task.record.ends_by, open.task.record.place) = (ends_by, Some(place));
                     if let Some(note) = note {
                         open.task.record.note(note);
                     }
@@ -125,6 +124,12 @@ where
         commit_groups(&self.store, groups).await?;
         Ok(said)
     }
+}
+
+/// Databases that have a task of a kind.
+fn of_kind<'t>(tasks: impl Iterator<Item = &'t Versioned<Task>>, kind: Kind) -> BTreeSet<String> {
+    let of_kind = tasks.filter(|task| task.record.kind == kind);
+    of_kind.map(|task| task.record.database.clone()).collect()
 }
 
 /// Remembers once that the logs a task waits to copy will soon be gone. Whether that is news.

@@ -68,11 +68,12 @@ impl<'a> Chosen<'a> {
         exact.or(only)
     }
 
-    /// Takes the tasks that wait, each with the head of its database, and what will come due of the others. Returns those whose
-    /// database has none.
+    /// Takes the tasks that wait, each with the head of its database, and what will come due of the others. `copied`: databases whose
+    /// logs the service copies now. Returns the tasks whose database has no head.
     pub(crate) fn weigh(
         &mut self,
         waiting: Vec<Versioned<Task>>,
+        copied: &BTreeSet<String>,
         heads: Vec<Versioned<Database>>,
     ) -> Vec<Versioned<Task>> {
         let heads: BTreeMap<String, Versioned<Database>> =
@@ -82,7 +83,8 @@ impl<'a> Chosen<'a> {
             .filter(|task| task.record.kind == Kind::LogCopy)
             .map(|task| task.record.database.as_str())
             .collect();
-        let calm = heads.values().filter(|head| !copying.contains(head.record.name.as_str()));
+        let is_copied = |name: &str| copying.contains(name) || copied.contains(name);
+        let calm = heads.values().filter(|head| !is_copied(&head.record.name));
         self.next_copies =
             calm.filter_map(|head| Some((head.record.name.clone(), self.next_copy(&head.record)?))).collect();
         let mut orphans = Vec::new();

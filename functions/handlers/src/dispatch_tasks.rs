@@ -57,10 +57,12 @@ where
         let open = !tasks.is_empty();
         let submitted =
             tasks.iter().filter(|task| matches!(task.record.state, State::Submitted { .. })).count();
-        let ready: Vec<_> = tasks
+        let mut ready: Vec<_> = tasks
             .into_iter()
             .filter(|task| matches!(task.record.state, State::Admitted { .. } | State::Intended { .. }))
             .collect();
+        // First in, first out: what was decided about windows and promises holds in this order only. Intents may be there already.
+        ready.sort_by_key(|task| (matches!(task.record.state, State::Admitted { .. }), task.record.place));
         let mut said = DispatchTasksOutput { dispatched: 0, wait_seconds: 0 };
         if !ready.is_empty() {
             let scope = Scope::load(&self.store, &input.instance).await?;
