@@ -84,6 +84,14 @@ pub struct Texts {
     pub file_too_large: String,
     /// A procedure called with a database that does not exist, `{name}` its name `[UNSOURCED]`.
     pub unknown_database: String,
+    /// `rds_cancel_task` on a `FINISH_RESTORE`, which can't be cancelled `[UNSOURCED]`.
+    pub cancel_finish: String,
+    /// A differential, a log or the end of a restore of a database that is not RESTORING, `{name}` its name `[UNSOURCED]`.
+    pub not_restoring: String,
+    /// A differential restore without `@with_norecovery` `[UNSOURCED]`.
+    pub norecovery_required: String,
+    /// A chain restored on a Multi-AZ instance, where the documents' older text holds `[UNSOURCED]`.
+    pub multi_az_chain: String,
     /// Encrypting with a KMS key in a Region other than the instance's, `{key}` its ARN `[UNSOURCED]`.
     pub key_region: String,
 }
@@ -130,6 +138,9 @@ pub struct Knobs {
     /// Whether a differential on a snapshot base fails with 3035 (it does on volume snapshots; on RDS `[INF]`). Otherwise
     /// it succeeds and can never be restored from the vault.
     pub differential_on_snapshot_fails: bool,
+    /// Whether Multi-AZ instances refuse NORECOVERY, differentials, logs and `rds_finish_restore`: the documents said so, and the
+    /// newest text dropped it without announcing it.
+    pub multi_az_refuses_chains: bool,
     /// What a failover does to native tasks `[UNSOURCED]`.
     pub failover_fate: FailoverFate,
     /// Seconds that a failover takes: "typically 60-120 s".
@@ -184,6 +195,7 @@ impl Default for Knobs {
             copy_excludes_backup: false,
             snapshot_base: SnapshotBase::Moves,
             differential_on_snapshot_fails: true,
+            multi_az_refuses_chains: false,
             failover_fate: FailoverFate::Error,
             failover_seconds: Span::new(60, 120),
             failover_starts_fork: false,
@@ -220,6 +232,11 @@ impl Default for Texts {
             file_too_large: "Your proposed upload exceeds the maximum allowed size".into(),
             unknown_database: "Database {name} does not exist. Make sure that the name is entered correctly."
                 .into(),
+            cancel_finish: "Task with Task Id {id} can't be cancelled because it finishes a restore.".into(),
+            not_restoring: "Database {name} is not in a restoring state.".into(),
+            norecovery_required: "The parameter @with_norecovery is required for a differential restore."
+                .into(),
+            multi_az_chain: "The operation isn't supported on Multi-AZ DB instances.".into(),
             key_region: "Invalid arn {key}".into(),
         }
     }

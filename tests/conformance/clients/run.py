@@ -1,7 +1,7 @@
 """SQL clients that nobody here wrote log in to `bakproof serve` and back a database up.
 
 Each logs in over TLS, is refused with a wrong password, asks for a full with rds_backup_database, polls rds_task_status until it
-has succeeded, finds it in msdb, and is told of a second task of its database. Usage: run.py BAKPROOF [NODE_MODULES]
+has succeeded, finds it in msdb, is told of a second task of its database, and restores it under another name. Usage: run.py BAKPROOF [NODE_MODULES]
 """
 
 import json
@@ -69,6 +69,17 @@ def tsql(instance, _):
     until_success(lifecycle)
     listed = ask("select database_name, type from msdb.dbo.backupset where database_name = 'tsql'")
     expect("tsql\tD" in listed, listed)
+    restore = f"exec msdb.dbo.rds_restore_database @restore_db_name='tsql-again', @s3_arn_to_restore_from='{arn('tsql')}'"
+    started = ask(restore)
+    expect("RESTORE_DB" in started, started)
+
+    def restored():
+        rows = [line.split("\t") for line in ask("exec msdb.dbo.rds_task_status @db_name='tsql-again'").splitlines()]
+        return next(row[5] for row in rows if len(row) > 5 and row[1] == "RESTORE_DB")
+
+    until_success(restored)
+    states = ask("select name, state_desc from sys.databases where name = 'tsql-again'")
+    expect("tsql-again\tONLINE" in states, states)
 
 
 def pymssql(instance, _):
@@ -134,6 +145,19 @@ def backup(cursor, name, mark, failure, execute):
     execute(f"SELECT type FROM msdb.dbo.backupset WHERE database_name = {mark}", [name])
     listed = [tuple(row) for row in cursor.fetchall()]
     expect(("D",) in listed, listed)
+    again = f"{name}-again"
+    restore = f"EXEC msdb.dbo.rds_restore_database @restore_db_name={mark}, @s3_arn_to_restore_from={mark}"
+    execute(restore, [again, arn(name)])
+    expect(cursor.fetchone()[1] == "RESTORE_DB", "the restore")
+
+    def restored():
+        execute(f"EXEC msdb.dbo.rds_task_status @db_name={mark}", [again])
+        return cursor.fetchall()[0][5]
+
+    until_success(restored)
+    execute(f"SELECT state_desc FROM sys.databases WHERE name = {mark}", [again])
+    states = [tuple(row) for row in cursor.fetchall()]
+    expect(states == [("ONLINE",)], states)
 
 
 def tedious(instance, modules):
@@ -166,7 +190,7 @@ def main(bakproof, modules):
                 began = time.monotonic()
                 try:
                     client(instance, modules)
-                    verdict = "logs in, backs up, polls, reads msdb"
+                    verdict = "logs in, backs up, polls, reads msdb, restores"
                 except Exception as objection:  # noqa: BLE001: whatever a client raises is its verdict
                     verdict = f"FAILED: {type(objection).__name__}: {objection}"
                     failed += 1

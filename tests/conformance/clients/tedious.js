@@ -1,4 +1,4 @@
-// Logs in with tedious, asks for a full, polls until it has succeeded and prints its lifecycle.
+// Logs in with tedious, asks for a full, restores it under another name, and prints the lifecycle of the last.
 // Usage: tedious.js INSTANCE_AS_JSON true|strict ARN
 const fs = require("fs");
 const { Connection, Request, TYPES } = require("tedious");
@@ -39,18 +39,28 @@ async function main() {
   );
   if (!refused.includes("Login failed")) throw new Error(`a wrong password got ${refused}`);
   const connection = await connect(instance.password);
-  const [asked] = await call(connection, "msdb.dbo.rds_backup_database", {
+  const restored = `tedious-${encrypt}`;
+  await succeeded(connection, "msdb.dbo.rds_backup_database", "tedious", {
     source_db_name: "tedious",
     s3_arn_to_backup_to: arn,
     type: "FULL",
   });
+  const last = await succeeded(connection, "msdb.dbo.rds_restore_database", restored, {
+    restore_db_name: restored,
+    s3_arn_to_restore_from: arn,
+  });
+  console.log(last);
+  connection.close();
+}
+
+// Asks for a task and polls until it has ended well.
+async function succeeded(connection, procedure, database, parameters) {
+  const [asked] = await call(connection, procedure, parameters);
   for (;;) {
-    const rows = await call(connection, "msdb.dbo.rds_task_status", { db_name: "tedious" });
+    const rows = await call(connection, "msdb.dbo.rds_task_status", { db_name: database });
     const { lifecycle } = rows.find((row) => row.task_id === asked.task_id);
-    if (lifecycle !== "CREATED" && lifecycle !== "IN_PROGRESS") {
-      console.log(lifecycle);
-      return connection.close();
-    }
+    if (lifecycle === "SUCCESS") return lifecycle;
+    if (lifecycle !== "CREATED" && lifecycle !== "IN_PROGRESS") throw new Error(`${procedure} is ${lifecycle}`);
     await new Promise((later) => setTimeout(later, 200));
   }
 }

@@ -9,7 +9,7 @@ use crate::{
     instance::config::MultiAz,
     knobs::FailoverFate,
     stream::{Purpose, Stream},
-    tasks::task::Lifecycle,
+    tasks::task::{Lifecycle, TaskType},
     time::SECOND,
     world::{Event, World},
 };
@@ -67,7 +67,8 @@ impl World {
         let text = self.knobs.texts.failover.clone();
         for id in running {
             let Some(task) = self.instances.get(index).and_then(|i| i.task(id)) else { continue };
-            let fate = if task.kind.is_backup() { self.knobs.failover_fate } else { FailoverFate::Restart };
+            let fate =
+                if task.kind == TaskType::LogCopy { FailoverFate::Restart } else { self.knobs.failover_fate };
             let cancelling = task.lifecycle == Lifecycle::CancelRequested;
             match fate {
                 _ if cancelling => self.replan(index, id, Lifecycle::Cancelled, Vec::new(), up),

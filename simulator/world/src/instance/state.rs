@@ -9,6 +9,7 @@ use crate::{
     backup_file::BackupSet,
     database::state::DatabaseId,
     instance::config::InstanceConfig,
+    restore::Restoring,
     tasks::task::{Task, Work},
     time::{DailyWindow, Ms, WeeklyWindow},
 };
@@ -52,6 +53,15 @@ pub(crate) enum LockMode {
     Exclusive,
 }
 
+/// A database that a restore left RESTORING.
+#[derive(Debug, Clone)]
+pub(crate) struct Unrecovered {
+    pub(crate) name: Arc<str>,
+    pub(crate) sql_id: u32,
+    pub(crate) created: Ms,
+    pub(crate) state: Restoring,
+}
+
 /// A running instance.
 #[derive(Debug, Clone)]
 pub(crate) struct Instance {
@@ -61,6 +71,8 @@ pub(crate) struct Instance {
     pub(crate) zone: Ms,
     /// Databases by name, those that exist.
     pub(crate) databases: BTreeMap<String, DatabaseId>,
+    /// Databases that are being restored, by name.
+    pub(crate) restoring: BTreeMap<String, Unrecovered>,
     pub(crate) next_sql_id: u32,
     /// All tasks still listed, ascending by id without gaps.
     pub(crate) tasks: VecDeque<Task>,
@@ -100,6 +112,7 @@ impl Instance {
             zone,
             config,
             databases: BTreeMap::new(),
+            restoring: BTreeMap::new(),
             next_sql_id: 6,
             tasks: VecDeque::new(),
             next_task: 1,
@@ -133,9 +146,28 @@ impl Instance {
         self.tasks.get_mut(usize::try_from(id.checked_sub(first)?).ok()?)
     }
 
+    /// The task that a free slot takes next: the first in the queue, but a restore waits for those of its database that run.
+    pub(crate) fn next_waiting(&self) -> Option<&Task> {
+        let restores = |task: &&Task| task.kind.is_restore();
+        let running: Vec<&Task> =
+            self.running.iter().filter_map(|id| self.task(*id)).filter(restores).collect();
+        let waits = |task: &Task| {
+            let same = |other: &&Task| other.database_name.eq_ignore_ascii_case(&task.database_name);
+            task.kind.is_restore() && running.iter().any(same)
+        };
+        self.waiting.iter().filter_map(|id| self.task(*id)).find(|task| !waits(task))
+    }
+
     /// Tasks that have not ended.
     pub(crate) fn open_tasks(&self) -> impl Iterator<Item = &Task> {
         self.work.keys().filter_map(|id| self.task(*id))
+    }
+
+    /// Restores of a name that have not ended.
+    pub(crate) fn restores_of(&self, name: &str) -> impl Iterator<Item = &Task> {
+        let name = name.trim_end().to_lowercase();
+        self.open_tasks()
+            .filter(move |task| task.kind.is_restore() && task.database_name.to_lowercase() == name)
     }
 
     /// Writes a row into the history of the active node.

@@ -64,7 +64,7 @@ impl World {
         let span = self.knobs.setup_seconds;
         let setup = stream.between(span.min * SECOND, span.max * SECOND);
         let speed = stream.between(self.knobs.speed_percent.min, self.knobs.speed_percent.max).max(1);
-        let database = self.instances.get(instance).and_then(|i| i.task(id)).map(|t| t.database);
+        let database = self.instances.get(instance).and_then(|i| i.task(id)).and_then(|t| t.database);
         let Some(position) = database.map(|d| d.0 as usize) else { return };
         let refusal = self.refuse_backup(instance, &plan, position);
         if let Some(text) = refusal {
@@ -224,7 +224,8 @@ impl World {
         let now = self.now_ms;
         let Some(host) = self.instances.get(instance) else { return };
         let Some(task) = host.task(id) else { return };
-        let (position, compression, stripes) = (task.database, host.compression, task.stripes);
+        let Some(position) = task.database else { return };
+        let (compression, stripes) = (host.compression, task.stripes);
         let kms_key = task.kms.clone();
         let Some(database) = self.databases.get_mut(position.0 as usize) else { return };
         let mut file = database.end_backup(&mut self.branches, self.seed, running, Flavour::Native, now);

@@ -63,8 +63,8 @@ impl World {
         let (Some(task), Some(Work::Copy { bucket, range, .. })) = (host.task(id), host.work.get(&id)) else {
             return;
         };
-        let (database, bucket, throughput) =
-            (task.database, bucket.clone(), host.config.throughput_bytes.max(1));
+        let Some(database) = task.database else { return };
+        let (bucket, throughput) = (bucket.clone(), host.config.throughput_bytes.max(1));
         let span = self.knobs.setup_seconds;
         let setup = stream.between(span.min * SECOND, span.max * SECOND);
         let files = self.copy_range(database, *range);
@@ -105,7 +105,8 @@ impl World {
         folder: &str,
         files: (u32, u32),
     ) {
-        let Some(target) = self.instances.get(instance).and_then(|i| i.task(id)).map(|t| t.database) else {
+        let Some(target) = self.instances.get(instance).and_then(|i| i.task(id)).and_then(|t| t.database)
+        else {
             return;
         };
         let (upper, overhead) = (self.knobs.log_key_guid_upper, self.knobs.log_file_overhead_bytes);

@@ -153,6 +153,20 @@ pub(crate) fn failure_lines(at: Ms, text: &str) -> (Vec<Line>, Ms) {
     (lines, at + 1_340)
 }
 
+/// The line that RDS writes under any failure of a restore.
+const RESTORE_TRAILER: &str =
+    "Aborted the task because of a task failure or a concurrent RESTORE_DB request.";
+
+/// The lines of a restore that fails by itself, and the moment the last one is written.
+pub(crate) fn restore_failure_lines(at: Ms, id: u32, kind: &str, text: &str) -> (Vec<Line>, Ms) {
+    let lines = vec![
+        (at, RESTORE_TRAILER.to_owned()),
+        (at + 117, format!("Task ID {id} ({kind}) exception: {text}")),
+        (at + 1_340, "Task has been aborted".into()),
+    ];
+    (lines, at + 1_340)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,4 +5,5 @@ pub(crate) mod copy;
 pub(crate) mod fact;
 pub(crate) mod info;
 pub(crate) mod queue;
+pub(crate) mod restore;
 pub(crate) mod task;

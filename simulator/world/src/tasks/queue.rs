@@ -23,7 +23,7 @@ pub(crate) const SLOTS: usize = 2;
 #[derive(Debug, Clone)]
 pub(crate) struct NewTask {
     pub(crate) kind: TaskType,
-    pub(crate) database: DatabaseId,
+    pub(crate) database: Option<DatabaseId>,
     pub(crate) database_name: Arc<str>,
     pub(crate) s3_arn: Arc<str>,
     pub(crate) kms: Option<Arc<str>>,
@@ -96,7 +96,7 @@ impl World {
         }
         loop {
             let Some(host) = self.instances.get(instance) else { return };
-            let Some(task) = host.waiting.front().and_then(|id| host.task(*id)) else { return };
+            let Some(task) = host.next_waiting() else { return };
             if host.running.len() >= SLOTS || host.down_until.is_some() {
                 return;
             }
@@ -124,6 +124,8 @@ impl World {
         (task.lifecycle, task.started, task.stopped) = (Lifecycle::InProgress, Some(now), None);
         if task.kind.is_backup() {
             self.start_backup(instance, id);
+        } else if task.kind.is_restore() {
+            self.start_restore(instance, id);
         } else {
             self.start_copy(instance, id);
         }
@@ -195,6 +197,9 @@ impl World {
                 Some(Work::Copy { bucket, folder, files, .. }) => {
                     self.finish_copy(instance, id, &bucket, &folder, files);
                 }
+                Some(Work::Restore { restored: Some(restored), .. }) => {
+                    self.finish_restore(instance, id, *restored);
+                }
                 _ => {}
             }
         } else if let Some(Work::Backup { bucket, uploads, .. }) = work
@@ -234,6 +239,9 @@ impl World {
         }
         if lifecycle == Lifecycle::CancelRequested {
             return Ok(());
+        }
+        if task.is_some_and(|task| task.kind == TaskType::FinishRestore) {
+            return Err(say(&self.knobs.texts.cancel_finish, ""));
         }
         let mut stream = Stream::of(self.seed, Purpose::Cancel, &[instance as u64, u64::from(id)]);
         let done = now + stream.between(span.min * SECOND, span.max * SECOND);

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use crate::{
+    backup_file::BackupKind,
     database::{backups::RunningBackup, state::DatabaseId},
     knobs::Knobs,
+    restore::Restoring,
     time::{Ms, SECOND},
 };
 
@@ -20,6 +22,19 @@ pub enum TaskType {
     BackupDifferential,
     /// A copy of log files; the name of its type is a knob.
     LogCopy,
+    /// A native restore: of what, and whether the database opens behind it.
+    Restore(BackupKind, Recovery),
+    /// `FINISH_RESTORE`.
+    FinishRestore,
+}
+
+/// What a restore leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// The database opens.
+    Recovery,
+    /// It stays RESTORING: more can be applied.
+    NoRecovery,
 }
 
 impl TaskType {
@@ -29,12 +44,31 @@ impl TaskType {
             Self::Backup => "BACKUP_DB",
             Self::BackupDifferential => "BACKUP_DB_DIFFERENTIAL",
             Self::LogCopy => &knobs.texts.copy_task_type,
+            Self::Restore(BackupKind::Full, Recovery::Recovery) => "RESTORE_DB",
+            Self::Restore(BackupKind::Full, Recovery::NoRecovery) => "RESTORE_DB_NORECOVERY",
+            Self::Restore(BackupKind::Differential, Recovery::Recovery) => "RESTORE_DB_DIFFERENTIAL",
+            Self::Restore(BackupKind::Differential, Recovery::NoRecovery) => {
+                "RESTORE_DB_DIFFERENTIAL_NORECOVERY"
+            }
+            Self::Restore(BackupKind::Log, Recovery::Recovery) => "RESTORE_DB_LOG",
+            Self::Restore(BackupKind::Log, Recovery::NoRecovery) => "RESTORE_DB_LOG_NORECOVERY",
+            Self::FinishRestore => "FINISH_RESTORE",
         }
     }
 
     /// Whether it is a native backup.
     pub fn is_backup(self) -> bool {
-        self != Self::LogCopy
+        matches!(self, Self::Backup | Self::BackupDifferential)
+    }
+
+    /// Whether it restores a database, or opens one that was restored.
+    pub fn is_restore(self) -> bool {
+        matches!(self, Self::Restore(..) | Self::FinishRestore)
+    }
+
+    /// Whether the database opens behind it.
+    pub(crate) fn opens(self) -> bool {
+        matches!(self, Self::Restore(_, Recovery::Recovery) | Self::FinishRestore)
     }
 }
 
@@ -87,7 +121,8 @@ pub(crate) struct Task {
     pub(crate) plan: u16,
     pub(crate) overwrite: bool,
     pub(crate) stripes: u8,
-    pub(crate) database: DatabaseId,
+    /// `None` for restores: their database is not there yet.
+    pub(crate) database: Option<DatabaseId>,
     pub(crate) database_name: Arc<str>,
     pub(crate) s3_arn: Arc<str>,
     pub(crate) kms: Option<Arc<str>>,
@@ -197,5 +232,14 @@ pub(crate) enum Work {
         range: CopyRange,
         /// Numbers of the files, once it runs.
         files: (u32, u32),
+    },
+    /// A native restore.
+    Restore {
+        /// Where the backup lies: bucket and key, or a prefix with `*`; nothing for `FINISH_RESTORE`.
+        from: Option<(String, String)>,
+        /// STOPAT.
+        stop: Option<Ms>,
+        /// The database as it will be, once the task runs.
+        restored: Option<Box<Restoring>>,
     },
 }

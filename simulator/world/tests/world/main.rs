@@ -11,6 +11,7 @@ mod headers;
 mod history;
 mod installed;
 mod lab;
+mod native_restore;
 mod order;
 mod restore;
 mod select;

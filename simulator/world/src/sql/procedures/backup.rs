@@ -77,7 +77,7 @@ impl World {
         };
         let stripes = value::integer(bound.get(5), "int")?.unwrap_or(1);
         let overwrite = value::integer(bound.get(3), "int")?.unwrap_or(0) != 0;
-        check_transfer(bound)?;
+        check_transfer(bound, 6)?;
         let (bucket, key) = check_target(&arn, stripes)?;
         let database = self.instances.get(call.instance).and_then(|i| i.database(&name));
         let Some(database) = database else {
@@ -90,7 +90,7 @@ impl World {
         let kms = bound.text(2).filter(|k| !k.is_empty()).map(Arc::from);
         let new = NewTask {
             kind,
-            database,
+            database: Some(database),
             database_name,
             s3_arn: Arc::from(arn),
             kms,
@@ -113,7 +113,7 @@ impl World {
         let Some(host) = self.instances.get(instance) else { return Ok(()) };
         let clashes =
             |other: TaskType| other.is_backup() == kind.is_backup() || self.knobs.copy_excludes_backup;
-        let Some(task) = host.open_tasks().find(|t| t.database == database && clashes(t.kind)) else {
+        let Some(task) = host.open_tasks().find(|t| t.database == Some(database) && clashes(t.kind)) else {
             return Ok(());
         };
         let what = if kind.is_backup() { "A task" } else { "A T-log backup file copy task" };
@@ -124,7 +124,7 @@ impl World {
     }
 
     /// What a knob moves from the task to the call.
-    fn refuse_at_call(&self, instance: usize, bucket: &str) -> Result<(), EngineError> {
+    pub(super) fn refuse_at_call(&self, instance: usize, bucket: &str) -> Result<(), EngineError> {
         let Some(host) = self.instances.get(instance) else { return Ok(()) };
         let in_window = host.maintenance_window.contains(self.now_ms);
         if in_window && self.knobs.maintenance == MaintenanceRule::RefusedAtCall {
@@ -158,16 +158,17 @@ fn check_target(arn: &str, stripes: i64) -> Result<(String, String), EngineError
 }
 
 /// Block size, transfer size and buffers, as the user guide lists them.
-fn check_transfer(bound: &crate::sql::calls::Bound) -> Result<(), EngineError> {
-    let block = value::integer(bound.get(6), "int")?;
+/// They stand side by side, the first at `first`.
+pub(super) fn check_transfer(bound: &crate::sql::calls::Bound, first: usize) -> Result<(), EngineError> {
+    let block = value::integer(bound.get(first), "int")?;
     if block.is_some_and(|b| ![512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536].contains(&b)) {
         return Err(refuse("The value of @block_size is not valid."));
     }
-    let transfer = value::integer(bound.get(7), "int")?;
+    let transfer = value::integer(bound.get(first + 1), "int")?;
     if transfer.is_some_and(|t| t <= 0 || t % 65_536 != 0 || t > 4_194_304) {
         return Err(refuse("The value of @max_transfer_size is not valid."));
     }
-    let buffers = value::integer(bound.get(8), "int")?;
+    let buffers = value::integer(bound.get(first + 2), "int")?;
     if buffers.is_some_and(|b| b <= 0) {
         return Err(refuse("The value of @buffer_count is not valid."));
     }

@@ -5,6 +5,7 @@
 
 mod backup;
 mod configuration;
+mod restore;
 mod status;
 mod tlog;
 
@@ -35,6 +36,10 @@ type Procedure = fn(&mut World, &Call<'_>, &mut Response) -> Result<(), EngineEr
 /// The procedures of RDS: their database, name, parameters, and what they do.
 const RDS: &[(&str, &str, &[crate::sql::calls::Declared], Procedure)] = &[
     ("msdb", "rds_backup_database", backup::BACKUP, World::rds_backup_database),
+    ("msdb", "rds_restore_database", restore::RESTORE, World::rds_restore_database),
+    ("msdb", "rds_restore_log", restore::RESTORE_LOG, World::rds_restore_log),
+    ("msdb", "rds_finish_restore", restore::FINISH, World::rds_finish_restore),
+    ("msdb", "rds_drop_database", restore::DROP, World::rds_drop_database),
     ("msdb", "rds_task_status", status::STATUS, World::rds_task_status),
     ("msdb", "rds_cancel_task", status::CANCEL, World::rds_cancel_task),
     ("msdb", "rds_tlog_copy_setup", tlog::SETUP, World::rds_tlog_copy_setup),

@@ -160,7 +160,7 @@ impl World {
             self.database(database).map_or_else(|| Arc::from(name.as_str()), |d| Arc::clone(&d.name));
         let new = NewTask {
             kind: TaskType::LogCopy,
-            database,
+            database: Some(database),
             database_name,
             s3_arn: target,
             kms: call.bound.text(1).filter(|k| !k.is_empty()).map(Arc::from),

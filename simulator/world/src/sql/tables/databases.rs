@@ -11,6 +11,7 @@ use tds::{SqlType, Value};
 use crate::{
     database::state::Database,
     guid::Guid,
+    instance::state::Unrecovered,
     sql::tables::{ColumnSpec, Hint, LSN, NAME, Table, col, guid, int, lsn, maybe, text, time},
     stream::{Purpose, Stream},
     time::Ms,
@@ -28,11 +29,18 @@ const SYSTEM: &[(&str, &str)] = &[
     ("rdsadmin", "SIMPLE"),
 ];
 
-/// A row: a system database by its place, or one of the users'.
+/// A row: a system database by its place, one of the users', or one that is being restored.
 #[derive(Clone, Copy)]
 enum Entry<'w> {
     System(usize),
     User(&'w Database),
+    Restoring(&'w Unrecovered),
+}
+
+impl Entry<'_> {
+    fn state(self) -> (i64, &'static str) {
+        if matches!(self, Self::Restoring(_)) { (1, "RESTORING") } else { (0, "ONLINE") }
+    }
 }
 
 struct Rows<'w> {
@@ -52,7 +60,8 @@ impl<'w> Rows<'w> {
             .collect();
         users.sort_by_key(|d| d.sql_id);
         let system = (0..SYSTEM.len()).map(Entry::System);
-        let entries = system.chain(users.into_iter().map(Entry::User)).collect();
+        let restoring = host.into_iter().flat_map(|i| i.restoring.values()).map(Entry::Restoring);
+        let entries = system.chain(users.into_iter().map(Entry::User)).chain(restoring).collect();
         Self { world, instance, entries, zone: host.map_or(0, |i| i.zone) }
     }
 
@@ -75,6 +84,7 @@ fn number(entry: Entry<'_>) -> Value {
     match entry {
         Entry::System(place) => int(place + 1),
         Entry::User(database) => int(database.sql_id),
+        Entry::Restoring(held) => int(held.sql_id),
     }
 }
 
@@ -125,6 +135,10 @@ impl Table for Databases<'_> {
             Entry::User(d) => {
                 (Arc::clone(&d.name), d.recovery_model.description(), d.created, d.major_version)
             }
+            Entry::Restoring(held) => {
+                let major = held.state.begun_with.set.major_version;
+                (Arc::clone(&held.name), held.state.model.description(), held.created, major)
+            }
         };
         match column {
             0 => text(&name),
@@ -132,8 +146,8 @@ impl Table for Databases<'_> {
             2 => time(created + self.0.zone),
             3 => int(u32::from(major) * 10),
             4 => text("SQL_Latin1_General_CP1_CI_AS"),
-            5 => int(0),
-            6 => text("ONLINE"),
+            5 => int(entry.state().0),
+            6 => text(entry.state().1),
             7 => int(match model {
                 "FULL" => 1,
                 "BULK_LOGGED" => 2,
@@ -187,6 +201,8 @@ impl Table for RecoveryStatus<'_> {
                 };
             }
             Entry::User(database) => database,
+            // Its guids are told when it opens.
+            Entry::Restoring(_) => return if column == 0 { number(entry) } else { Value::Null },
         };
         let (world, now) = (self.0.world, self.0.world.now_ms);
         let newest = database.fork();
@@ -239,7 +255,7 @@ impl<'w> MasterFiles<'w> {
         let mut files = Vec::new();
         for (place, entry) in (0_u64..).zip(&rows.entries) {
             let data = match entry {
-                Entry::System(_) => 1,
+                Entry::System(_) | Entry::Restoring(_) => 1,
                 Entry::User(database) => database.file_count.max(1),
             };
             // File 2 is the log; further data files have numbers from 3.
@@ -266,9 +282,14 @@ impl Table for MasterFiles<'_> {
         let is_log = file == 2;
         let user = match entry {
             Entry::User(database) => Some(database),
-            Entry::System(_) => None,
+            Entry::System(_) | Entry::Restoring(_) => None,
         };
-        let name = user.map_or("system", |d| &d.name);
+        let restoring = match entry {
+            Entry::Restoring(held) => Some(held),
+            Entry::System(_) | Entry::User(_) => None,
+        };
+        let name = user.map(|d| &d.name).or(restoring.map(|held| &held.name));
+        let name = name.map_or("system", |name| &**name);
         let base = user.and_then(|d| d.base).filter(|_| !is_log);
         match column {
             0 => number(entry),
@@ -280,7 +301,7 @@ impl Table for MasterFiles<'_> {
             4 => text(if is_log { "LOG" } else { "ROWS" }),
             5 => text(&if is_log { format!("{name}_log") } else { format!("{name}_{file}") }),
             6 => text(&format!("D:\\rdsdbdata\\DATA\\{name}_{file}.{}", if is_log { "ldf" } else { "mdf" })),
-            7 => text("ONLINE"),
+            7 => text(entry.state().1),
             // In pages of 8 KiB.
             8 => maybe(user, |d| {
                 let bytes = d.size_at(&self.rows.world.branches, self.rows.world.now_ms);
@@ -289,6 +310,8 @@ impl Table for MasterFiles<'_> {
             9 => maybe(base, |b| lsn(b.lsn)),
             10 => maybe(base, |b| guid(b.uuid)),
             11 => maybe(base, |b| time(b.at)),
+            12 => maybe(restoring, |held| lsn(held.state.redo)),
+            13 => maybe(restoring, |held| guid(held.state.fork)),
             14 => Value::Bit(false),
             _ => Value::Null,
         }

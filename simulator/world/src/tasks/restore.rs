@@ -1,0 +1,197 @@
+//! How does a native restore run?
+//!
+//! What can be refused is looked at when it starts, as for backups; then data moves at the instance's speed, and at the end the
+//! database stays RESTORING or opens: another incarnation on a new recovery fork, of which the service takes a snapshot. What
+//! the engine accepts after what is `restore`'s question. Source: RDS user guide, "Using native backup and restore".
+
+use std::sync::Arc;
+
+use crate::{
+    backup_file::BackupFile,
+    database::{
+        config::DatabaseConfig,
+        state::{Database, DatabaseId, Fork},
+        writes::{Rhythm, Writes},
+    },
+    instance::state::Unrecovered,
+    restore::{ObjectRef, Restoring},
+    stream::{Purpose, Stream},
+    tasks::{
+        info::restore_failure_lines,
+        task::{Lifecycle, TaskType, Work},
+    },
+    time::{Ms, SECOND, ceil_second},
+    world::World,
+};
+
+/// Files that one restore reads. RDS user guide, "Using native backup and restore".
+const FILES_MAX: usize = 10;
+
+/// What RDS says of objects that are no backup, or not the one that was asked for.
+const WRONG_TYPE: &str = "Please reissue task with correct type and overwrite property";
+
+/// What a restore reads, and what comes of it.
+struct Read {
+    restored: Restoring,
+    bytes: u64,
+}
+
+impl World {
+    /// A restore takes its slot.
+    pub(crate) fn start_restore(&mut self, instance: usize, id: u32) {
+        let now = self.now_ms;
+        let mut stream = self.run_stream(instance, id, 2);
+        let span = self.knobs.setup_seconds;
+        let setup = stream.between(span.min * SECOND, span.max * SECOND);
+        let speed = stream.between(self.knobs.speed_percent.min, self.knobs.speed_percent.max).max(1);
+        let read = match self.read_restore(instance, id) {
+            Ok(read) => read,
+            Err(text) => {
+                let kind = self.instances.get(instance).and_then(|i| i.task(id)).map(|task| task.kind);
+                let kind = kind.map_or("", |kind| kind.name(&self.knobs));
+                let (lines, end) = restore_failure_lines(now + setup.min(6 * SECOND), id, kind, &text);
+                self.replan(instance, id, Lifecycle::Error, lines, end);
+                return;
+            }
+        };
+        let throughput = self.instances.get(instance).map_or(1, |i| i.config.throughput_bytes.max(1));
+        if let Some(Work::Restore { restored, .. }) =
+            self.instances.get_mut(instance).and_then(|i| i.work.get_mut(&id))
+        {
+            *restored = Some(Box::new(read.restored));
+        }
+        let milliseconds =
+            u128::from(read.bytes) * 100_000 / (u128::from(throughput) * u128::from(speed.unsigned_abs()));
+        let from = now + setup;
+        let until = from + Ms::try_from(milliseconds).unwrap_or(Ms::MAX / 4).max(SECOND);
+        let end = until + stream.between(SECOND, 4 * SECOND);
+        let end = if self.knobs.whole_seconds { ceil_second(end) } else { end };
+        self.plan_run(instance, id, (from, until), end);
+    }
+
+    /// The database as the task will leave it, or why it fails, as `task_info` words it.
+    fn read_restore(&self, instance: usize, id: u32) -> Result<Read, String> {
+        let lost = || WRONG_TYPE.to_owned();
+        let host = self.instances.get(instance).ok_or_else(lost)?;
+        let (Some(task), Some(Work::Restore { from, stop, .. })) = (host.task(id), host.work.get(&id)) else {
+            return Err(lost());
+        };
+        let before = host.restoring.get(&task.database_name.to_lowercase()).map(|held| &held.state);
+        let not_restoring = || self.knobs.texts.not_restoring.replace("{name}", &task.database_name);
+        let (TaskType::Restore(kind, _), Some((bucket, key))) = (task.kind, from) else {
+            let restored = before.cloned().ok_or_else(not_restoring)?;
+            return Ok(Read { restored, bytes: 0 });
+        };
+        let file = self.read_native(instance, bucket, key, task.kms.as_deref())?;
+        if file.set.kind != kind {
+            return Err(lost());
+        }
+        if file.set.major_version > host.config.major_version() {
+            let (made, here) = (file.set.major_version, host.config.major_version());
+            return Err(format!(
+                "The database was backed up on a server running version {made}. That version is incompatible with this server, which is running version {here}. Either restore the database on a server that supports the backup, or use a backup that is compatible with this server."
+            ));
+        }
+        let bytes = file.set.size_bytes;
+        if kind == crate::backup_file::BackupKind::Full {
+            let restored = Restoring::full(self.engine(), &file, *stop).map_err(|error| error.text)?;
+            return Ok(Read { restored, bytes });
+        }
+        let mut restored = before.cloned().ok_or_else(not_restoring)?;
+        restored.apply(self.engine(), &file, *stop).map_err(|error| error.text)?;
+        if stop.is_some() && task.kind.opens() && !restored.stopped {
+            return Err(Restoring::not_reached().text);
+        }
+        Ok(Read { restored, bytes })
+    }
+
+    /// The backup at a key, or under a prefix that ends in `*`.
+    fn read_native(
+        &self,
+        instance: usize,
+        bucket: &str,
+        key: &str,
+        kms: Option<&str>,
+    ) -> Result<Arc<BackupFile>, String> {
+        if let Some(text) = self.refuse_bucket(instance, bucket, key) {
+            return Err(text);
+        }
+        if let Some(text) = kms.and_then(|arn| self.refuse_key(instance, arn)) {
+            return Err(text);
+        }
+        let denied = || "Access Denied".to_owned();
+        let keys: Vec<String> = match key.strip_suffix('*') {
+            None => vec![key.to_owned()],
+            Some(prefix) => {
+                let page = self.s3.list(bucket, prefix, None, FILES_MAX).map_err(|_| denied())?;
+                if page.next.is_some() {
+                    return Err(format!(
+                        "The Restore task is unable to restore from more than {FILES_MAX} backup file(s). Please reduce the number of files matched and try again."
+                    ));
+                }
+                page.objects.into_iter().map(|object| object.key).collect()
+            }
+        };
+        let known = |key: &String| self.s3.bucket(bucket).is_ok_and(|bucket| bucket.exists(key));
+        if keys.is_empty() || !keys.iter().all(known) {
+            return Err(denied());
+        }
+        let objects: Vec<ObjectRef> = keys.iter().map(|key| ObjectRef::newest(bucket, key)).collect();
+        let file = self.read_set(&objects).map_err(|error| error.text)?;
+        // A file that is encrypted is not read without its key.
+        match file.kms_key.as_deref() {
+            Some(arn) if kms.is_none_or(|given| given != arn) => Err(WRONG_TYPE.to_owned()),
+            _ => Ok(file),
+        }
+    }
+
+    /// The data is through: the database stays RESTORING or opens.
+    pub(crate) fn finish_restore(&mut self, instance: usize, id: u32, restored: Restoring) {
+        let now = self.now_ms;
+        let Some(host) = self.instances.get_mut(instance) else { return };
+        let Some((name, opens)) =
+            host.task(id).map(|task| (Arc::clone(&task.database_name), task.kind.opens()))
+        else {
+            return;
+        };
+        let held = host.restoring.remove(&name.to_lowercase());
+        let (sql_id, created) = held.map_or((host.next_sql_id, now), |held| (held.sql_id, held.created));
+        host.next_sql_id = host.next_sql_id.max(sql_id + 1);
+        if opens {
+            self.open_restored(instance, &name, sql_id, &restored);
+        } else {
+            let held = Unrecovered { name: Arc::clone(&name), sql_id, created, state: restored };
+            host.restoring.insert(name.to_lowercase(), held);
+        }
+    }
+
+    /// RECOVERY: another incarnation of the family, on a new fork, with what was applied.
+    fn open_restored(&mut self, instance: usize, name: &Arc<str>, sql_id: u32, restored: &Restoring) {
+        let (now, seed) = (self.now_ms, self.seed);
+        let set = &restored.begun_with.set;
+        let id = DatabaseId(u32::try_from(self.databases.len()).unwrap_or(u32::MAX));
+        let writes_seed = Stream::of(seed, Purpose::Writes, &[u64::from(id.0)]).next();
+        // Nobody writes to a database that was just restored but by hand.
+        let writes = Writes::new(writes_seed, now, 0, Rhythm::Flat, &[]);
+        let vlf = restored.redo.vlf.saturating_add(1);
+        let branch = self.branches.add_generated(writes_seed, Some(restored.at), now, writes, 8, vlf);
+        let fork = Fork { from: now, lsn: restored.redo, guid: Database::fresh_guid(seed, id.0, 2) };
+        let config =
+            DatabaseConfig { size_bytes: set.size_bytes, growth_bytes: 0, ..DatabaseConfig::named(name) };
+        let mut fresh = self.blank_database(instance, id, &config, (now, branch), (set.family_guid, fork));
+        fresh.forks.insert(0, Fork { from: Ms::MIN, lsn: set.checkpoint_lsn, guid: restored.fork });
+        fresh.fulls = vec![(set.finish, set.checkpoint_lsn)];
+        // The restored log still holds what was applied since the last whole set: the next log backup begins there.
+        if self.retains(instance) {
+            fresh.logs.continue_from(restored.whole, now - 1, now);
+        }
+        fresh.sql_id = sql_id;
+        if let Some(host) = self.instances.get_mut(instance) {
+            host.databases.insert(name.to_lowercase(), id);
+        }
+        self.databases.push(fresh);
+        if self.retains(instance) {
+            self.snapshot_database(id, now);
+        }
+    }
+}
