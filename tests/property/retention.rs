@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use domain::backup::{Backup, Kind};
 use domain::history::History;
-use domain::id::BackupId;
+use domain::id::{BackupId, Guid};
 use domain::policy::{Daily, Objectives, Policy, RpoMinutes, Schedule, Times, Weekly};
 use domain::retention::{Proposal, Terms, propose};
 use jiff::Timestamp;
@@ -191,8 +191,8 @@ impl Story {
         self.by_own_dates = after;
     }
 
-    /// Sweeping every day leaves what sweeping once leaves, where the policy lets no backup go sooner than the window, and keeps
-    /// none by a period whose first full may be gone.
+    /// Sweeping every day leaves what sweeping once leaves, where the policy lets no backup go sooner than the window, keeps none
+    /// by a period whose first full may be gone, and the server took no differential on a full that had gone already.
     fn once(&self, seen: &mut Seen) -> Result<(), String> {
         let retention = &self.policy.retention;
         let window = self.policy.objectives.window_days;
@@ -204,6 +204,11 @@ impl Story {
         let all: BTreeSet<usize> = (0..self.server.vault.len()).collect();
         let proposal = self.propose(&all)?;
         let kept: BTreeSet<usize> = proposal.keep.iter().map(|kept| number(&kept.backup)).collect();
+        let base = |at: &usize| self.server.vault[*at].row.differential_base_guid.as_ref();
+        let gone = |base: &Guid| base.as_str().parse().is_ok_and(|base| !self.left.contains(&base));
+        if kept.iter().filter_map(base).any(gone) {
+            return Ok(());
+        }
         seen.swept_once += 1;
         if kept == self.left { Ok(()) } else { Err(format!("once: {kept:?}, daily: {:?}", self.left)) }
     }
