@@ -67,6 +67,8 @@ pub struct Secure {
     options: Options,
     tls: Arc<Tls>,
     layer: Layer,
+    /// Whether TLS came before the first byte of TDS: then it is around everything.
+    is_strict: bool,
     output: Vec<u8>,
 }
 
@@ -76,7 +78,7 @@ impl Secure {
         let server_name = instance.to_uppercase();
         let options = Options { server_name, session_id, encryption: Encryption::Off, ..Options::default() };
         let connection = Connection::new(options.clone());
-        Self { connection, options, tls, layer: Layer::Unknown, output: Vec::new() }
+        Self { connection, options, tls, layer: Layer::Unknown, is_strict: false, output: Vec::new() }
     }
 
     /// Takes bytes of the client, in whatever pieces they come.
@@ -88,7 +90,8 @@ impl Secure {
             return Ok(());
         }
         if matches!(self.layer, Layer::Unknown) {
-            self.layer = if bytes[0] == HANDSHAKE {
+            self.is_strict = bytes[0] == HANDSHAKE;
+            self.layer = if self.is_strict {
                 let options = Options { encryption: Encryption::Strict, ..self.options.clone() };
                 self.connection = Connection::new(options);
                 Layer::Bare(Box::new(server(&self.tls.strict)?))
@@ -155,20 +158,11 @@ impl Secure {
                     }
                 }
                 // TLS was for the login alone.
-                (Layer::Bare(_), false) if self.ends_with_login() => self.layer = Layer::Clear,
+                (Layer::Bare(_), false) if !self.is_strict => self.layer = Layer::Clear,
                 _ => {}
             }
             return Ok(event);
         }
-    }
-
-    /// Whether TLS was the protocol's own: that of TDS 8.0 is around everything.
-    fn ends_with_login(&self) -> bool {
-        !self.is_strict()
-    }
-
-    fn is_strict(&self) -> bool {
-        matches!(&self.layer, Layer::Bare(tls) if tls.alpn_protocol() == Some(b"tds/8.0"))
     }
 
     /// Takes what the connection has to say into the output, as bytes travel now.
