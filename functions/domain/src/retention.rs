@@ -309,6 +309,9 @@ fn share_files(backups: &[Backup], reasons: &mut [Vec<Why>]) {
     fn files(backup: &Backup) -> impl Iterator<Item = &Arc<str>> {
         backup.stripes.files.iter().flatten()
     }
+    if reasons.iter().all(|reasons| !reasons.is_empty()) {
+        return;
+    }
     let mut holders: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
     for (row, backup) in backups.iter().enumerate() {
         for file in files(backup) {

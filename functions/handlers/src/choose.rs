@@ -126,7 +126,7 @@ impl<'a> Chosen<'a> {
         let has_logs = self.live(&head.name)?.recovery_model != Some(RecoveryModel::Simple);
         let follows = has_logs && head.broken.is_none() && policy.protects(&head.name);
         let newest = head.newest_log().filter(|_| follows)?;
-        let promise = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
+        let promise = promise(policy);
         let promised_by = newest.checked_add(promise).ok().filter(|by| *by > self.now)?;
         let due_at = latest_log_copy(policy, self.now).checked_add(log_interval(policy)).ok()?;
         Some(NextCopy { due_at, promised_by, promise, duration: copy_duration(Some(newest), due_at) })
@@ -167,6 +167,11 @@ impl<'a> Chosen<'a> {
     }
 }
 
+/// How old the newest moment in the vault may become.
+fn promise(policy: &Policy) -> SignedDuration {
+    SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance))
+}
+
 /// When a promise breaks that a task keeps. A log copy, or a data backup that begins or heals a chain: when the newest moment in
 /// the vault is older than the promised RPO. A full of the calendar: a week later, when the next one is due at the latest,
 /// because the logs go on without it; a differential likewise, when the calendar asks for the next data backup.
@@ -186,7 +191,7 @@ fn promised_by(
         Kind::Full | Kind::Differential | Kind::LogCopy => {
             // A database without any backup risks all it ever was: it comes before everybody else.
             let exposure = database.exposure(now).unwrap_or(SignedDuration::from_hours(24 * 365));
-            let promised = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
+            let promised = promise(policy);
             (now.saturating_sub(exposure).unwrap_or(Timestamp::MIN), promised)
         }
     };

@@ -62,22 +62,18 @@ def tsql(instance, _):
     second = ask(backup.replace("tsql.bak", "again.bak"))
     expect("already" in second or "Msg 50000" in second, second)
 
-    def lifecycle():
-        rows = [line.split("\t") for line in ask("exec msdb.dbo.rds_task_status @db_name='tsql'").splitlines()]
-        return next(row[5] for row in rows if len(row) > 5 and row[1] == "BACKUP_DB")
+    def lifecycle(database, kind):
+        rows = [line.split("\t") for line in ask(f"exec msdb.dbo.rds_task_status @db_name='{database}'").splitlines()]
+        return next(row[5] for row in rows if len(row) > 5 and row[1] == kind)
 
-    until_success(lifecycle)
+    until_success(lambda: lifecycle("tsql", "BACKUP_DB"))
     listed = ask("select database_name, type from msdb.dbo.backupset where database_name = 'tsql'")
     expect("tsql\tD" in listed, listed)
     restore = f"exec msdb.dbo.rds_restore_database @restore_db_name='tsql-again', @s3_arn_to_restore_from='{arn('tsql')}'"
     started = ask(restore)
     expect("RESTORE_DB" in started, started)
 
-    def restored():
-        rows = [line.split("\t") for line in ask("exec msdb.dbo.rds_task_status @db_name='tsql-again'").splitlines()]
-        return next(row[5] for row in rows if len(row) > 5 and row[1] == "RESTORE_DB")
-
-    until_success(restored)
+    until_success(lambda: lifecycle("tsql-again", "RESTORE_DB"))
     states = ask("select name, state_desc from sys.databases where name = 'tsql-again'")
     expect("tsql-again\tONLINE" in states, states)
 
@@ -137,11 +133,11 @@ def backup(cursor, name, mark, failure, execute):
     except failure as refused:
         expect(name in str(refused), refused)
 
-    def lifecycle():
-        execute(f"EXEC msdb.dbo.rds_task_status @db_name={mark}", [name])
+    def lifecycle(database):
+        execute(f"EXEC msdb.dbo.rds_task_status @db_name={mark}", [database])
         return cursor.fetchall()[0][5]
 
-    until_success(lifecycle)
+    until_success(lambda: lifecycle(name))
     execute(f"SELECT type FROM msdb.dbo.backupset WHERE database_name = {mark}", [name])
     listed = [tuple(row) for row in cursor.fetchall()]
     expect(("D",) in listed, listed)
@@ -150,11 +146,7 @@ def backup(cursor, name, mark, failure, execute):
     execute(restore, [again, arn(name)])
     expect(cursor.fetchone()[1] == "RESTORE_DB", "the restore")
 
-    def restored():
-        execute(f"EXEC msdb.dbo.rds_task_status @db_name={mark}", [again])
-        return cursor.fetchall()[0][5]
-
-    until_success(restored)
+    until_success(lambda: lifecycle(again))
     execute(f"SELECT state_desc FROM sys.databases WHERE name = {mark}", [again])
     states = [tuple(row) for row in cursor.fetchall()]
     expect(states == [("ONLINE",)], states)

@@ -166,6 +166,7 @@ fn demand(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::tests::live;
     use crate::id::{BackupId, Guid};
     use crate::inventory::LastDifferential;
     use crate::lsn::Lsn;
@@ -176,27 +177,11 @@ mod tests {
         format!("2026-11-16T{clock}:00Z").parse().unwrap()
     }
 
-    fn live() -> DatabaseState {
-        DatabaseState {
-            name: "orders".to_owned(),
-            id: 7,
-            state: "ONLINE".to_owned(),
-            recovery_model: Some(RecoveryModel::Full),
-            database_guid: Some(Guid::from("d1")),
-            family_guid: Some(Guid::from("f1")),
-            recovery_fork_guid: Some(Guid::from("k1")),
-            last_log_backup_lsn: None,
-            differential_base_guid: None,
-            differential_base_lsn: None,
-            data_bytes: None,
-        }
-    }
-
     /// What happened, in notation: `F1` is ours, and the newest of ours; `S2` a snapshot, `F3` somebody's full, `C4` a
     /// copy-only one, `R` the database restored anew. The base is what the server would say: the newest of F and S.
     fn story(words: &str) -> (Database, DatabaseState, Vec<Backup>) {
         let mut database = Database::new("sales", "orders");
-        let mut live = live();
+        let mut live = live(|live| live.last_log_backup_lsn = None);
         database.lineage = super::super::lineage_of(&live);
         let mut history = Vec::new();
         for word in words.split_whitespace() {

@@ -5,7 +5,8 @@ use crate::id::{BackupId, Guid};
 use crate::inventory::{LastFull, LogTail};
 use crate::lsn::Lsn;
 
-fn live(change: fn(&mut DatabaseState)) -> DatabaseState {
+/// `orders` as the server tells of it.
+pub(super) fn live(change: fn(&mut DatabaseState)) -> DatabaseState {
     let mut live = DatabaseState {
         name: "orders".to_owned(),
         id: 7,

@@ -6,7 +6,7 @@
 
 mod moments;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::civil::Date;
@@ -142,12 +142,17 @@ impl Case<'_> {
         !self.removed[number as usize]
     }
 
+    /// How late it is at least, as old backups tell their ages: each may be younger than it says.
+    fn at_most_now(&self) -> Timestamp {
+        self.terms.now.checked_sub(self.terms.doubt).unwrap_or(Timestamp::MIN)
+    }
+
     /// What a removed backup says for itself, whatever the others are.
     fn each_alone(&self) -> Result<(), Objection> {
         let held: BTreeSet<&BackupId> = self.terms.holds.iter().map(|hold| &hold.backup).collect();
         let retention = &self.terms.policy.retention;
         let days = |days: u32| i64::from(days).saturating_mul(24).hours();
-        let now = self.terms.now.checked_sub(self.terms.doubt).unwrap_or(Timestamp::MIN);
+        let now = self.at_most_now();
         for (number, row) in self.gone() {
             let id = || row.id.clone();
             if row.held_in == HeldIn::Service || row.kind == Kind::Snapshot {
@@ -196,6 +201,9 @@ impl Case<'_> {
 
     /// While something cannot be read, what is newer than the last readable backup of before the window stays.
     fn unreplaced(&self) -> Result<(), Objection> {
+        if self.rows.iter().all(|row| row.obstacle.is_none()) {
+            return Ok(());
+        }
         let all = |_: u32| true;
         let ended = |number: &u32| self.rows[*number as usize].finished <= self.from;
         let count = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
@@ -212,14 +220,14 @@ impl Case<'_> {
 
     /// No file of a backup that goes belongs to one that stays.
     fn shared_files(&self) -> Result<(), Objection> {
-        let files = |row: &'_ Backup| row.stripes.files.iter().flatten().cloned().collect::<Vec<_>>();
-        let kept: BTreeSet<std::sync::Arc<str>> = (0_u32..)
-            .zip(self.rows)
-            .filter(|(number, _)| self.stays(*number))
-            .flat_map(|(_, row)| files(row))
-            .collect();
-        match self.gone().find(|(_, row)| files(row).iter().any(|file| kept.contains(file))) {
-            Some((_, row)) => Err(Objection::SharedFile(row.id.clone())),
+        fn files(row: &Backup) -> impl Iterator<Item = &str> {
+            row.stripes.files.iter().flatten().map(|file| &**file)
+        }
+        let goes: BTreeMap<&str, u32> =
+            self.gone().flat_map(|(number, row)| files(row).map(move |file| (file, number))).collect();
+        let stays = (0_u32..).zip(self.rows).filter(|(number, _)| self.stays(*number));
+        match stays.flat_map(|(_, row)| files(row)).find_map(|file| goes.get(file)) {
+            Some(number) => Err(Objection::SharedFile(self.rows[*number as usize].id.clone())),
             None => Ok(()),
         }
     }
@@ -257,12 +265,12 @@ impl Case<'_> {
             retention.monthly.map(|monthly| i64::from(monthly.keep).months()),
             retention.yearly.map(|yearly| i64::from(yearly.keep).years()),
         ];
-        let doubted = self.terms.now.checked_sub(self.terms.doubt).unwrap_or(Timestamp::MIN);
+        let now = self.at_most_now();
         let lasts = |keep: jiff::Span| {
             row.finished
                 .to_zoned(zone.clone())
                 .checked_add(keep)
-                .map_or(true, |until| until.timestamp() > doubted)
+                .map_or(true, |until| until.timestamp() > now)
         };
         let begins: [&dyn Fn(Date) -> bool; 4] = [
             &|_| true,

@@ -14,7 +14,7 @@ use tds::{Response, ResultSet, ServerMessage, TransactionRequest, Value};
 
 use crate::{
     error::EngineError,
-    sql::{Raised, Variables, select, session::SessionId, value},
+    sql::{Raised, Variables, select, session::SessionId, tables::databases::system_id, value},
     world::World,
 };
 
@@ -325,8 +325,7 @@ impl World {
         let Token::Word(name) = token else { return Err(near(token)) };
         let name = name.value.clone();
         let Some(held) = self.sessions.get(&session.0) else { return Ok(()) };
-        let system = ["master", "msdb", "tempdb", "model", "rdsadmin"];
-        let known = system.iter().any(|s| s.eq_ignore_ascii_case(&name))
+        let known = system_id(&name).is_some()
             || self.instances.get(held.instance).is_some_and(|i| i.database(&name).is_some());
         if !known {
             let text =

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::{
-    backup_file::BackupFile,
+    backup_file::{BackupFile, BackupKind},
     database::{
         config::DatabaseConfig,
         state::{Database, DatabaseId, Fork},
@@ -93,7 +93,7 @@ impl World {
             ));
         }
         let bytes = file.set.size_bytes;
-        if kind == crate::backup_file::BackupKind::Full {
+        if kind == BackupKind::Full {
             let restored = Restoring::full(self.engine(), &file, *stop).map_err(|error| error.text)?;
             return Ok(Read { restored, bytes });
         }

@@ -53,17 +53,7 @@ impl World {
         answer: &mut Response,
     ) -> Result<(), EngineError> {
         let bound = call.bound;
-        if self.in_transaction(call.session) {
-            return Err(EngineError::new(
-                3021,
-                "Cannot perform a backup or restore operation within a transaction.",
-            ));
-        }
-        if !self.has_option(call.instance) {
-            return Err(refuse(
-                "Database backup/restore option is not enabled yet or is in the process of being enabled. Please try again later.",
-            ));
-        }
+        self.may_run_native(call)?;
         let name = bound.text(0).unwrap_or_default();
         let arn = bound.text(1).unwrap_or_default();
         let kind = match bound.text(4).map(|t| t.to_uppercase()).as_deref() {
@@ -100,6 +90,20 @@ impl World {
         };
         let task = self.submit(call.instance, new);
         self.announce(call, task, answer);
+        Ok(())
+    }
+
+    /// What every native backup and restore needs: no open transaction, and the option.
+    pub(super) fn may_run_native(&self, call: &Call<'_>) -> Result<(), EngineError> {
+        if self.in_transaction(call.session) {
+            let text = "Cannot perform a backup or restore operation within a transaction.";
+            return Err(EngineError::new(3021, text));
+        }
+        if !self.has_option(call.instance) {
+            return Err(refuse(
+                "Database backup/restore option is not enabled yet or is in the process of being enabled. Please try again later.",
+            ));
+        }
         Ok(())
     }
 

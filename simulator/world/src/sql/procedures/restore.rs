@@ -16,6 +16,7 @@ use crate::{
     sql::{
         calls::{Declared, optional, required},
         procedures::Call,
+        tables::databases::system_id,
         value,
     },
     tasks::{
@@ -85,7 +86,7 @@ impl World {
         call: &Call<'_>,
         answer: &mut Response,
     ) -> Result<(), EngineError> {
-        self.may_restore(call)?;
+        self.may_run_native(call)?;
         let bound = call.bound;
         let norecovery = value::integer(bound.get(2), "int")?;
         let kind = match bound.text(10).map(|kind| kind.to_uppercase()).as_deref() {
@@ -123,7 +124,7 @@ impl World {
         call: &Call<'_>,
         answer: &mut Response,
     ) -> Result<(), EngineError> {
-        self.may_restore(call)?;
+        self.may_run_native(call)?;
         let bound = call.bound;
         check_transfer(bound, 6)?;
         // On the clock of the server.
@@ -145,7 +146,7 @@ impl World {
         call: &Call<'_>,
         answer: &mut Response,
     ) -> Result<(), EngineError> {
-        self.may_restore(call)?;
+        self.may_run_native(call)?;
         let name = call.bound.text(0).unwrap_or_default();
         self.refuse_chain(call.instance)?;
         self.refuse_open_restore(call.instance, &name, true)?;
@@ -181,19 +182,6 @@ impl World {
         }
     }
 
-    fn may_restore(&self, call: &Call<'_>) -> Result<(), EngineError> {
-        if self.in_transaction(call.session) {
-            let text = "Cannot perform a backup or restore operation within a transaction.";
-            return Err(EngineError::new(3021, text));
-        }
-        if !self.has_option(call.instance) {
-            return refuse(
-                "Database backup/restore option is not enabled yet or is in the process of being enabled. Please try again later.",
-            );
-        }
-        Ok(())
-    }
-
     fn queue_restore(
         &mut self,
         call: &Call<'_>,
@@ -211,7 +199,7 @@ impl World {
         let Some(host) = self.instances.get(call.instance) else { return Ok(()) };
         let restoring = host.restoring.contains_key(&name.to_lowercase());
         let begun = restoring || host.restores_of(&name).next().is_some();
-        let taken = host.database(&name).is_some() || SYSTEM.contains(&name.to_lowercase().as_str());
+        let taken = host.database(&name).is_some() || system_id(&name).is_some();
         if kind == BackupKind::Full {
             if taken || restoring {
                 return refuse(format!(
@@ -279,9 +267,6 @@ impl World {
         }
     }
 }
-
-/// Names that no user's database has.
-const SYSTEM: [&str; 5] = ["master", "tempdb", "model", "msdb", "rdsadmin"];
 
 const fn recovery(norecovery: i64) -> Recovery {
     if norecovery == 0 { Recovery::Recovery } else { Recovery::NoRecovery }

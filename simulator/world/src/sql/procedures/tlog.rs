@@ -12,6 +12,7 @@ use crate::{
     sql::{
         calls::{Bound, Declared, optional, required},
         procedures::{Call, text_column},
+        tables::databases::system_id,
         value,
     },
     tasks::{
@@ -124,8 +125,7 @@ impl World {
         if name.trim().is_empty() {
             return refuse("Database name for the input parameter @db_name can't be empty or null.");
         }
-        let system = ["master", "model", "msdb", "tempdb", "rdsadmin"];
-        if system.iter().any(|s| s.eq_ignore_ascii_case(name.trim())) {
+        if system_id(name.trim()).is_some() {
             return refuse(
                 "Cannot run the rds_tlog_backup_copy_to_S3 stored procedure for SQL Server system databases or the rdsadmin database.",
             );

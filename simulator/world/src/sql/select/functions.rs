@@ -12,6 +12,7 @@ use crate::{
             compile::{literal, wrong_count},
             expression::{Expr, Function},
         },
+        tables::databases::system_id,
         value,
     },
     time::{Ms, round_datetime},
@@ -109,10 +110,7 @@ fn server(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr,
                 .and_then(|h| h.database(&wanted))
                 .and_then(|id| world.database(id))
                 .map(|d| i64::from(d.sql_id));
-            let system = ["master", "tempdb", "model", "msdb", "rdsadmin"]
-                .iter()
-                .position(|s| s.eq_ignore_ascii_case(&wanted));
-            let id = id.or_else(|| system.and_then(|p| i64::try_from(p + 1).ok()));
+            let id = id.or_else(|| system_id(&wanted));
             typed(id.map_or(Value::Null, Value::Int), SqlType::Int)
         }
         "suser_sname" | "suser_name" | "original_login" | "system_user" => {

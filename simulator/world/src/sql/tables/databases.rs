@@ -29,6 +29,12 @@ const SYSTEM: &[(&str, &str)] = &[
     ("rdsadmin", "SIMPLE"),
 ];
 
+/// The number of a system database by its name, without regard to case.
+pub(crate) fn system_id(name: &str) -> Option<i64> {
+    let place = SYSTEM.iter().position(|(system, _)| system.eq_ignore_ascii_case(name.trim_end()))?;
+    i64::try_from(place + 1).ok()
+}
+
 /// A row: a system database by its place, one of the users', or one that is being restored.
 #[derive(Clone, Copy)]
 enum Entry<'w> {
