@@ -7,10 +7,10 @@
 mod draw;
 mod ideal;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use domain::calendar::Span;
-use domain::slots::{Candidate, Decision, NextCopy, Slots, decide};
+use domain::slots::{Candidate, Decision, Load, NextCopy, Slots, decide};
 use domain::task::Kind;
 use jiff::{SignedDuration, Timestamp};
 
@@ -48,8 +48,8 @@ impl<'a> Run<'a> {
         Self { fleet, queue: VecDeque::new(), running: Vec::new(), asked, ended: nothing }
     }
 
-    /// Plays the fleet through.
-    fn play(mut self) -> Result<Outcome, String> {
+    /// Plays the fleet through; also how late the latest log copy was.
+    fn play(mut self) -> Result<(Outcome, Minute), String> {
         let mut now = 0;
         while self.ended.iter().any(Option::is_none) {
             self.service(now)?;
@@ -63,8 +63,12 @@ impl<'a> Run<'a> {
             }
         }
         let works = self.fleet.works.iter().zip(&self.ended);
-        let late = works.clone().filter_map(|(work, ended)| Some((*ended)? - work.promised)).max();
-        Ok((late.unwrap_or(0).max(0), works.filter_map(|(_, ended)| *ended).max().unwrap_or(0)))
+        let late = |copies_alone: bool| {
+            let works = works.clone().filter(|(work, _)| !copies_alone || !work.is_full);
+            works.filter_map(|(work, ended)| Some((*ended)? - work.promised)).max().unwrap_or(0).max(0)
+        };
+        let last = works.clone().filter_map(|(_, ended)| *ended).max();
+        Ok(((late(false), last.unwrap_or(0)), late(true)))
     }
 
     /// What the service does in a minute: ends what has ended, and starts the first of its queue.
@@ -122,6 +126,7 @@ impl<'a> Run<'a> {
                 planned_at: at(work.release),
                 not_before: None,
                 duration: SignedDuration::from_mins(work.forecast),
+                heals: false,
             })
             .collect();
         let there: Vec<usize> = self
@@ -130,13 +135,14 @@ impl<'a> Run<'a> {
             .map(|(work, _)| *work)
             .chain(self.queue.iter().map(|(work, _)| *work))
             .collect();
-        let busy: BTreeSet<String> =
-            there.iter().map(|work| format!("db{}", self.fleet.works[*work].database)).collect();
-        let ahead = there.iter().map(|work| self.asked[*work].1).collect();
+        let mut load = Load::default();
+        for work in there {
+            load.add(format!("db{}", self.fleet.works[work].database), self.asked[work].1);
+        }
         let windows: Vec<Span> =
             self.fleet.windows.iter().map(|(from, to)| Span { from: at(*from), to: at(*to) }).collect();
         let next = self.next_copies(now);
-        let decided = decide(candidates, Slots::default(), busy, ahead, &windows, &next, at(now));
+        let decided = decide(candidates, Slots::default(), load, &windows, &next, at(now));
         for (candidate, decision) in decided {
             let number: usize = candidate.key.parse().expect("a number");
             if let Decision::Start { ends_by, .. } = decision {
@@ -192,7 +198,12 @@ fn judged(scenario: Scenario, size: Minute, fleets: u32) -> Result<(Seen, [i64; 
         let fleet = fleet(scenario, size, &mut Chance(seed));
         let ideal =
             if fleet.works.len() <= EXHAUSTIVE { best(&fleet, &REAL) } else { relaxed(&fleet, &REAL) };
-        let came = Run::of(&fleet).play().and_then(|came| seen.note(&fleet, ideal, came));
+        let came = Run::of(&fleet).play().and_then(|(came, copies_late)| match scenario {
+            Scenario::Newcomers if copies_late > 0 => {
+                Err(format!("a log copy came {copies_late} minutes late for new databases: {fleet:#?}"))
+            }
+            _ => seen.note(&fleet, ideal, came),
+        });
         came.map_err(|what| format!("{scenario:?}: {what}\n{}", replay(seed, "fleets")))?;
     }
     let told = seen.told(scenario, size);

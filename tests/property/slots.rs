@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::calendar::{DailyWindow, Span, WeeklyWindow};
-use domain::slots::{Candidate, Decision, Slots, decide};
+use domain::slots::{Candidate, Decision, Load, Slots, decide};
 use domain::task::Kind;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -113,6 +113,7 @@ fn candidate() -> impl Strategy<Value = Candidate> {
                 planned_at: minute(planned),
                 not_before: put_off.map(minute),
                 duration: SignedDuration::from_mins(duration),
+                heals: false,
             }
         },
     )
@@ -185,8 +186,11 @@ proptest! {
         let mut taken: BTreeSet<String> = busy.iter().map(|database| format!("db{database}")).collect();
         let (spans, at) = (windows.spans(now), minute(MONDAY + now));
         let next_open = windows.next_open(now);
-        let ends = ahead.iter().map(|end| end.map(|end| minute(MONDAY + now + end))).collect();
-        let decided = decide(candidates.clone(), Slots::default(), taken.clone(), ends, &spans, &BTreeMap::new(), at);
+        let load = Load {
+            busy: taken.iter().map(|database| (database.clone(), None)).collect(),
+            ahead: ahead.iter().map(|end| end.map(|end| minute(MONDAY + now + end))).collect(),
+        };
+        let decided = decide(candidates.clone(), Slots::default(), load, &spans, &BTreeMap::new(), at);
         prop_assert_eq!(decided.len(), candidates.len());
         let (mut ahead, before, mut data_waits) = (ahead.clone(), ahead.len(), false);
         for (candidate, decision) in &decided {
@@ -226,7 +230,7 @@ proptest! {
                     prop_assert!(!held && free && unknown && !queued, "{}", context);
                     prop_assert_eq!(reason.name.as_ref(), "BehindUnknownTasks");
                 }
-                Decision::Queue => {
+                Decision::Queue { .. } => {
                     prop_assert!(!held && (!free || (carried && !unknown)), "{}", context);
                 }
             }
@@ -246,7 +250,7 @@ proptest! {
         let (mut now, expected) = (asked_at, outlook(&windows.next_open(asked_at), asked_at, &candidate));
         for _ in 0..8 {
             let at = minute(MONDAY + now);
-            let decided = decide(vec![candidate.clone()], Slots::default(), BTreeSet::new(), Vec::new(), &windows.spans(now), &BTreeMap::new(), at);
+            let decided = decide(vec![candidate.clone()], Slots::default(), Load::default(), &windows.spans(now), &BTreeMap::new(), at);
             match &decided[0].1 {
                 Decision::Start { note, .. } => {
                     prop_assert!(now <= asked_at + DAY + 4 * 60, "{} minutes late", now - asked_at);
@@ -256,7 +260,7 @@ proptest! {
                     return Ok(());
                 }
                 Decision::Hold { until, .. } => now = until.as_second() / 60 - MONDAY,
-                Decision::Wait { .. } | Decision::Queue => {
+                Decision::Wait { .. } | Decision::Queue { .. } => {
                     prop_assert!(false, "a free server queues nothing");
                 }
             }
@@ -278,8 +282,8 @@ proptest! {
         let mut now = asked_at;
         loop {
             let at = minute(MONDAY + now);
-            let ahead = vec![None; theirs];
-            let decided = decide(vec![candidate.clone()], Slots::default(), BTreeSet::new(), ahead, &windows.spans(now), &BTreeMap::new(), at);
+            let load = Load { busy: BTreeMap::new(), ahead: vec![None; theirs] };
+            let decided = decide(vec![candidate.clone()], Slots::default(), load, &windows.spans(now), &BTreeMap::new(), at);
             match &decided[0].1 {
                 Decision::Start { note, .. } => {
                     prop_assert!(note.is_some() || candidate.kind == Kind::LogCopy, "in silence: {:?}", candidate);
@@ -290,7 +294,7 @@ proptest! {
                     prop_assert!(now < asked_at + DAY, "{:?} is still told to wait", candidate);
                     now += 1;
                 }
-                Decision::Queue => prop_assert!(false, "there is room, and no end is known"),
+                Decision::Queue { .. } => prop_assert!(false, "there is room, and no end is known"),
             }
             prop_assert!(now <= asked_at + 2 * DAY + 4 * 60, "{:?} waits for ever: {:?}", candidate, windows);
         }
@@ -312,12 +316,12 @@ fn a_full_before_two_windows_waits_for_the_end_of_both() {
         planned_at: minute(MONDAY + now),
         not_before: None,
         duration: SignedDuration::from_mins(40),
+        heals: false,
     };
     let decided = decide(
         vec![full],
         Slots::default(),
-        BTreeSet::new(),
-        Vec::new(),
+        Load::default(),
         &windows.spans(now),
         &BTreeMap::new(),
         minute(MONDAY + now),

@@ -5,18 +5,18 @@
 //! between two polls; more would only take away the choice of what comes next.
 
 mod kept;
+mod length;
 mod order;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::kept::NextCopy;
-use crate::admission::LOG_FILES_PER_COPY_MAX;
+pub use self::length::{Speed, copy_duration, differential_bytes, full_duration, with_margin};
 use crate::calendar::Span;
 use crate::reason::{Class, Reason};
-use crate::restore_time::LOG_FILE_SPAN;
 use crate::task::Kind;
 
 /// Native tasks of any type that run at a time on one RDS instance. RDS user guide, "Limitations", read 2026-11.
@@ -46,6 +46,30 @@ impl Default for Slots {
     }
 }
 
+impl Slots {
+    /// How many may wait or run when a log copy is added.
+    const fn deepest(self) -> u32 {
+        self.queue_depth.saturating_mul(2)
+    }
+}
+
+/// What the service has to do already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Databases whose task the service has, and by when it has ended at worst; `None` where nobody can tell.
+    pub busy: BTreeMap<String, Option<Timestamp>>,
+    /// By when each task of any owner that waits or runs has ended at worst; `None` where nobody can tell.
+    pub ahead: Vec<Option<Timestamp>>,
+}
+
+impl Load {
+    /// One task more.
+    pub fn add(&mut self, database: String, ends_by: Option<Timestamp>) {
+        self.busy.insert(database, ends_by);
+        self.ahead.push(ends_by);
+    }
+}
+
 /// One task that could be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -63,6 +87,8 @@ pub struct Candidate {
     pub not_before: Option<Timestamp>,
     /// How long it will run once it runs.
     pub duration: SignedDuration,
+    /// It starts a broken chain again: logs before the break are lost to the vault when it comes before their copy.
+    pub heals: bool,
 }
 
 /// What to do with a candidate.
@@ -88,60 +114,87 @@ pub enum Decision {
         reason: Reason,
     },
     /// No room in the queue now, its database is busy, or it would meet a window behind tasks whose end is known.
-    Queue,
+    Queue {
+        /// Which of these.
+        reason: Reason,
+    },
 }
 
-/// Decides about every candidate. `busy` are databases whose task the service has; `ahead` are the tasks of any owner that wait
-/// or run on the server, by when each has ended at worst, `None` where nobody can tell; `windows` are the occurrences,
-/// current or next, of what kills or forbids a native backup; `next_copies` are the log copies that are not due yet, by database.
+/// Decides about every candidate. `windows` are the occurrences, current or next, of what kills or forbids a native backup;
+/// `next_copies` are the log copies that are not due yet, by database.
 ///
-/// The result has the order in which to start. No log copy takes the deeper place while a backup of data stands before it.
+/// The result has the order in which to start. No log copy takes the deeper place while a backup of data stands before it that
+/// waits for a place alone.
 pub fn decide(
     candidates: Vec<Candidate>,
     slots: Slots,
-    mut busy: BTreeSet<String>,
-    mut ahead: Vec<Option<Timestamp>>,
+    mut load: Load,
     windows: &[Span],
     next_copies: &BTreeMap<String, NextCopy>,
     now: Timestamp,
 ) -> Vec<(Candidate, Decision)> {
-    let depth = usize::try_from(slots.queue_depth).unwrap_or(usize::MAX);
-    let (mut deeper, running) = (depth, usize::try_from(slots.running).unwrap_or(usize::MAX));
-    let mut kept = kept::Kept::new(next_copies, &candidates, running, &busy);
-    order::order(candidates, running, &ahead, now)
+    let running = usize::try_from(slots.running).unwrap_or(usize::MAX);
+    let kept = kept::Kept::new(next_copies, &candidates, slots, &load, now);
+    let mut round = Round { slots, running, kept, copies_go_deeper: true, windows, now };
+    order::order(candidates, running, &load.ahead, now)
         .into_iter()
         .map(|candidate| {
-            let decision = match hold(&candidate, windows, now) {
-                Some((until, reason)) => Decision::Hold { until, reason },
-                None if busy.contains(&candidate.database) => Decision::Queue,
-                None if candidate.kind == Kind::LogCopy && ahead.len() >= depth.saturating_add(deeper) => {
-                    Decision::Queue
-                }
-                None if candidate.kind != Kind::LogCopy && ahead.len() >= depth => {
-                    deeper = 0;
-                    Decision::Queue
-                }
-                None if candidate.kind == Kind::LogCopy
-                    && kept.would_starve(&candidate, running, &ahead, now) =>
-                {
-                    Decision::Queue
-                }
-                None => match kept.why_not(&candidate, running, &ahead, now) {
-                    Some(reason) => Decision::Wait { reason },
-                    None => behind(&candidate, running, &ahead, windows, now),
-                },
-            };
+            let decision = round.decide(&candidate, &load);
             match &decision {
-                Decision::Start { ends_by, .. } => {
-                    busy.insert(candidate.database.clone());
-                    ahead.push(*ends_by);
+                Decision::Start { ends_by, .. } => load.add(candidate.database.clone(), *ends_by),
+                Decision::Queue { .. } if candidate.kind == Kind::LogCopy => {
+                    round.kept.pass_over(&candidate, &load, now);
                 }
-                Decision::Queue if candidate.kind == Kind::LogCopy => kept.pass_over(&candidate),
-                Decision::Queue | Decision::Hold { .. } | Decision::Wait { .. } => {}
+                Decision::Queue { .. } | Decision::Hold { .. } | Decision::Wait { .. } => {}
             }
             (candidate, decision)
         })
         .collect()
+}
+
+/// One look at all that waits.
+struct Round<'a> {
+    slots: Slots,
+    running: usize,
+    kept: kept::Kept<'a>,
+    copies_go_deeper: bool,
+    windows: &'a [Span],
+    now: Timestamp,
+}
+
+impl Round<'_> {
+    fn decide(&mut self, candidate: &Candidate, load: &Load) -> Decision {
+        let (ahead, now) = (&load.ahead, self.now);
+        if let Some((until, reason)) = hold(candidate, self.windows, now) {
+            return Decision::Hold { until, reason };
+        }
+        let queue = |name, why: String| Decision::Queue { reason: Reason::new(Class::Wait, name, why) };
+        let key = &candidate.key;
+        if load.busy.contains_key(&candidate.database) {
+            let why = format!("{key} waits: the service has another task of {}", candidate.database);
+            return queue("DatabaseBusy", why);
+        }
+        if let Some(reason) = self.kept.why_not(candidate, ahead, now) {
+            return Decision::Wait { reason };
+        }
+        let is_copy = candidate.kind == Kind::LogCopy;
+        let deeper = is_copy && self.copies_go_deeper;
+        let depth = if deeper { self.slots.deepest() } else { self.slots.queue_depth };
+        if ahead.len() >= usize::try_from(depth).unwrap_or(usize::MAX) {
+            self.copies_go_deeper &= is_copy;
+            return queue(
+                "QueueFull",
+                format!("{key} waits: {} native tasks wait or run already", ahead.len()),
+            );
+        }
+        if is_copy && self.kept.would_starve(candidate, ahead, now) {
+            return queue(
+                "MoreUrgentCopies",
+                format!("{key} waits: log copies that are more urgent come first"),
+            );
+        }
+        behind(candidate, self.running, ahead, self.windows, now)
+    }
 }
 
 /// By when a slot is free for one more task at worst: first in, first out, so all but one of those ahead have ended then.
@@ -192,7 +245,12 @@ fn behind(
     }
     if let Some(end) = ends_by {
         let carried = meets(end.duration_since(now));
-        return if carried { Decision::Queue } else { Decision::Start { ends_by, note: None } };
+        let why = || format!("{} waits: behind what is queued it would meet a window", candidate.key);
+        return if carried {
+            Decision::Queue { reason: Reason::new(Class::Wait, "WindowBehindQueue", why()) }
+        } else {
+            Decision::Start { ends_by, note: None }
+        };
     }
     let unknown = ahead.iter().filter(|end| known(**end, now).is_none()).count();
     let next = windows.iter().map(|span| span.from).filter(|from| *from > now).min();
@@ -220,55 +278,6 @@ fn behind(
          behind them it could be carried into the window{next}"
     );
     Decision::Wait { reason: Reason::new(Class::Wait, "BehindUnknownTasks", why) }
-}
-
-/// How long a full will run, from the database's size and the measured speed.
-pub fn full_duration(size_bytes: u64, bytes_per_second: u64) -> SignedDuration {
-    let seconds = size_bytes.div_ceil(bytes_per_second.max(1));
-    SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX / 2))
-}
-
-/// How long a backup is given: so many per cent more than forecast. Where only the bare forecast fits between two windows,
-/// that: a start that will most likely do is better than none.
-pub fn with_margin(duration: SignedDuration, percent: u32, windows: &[Span]) -> SignedDuration {
-    let more = duration.as_secs().saturating_mul(i64::from(percent)) / 100;
-    let roomy = duration.saturating_add(SignedDuration::from_secs(more));
-    let fits = |duration: SignedDuration| {
-        let reach = duration.saturating_add(CREATED_DELAY_MAX);
-        // After the last window that is known lies nothing that is known.
-        let last = windows.iter().map(|span| span.to).max();
-        let ends = windows.iter().map(|span| span.to).filter(|end| Some(*end) != last);
-        windows.is_empty()
-            || ends.into_iter().any(|end| !windows.iter().any(|span| span.overlaps(end, reach)))
-    };
-    if fits(roomy) || !fits(duration) { roomy } else { duration }
-}
-
-/// How many times its predecessor's pace a differential is forecast to have grown. Policy of ours: busy hours are uneven.
-const GROWTH: u64 = 2;
-
-/// Bytes that a differential will save at most: as many as its predecessor on the same base says, at `GROWTH` times its
-/// pace, and never more than the database has. `before`: bytes of the predecessor, and its age when it was taken.
-pub fn differential_bytes(
-    size_bytes: u64,
-    before: Option<(u64, SignedDuration)>,
-    age: SignedDuration,
-) -> u64 {
-    let Some((bytes, then)) = before.filter(|(_, then)| then.is_positive()) else { return size_bytes };
-    let seconds = |time: SignedDuration| u128::try_from(time.as_secs().max(1)).unwrap_or(1);
-    let grown = u128::from(bytes) * u128::from(GROWTH) * seconds(age) / seconds(then);
-    u64::try_from(grown).unwrap_or(u64::MAX).min(size_bytes)
-}
-
-/// Seconds that one log file is given when the length of a copy is forecast. Policy of ours: what takes longer is overdue, and
-/// to whatever minds windows its end is unknown.
-const COPY_SECONDS_PER_FILE: i64 = 2;
-
-/// How long a copy of the logs made since `newest` will run.
-pub fn copy_duration(newest: Option<Timestamp>, now: Timestamp) -> SignedDuration {
-    let span = newest.map_or(SignedDuration::ZERO, |newest| now.duration_since(newest));
-    let files = (span.as_secs().max(0) / LOG_FILE_SPAN.as_secs()).min(i64::from(LOG_FILES_PER_COPY_MAX)) + 1;
-    SignedDuration::from_secs(files * COPY_SECONDS_PER_FILE)
 }
 
 /// From submission into a free slot to the end, at worst.

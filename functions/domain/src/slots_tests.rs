@@ -16,6 +16,15 @@ fn candidate(key: &str, kind: Kind, sooner: i64, minutes: i64) -> Candidate {
         planned_at: at(0),
         not_before: None,
         duration: SignedDuration::from_mins(minutes),
+        heals: false,
+    }
+}
+
+/// `ahead`: by which minute each task on the server has ended, `?` where nobody knows. Database Z is busy, who knows for how long.
+fn load(ahead: &str) -> Load {
+    Load {
+        busy: BTreeMap::from([("Z".to_owned(), None)]),
+        ahead: ahead.split_whitespace().map(|end| end.parse().ok().map(at)).collect(),
     }
 }
 
@@ -23,20 +32,12 @@ fn no_copies() -> BTreeMap<String, NextCopy> {
     BTreeMap::new()
 }
 
-/// `ahead`: by which minute each task on the server has ended, `?` where nobody knows.
 fn decided(candidates: Vec<Candidate>, ahead: &str, windows: &[Span], now: i64) -> String {
-    let ahead = ahead.split_whitespace().map(|end| end.parse().ok().map(at)).collect();
-    decide(
-        candidates,
-        Slots::default(),
-        BTreeSet::from(["Z".to_owned()]),
-        ahead,
-        windows,
-        &no_copies(),
-        at(now),
-    )
-    .into_iter()
-    .map(|(candidate, decision)| match decision {
+    told(decide(candidates, Slots::default(), load(ahead), windows, &no_copies(), at(now)))
+}
+
+fn told(decided: Vec<(Candidate, Decision)>) -> String {
+    let told = decided.into_iter().map(|(candidate, decision)| match decision {
         Decision::Start { note: None, .. } => format!("{} start", candidate.key),
         Decision::Start { note: Some(reason), .. } => {
             format!("{} start {}", candidate.key, reason.name)
@@ -45,10 +46,9 @@ fn decided(candidates: Vec<Candidate>, ahead: &str, windows: &[Span], now: i64) 
             format!("{} {} {}", candidate.key, reason.name, until.duration_since(at(0)).as_mins())
         }
         Decision::Wait { reason } => format!("{} {}", candidate.key, reason.name),
-        Decision::Queue => format!("{} queue", candidate.key),
-    })
-    .collect::<Vec<_>>()
-    .join("; ")
+        Decision::Queue { .. } => format!("{} queue", candidate.key),
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 #[test]
@@ -206,8 +206,7 @@ fn the_sentence_says_behind_how_many_and_which_window() {
         let said = decide(
             full,
             Slots::default(),
-            BTreeSet::new(),
-            vec![None, Some(at(50)), None],
+            Load { busy: BTreeMap::new(), ahead: vec![None, Some(at(50)), None] },
             &daily,
             &no_copies(),
             at(now),
@@ -288,8 +287,7 @@ fn kept(full: &Candidate, ahead: &str, copies: &[(&str, i64, i64, i64)], now: i6
         ((*database).to_owned(), next)
     };
     let next = copies.iter().map(copy).collect();
-    let ahead = ahead.split_whitespace().map(|end| end.parse().ok().map(at)).collect();
-    let decided = decide(vec![full.clone()], Slots::default(), BTreeSet::new(), ahead, &[], &next, at(now));
+    let decided = decide(vec![full.clone()], Slots::default(), load(ahead), &[], &next, at(now));
     match &decided[0].1 {
         Decision::Start { .. } => "start".to_owned(),
         Decision::Wait { reason } => reason.name.to_string(),
@@ -308,9 +306,11 @@ fn no_full_takes_the_last_slot_that_log_copies_will_need() {
         // Both would be taken until the other ends at 50.
         ("50", &[("A", 5, 49, 60)], 0, "SlotKeptForLogs"),
         ("50", &[("A", 5, 50, 60)], 0, "start"),
-        // Three copies share what one slot is left: eight minutes each.
-        ("50", &[("A", 5, 65, 60), ("B", 5, 65, 60), ("C", 5, 65, 60)], 0, "SlotKeptForLogs"),
-        ("50", &[("A", 5, 66, 60), ("B", 5, 66, 60), ("C", 5, 66, 60)], 0, "start"),
+        // Three copies share what one slot is left: a minute each, and an eighth of the seven for which eight wait in CREATED together.
+        ("50", &[("A", 5, 53, 60), ("B", 5, 53, 60), ("C", 5, 53, 60)], 0, "SlotKeptForLogs"),
+        ("50", &[("A", 5, 54, 60), ("B", 5, 54, 60), ("C", 5, 54, 60)], 0, "start"),
+        // It comes due when it cannot be in time any more: nobody waits for it.
+        ("50", &[("A", 50, 49, 60)], 0, "start"),
         // They are late already: ten minutes more than without the full are no reason.
         ("30 40", &[("A", 5, 10, 60)], 10, "SlotKeptForLogs"),
         ("30 40", &[("A", 5, 10, 60)], 11, "start"),
@@ -353,5 +353,78 @@ fn a_copy_that_waits_for_its_database_needs_a_slot_behind_it() {
     for (latest, expected) in [(49, "z queue; f SlotKeptForLogs"), (50, "z queue; f start")] {
         copy.promised_by = at(latest + 6);
         assert_eq!(decided(vec![full.clone(), copy.clone()], "50", &[], 0), expected);
+    }
+}
+
+#[test]
+fn what_is_late_already_leaves_one_slot_to_log_copies() {
+    // Fulls of an hour that were promised long ago, and copies that must begin by 20.
+    let late = |key: &str| Candidate { promised_by: at(-9_000), ..candidate(key, Kind::Full, 0, 60) };
+    let mut copy = candidate("l", Kind::LogCopy, 0, 1);
+    copy.promised_by = at(26);
+    let fulls = vec![late("a"), late("b"), late("c")];
+    let with_copy = || [fulls.clone(), vec![copy.clone()]].concat();
+    for (candidates, ahead, expected) in [
+        (fulls.clone(), "", "a start; b start; c start"),
+        (with_copy(), "", "a start; b SlotKeptForLogs; c SlotKeptForLogs; l start"),
+        // As soon as the running ones leave a slot beside that of the copies, the next begins.
+        (with_copy(), "65", "a SlotKeptForLogs; b SlotKeptForLogs; c SlotKeptForLogs; l start"),
+        (with_copy(), "20", "a start; b SlotKeptForLogs; c SlotKeptForLogs; l start"),
+        // Behind other people's tasks it does not wait.
+        (with_copy(), "?", "a start; b SlotKeptForLogs; c SlotKeptForLogs; l start"),
+    ] {
+        assert_eq!(decided(candidates, ahead, &[], 0), expected, "after {ahead:?}");
+    }
+}
+
+#[test]
+fn what_heals_a_chain_comes_behind_the_copy_of_what_lies_before_the_break() {
+    let mut copy = candidate("l", Kind::LogCopy, 0, 1);
+    copy.database = "F".to_owned();
+    copy.not_before = Some(at(10));
+    for (heals, now, expected) in [
+        (true, 0, "f LogCopyFirst; l NotYet 10"),
+        (false, 0, "f start; l NotYet 10"),
+        // After a day it waits no longer.
+        (true, 1_440, "l start; f queue"),
+    ] {
+        let full = Candidate { heals, ..candidate("f", Kind::Full, 0, 60) };
+        let mut said: Vec<String> =
+            decided(vec![full, copy.clone()], "", &[], now).split("; ").map(str::to_owned).collect();
+        if now == 0 {
+            said.sort();
+        }
+        assert_eq!(said.join("; "), expected, "{heals} at {now}");
+    }
+}
+
+#[test]
+fn a_copy_whose_database_is_busy_for_too_long_keeps_no_slot() {
+    // F would take the second slot until 65; the copy of Z must begin by 40.
+    let (full, mut copy) = (candidate("f", Kind::Full, 0, 60), candidate("z", Kind::LogCopy, 0, 1));
+    copy.promised_by = at(46);
+    for (busy_until, expected) in [(40, "z queue; f SlotKeptForLogs"), (41, "z queue; f start")] {
+        let busy = BTreeMap::from([("Z".to_owned(), Some(at(busy_until)))]);
+        let load = Load { busy, ahead: vec![Some(at(50))] };
+        let candidates = vec![full.clone(), copy.clone()];
+        let said = decide(candidates, Slots::default(), load, &[], &no_copies(), at(0));
+        assert_eq!(told(said), expected, "busy until {busy_until}");
+    }
+}
+
+#[test]
+fn the_measured_speed_falls_at_once_and_a_short_backup_says_little() {
+    let of = |bytes, minutes| Speed::of(bytes, SignedDuration::from_mins(minutes));
+    assert_eq!(of(59 * 100, 0), None);
+    assert_eq!(Speed::of(5_900, SignedDuration::from_secs(59)), None);
+    for (known, bytes, minutes, expected) in [
+        (None, 6_000, 1, 100),
+        // A slow one of five minutes counts at once, of less for a quarter.
+        (Some(100), 3_000, 5, 10),
+        (Some(100), 600, 1, 77),
+        (Some(100), 60_000, 5, 125),
+        (Some(100), 30_000, 5, 100),
+    ] {
+        assert_eq!(of(bytes, minutes).unwrap().after(known), expected, "{known:?} {bytes} in {minutes} min");
     }
 }

@@ -12,7 +12,8 @@ use domain::policy::Policy;
 use domain::reason::Reason;
 use domain::schedule::{latest_log_copy, log_interval, next_data};
 use domain::slots::{
-    Candidate, Decision, NextCopy, copy_duration, decide, differential_bytes, full_duration, with_margin,
+    Candidate, Decision, Load, NextCopy, copy_duration, decide, differential_bytes, full_duration,
+    with_margin,
 };
 use domain::task::{Kind, Task};
 use jiff::{SignedDuration, Timestamp};
@@ -99,19 +100,18 @@ impl<'a> Chosen<'a> {
         orphans
     }
 
-    /// What to do with each of them, in the order in which to start.
-    pub(crate) fn decide(
-        &mut self,
-        busy: BTreeSet<String>,
-        ahead: Vec<Option<Timestamp>>,
-    ) -> Result<Vec<(Open, Decision)>, Reason> {
+    /// What to do with each of them by its key, in the order in which to start.
+    pub(crate) fn decide(&self, load: Load) -> Result<Vec<(String, Decision)>, Reason> {
         let candidates =
             self.open.values().map(|open| self.candidate(open)).collect::<Result<Vec<_>, Reason>>()?;
         let slots = self.scope.instance.record.slots;
-        Ok(decide(candidates, slots, busy, ahead, &self.windows, &self.next_copies, self.now)
-            .into_iter()
-            .filter_map(|(candidate, decision)| Some((self.open.remove(&candidate.key)?, decision)))
-            .collect())
+        let decided = decide(candidates, slots, load, &self.windows, &self.next_copies, self.now);
+        Ok(decided.into_iter().map(|(candidate, decision)| (candidate.key, decision)).collect())
+    }
+
+    /// Takes a task out: nothing is decided about it any more.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Open> {
+        self.open.remove(key)
     }
 
     /// Bytes a second of a native backup here: measured, or as cautious as the policy is.
@@ -146,6 +146,7 @@ impl<'a> Chosen<'a> {
             promised_by,
             planned_at: task.planned_at,
             not_before: task.not_before,
+            heals: task.kind != Kind::LogCopy && database.broken.is_some(),
             duration: match task.kind {
                 Kind::Full => self.backup_duration(size),
                 Kind::Differential => self.backup_duration(self.differential_bytes(database, size)),

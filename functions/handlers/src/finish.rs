@@ -11,6 +11,7 @@ use domain::lsn::Lsn;
 use domain::paths::S3Arn;
 use domain::reason::{Class, Reason};
 use domain::request::NativeBackup;
+use domain::slots::Speed;
 use domain::task::{Seen, Task, TaskId};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -147,8 +148,8 @@ async fn objects(cloud: &impl ListObjects, bucket: &str, prefix: &str) -> Result
 pub(crate) struct Finished {
     /// The catalogue's new entry, and the head.
     pub(crate) writes: Vec<Write>,
-    /// Bytes a second of a full, where it took long enough to tell.
-    pub(crate) speed: Option<u64>,
+    /// Of a full, where it took long enough to tell.
+    pub(crate) speed: Option<Speed>,
     /// Why no restore can use it, although the service made it.
     pub(crate) useless: Option<Reason>,
 }
@@ -193,7 +194,7 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     } else {
         let stored = stripes.iter().map(|object| object.size_bytes).fold(0, u64::saturating_add);
         head_of_full(&mut head.record, task, seen, (&backup, stored), asked.at);
-        (speed_of(&backup), None)
+        (Speed::of(backup.size_bytes, backup.finished.duration_since(backup.started)), None)
     };
     let entry = Versioned::new(DataBackup {
         lineage: seen.lineage.clone(),
@@ -290,15 +291,6 @@ fn head_of_differential(head: &mut Database, task: &Task, backup: &Backup) -> Op
     useless.map(|reason| {
         reason.guidance("it stays in the catalogue as what it is; the next full is a base again")
     })
-}
-
-/// Shortest backup whose speed is measured: of a shorter one, the set-up is too large a part. Policy of ours.
-const MEASURED_SECONDS: u64 = 60;
-
-/// Bytes a second of a backup, where it took long enough to tell.
-fn speed_of(backup: &Backup) -> Option<u64> {
-    let seconds = u64::try_from(backup.finished.duration_since(backup.started).as_secs()).ok()?;
-    (seconds >= MEASURED_SECONDS && backup.size_bytes > 0).then(|| backup.size_bytes / seconds)
 }
 
 /// The number of a stripe, from `...i-of-n...`; a single file is the first.

@@ -162,7 +162,7 @@ where
             match result {
                 Ok(Finished { writes, speed: measured, useless }) => {
                     full |= matches!(&request, Request::Backup(backup) if !backup.differential);
-                    speed = blend(speed, measured);
+                    speed = measured.map(|measured| measured.after(speed)).or(speed);
                     let outcome = useless.map_or(Outcome::Succeeded, Outcome::Failed);
                     self.end(task, task_id, outcome, writes).await?;
                 }
@@ -287,14 +287,4 @@ async fn end_of<T: ReadTasks>(session: &mut T, row: &TaskRow) -> Result<Option<E
 fn gone(task_id: TaskId) -> Reason {
     Reason::new(Class::Human, "TaskVanished", format!("the service does not list task {task_id} any more"))
         .guidance("history is kept 36 days; an instance restored from a snapshot has another history")
-}
-
-/// The measured speed: down at once, because a forecast that is too short ends in a window, and up by a quarter of each new
-/// measurement.
-fn blend(known: Option<u64>, measured: Option<u64>) -> Option<u64> {
-    match (known, measured) {
-        (Some(known), Some(measured)) if measured < known => Some(measured),
-        (Some(known), Some(measured)) => Some(known - known / 4 + measured / 4),
-        (known, measured) => measured.or(known),
-    }
 }

@@ -41,10 +41,12 @@ pub(crate) enum Scenario {
     Stampede,
     /// A few large fulls that only just fit between two windows, and copies.
     Large,
+    /// Many databases that have no backup yet, and so are late already, beside some whose logs are copied in time.
+    Newcomers,
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 4] = [Self::Night, Self::Day, Self::Stampede, Self::Large];
+    pub(crate) const ALL: [Self; 5] = [Self::Night, Self::Day, Self::Stampede, Self::Large, Self::Newcomers];
 }
 
 /// A fleet of at most so many things to do.
@@ -100,6 +102,17 @@ pub(crate) fn fleet(scenario: Scenario, most: Minute, chance: &mut Chance) -> Fl
                 let (release, long) = (chance.within(0, 120), chance.within(1, 5));
                 let promised = release + chance.within(60, 240);
                 add(chance, database, false, release, promised, long);
+            }
+        }
+        Scenario::Newcomers => {
+            for database in 0..=count / 2 {
+                let long = chance.within(20, 120);
+                add(chance, database, true, 0, -365 * 24 * 60, long);
+            }
+            for database in 0..count / 2 {
+                let (release, long) = (chance.within(0, 240), chance.within(1, 3));
+                let promised = release + chance.within(45, 90);
+                add(chance, count + database, false, release, promised, long);
             }
         }
     }

@@ -20,3 +20,4 @@ mod runs;
 mod story;
 mod stripes;
 mod trouble;
+mod turned_down;
