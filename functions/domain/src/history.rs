@@ -67,6 +67,7 @@ pub struct Lineage {
     /// Bases that exist, but in another lineage: (id of the differential, lineage of its base).
     foreign_bases: BTreeMap<BackupId, String>,
     is_rds: bool,
+    is_doubtful: bool,
 }
 
 /// Backups of which no two contradict each other, each with its lineage, in the order they came.
@@ -89,7 +90,18 @@ impl Lineage {
     fn new(database: Arc<str>, id: String, backups: Vec<Backup>, incomplete: Vec<Incomplete>) -> Self {
         let is_rds = backups.iter().any(Backup::is_of_rds);
         let (columns, foreign_bases) = (OnceLock::new(), BTreeMap::new());
-        Self { database, id, backups, incomplete, columns, foreign_bases, is_rds }
+        Self { database, id, backups, incomplete, columns, foreign_bases, is_rds, is_doubtful: false }
+    }
+
+    const fn doubtful(mut self, is_doubtful: bool) -> Self {
+        self.is_doubtful = is_doubtful;
+        self
+    }
+
+    /// Whether backups of it may belong to another lineage, or of another to it: some carry half of their guids or none, and several
+    /// lineages share the name or the guid.
+    pub const fn is_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     /// Whether the database is one of RDS, which restores by its own procedures only. Any backup of it says so, because a way

@@ -12,14 +12,15 @@
 //! - What cannot be read for want of a key, or lies in an archive class, is kept as if it could be: keys come back.
 //! - Nothing is proposed on incomplete knowledge, nor when the clock moved back.
 
+mod files;
 mod generations;
 mod mark;
+mod marks;
 mod proposal;
 mod segments;
 mod verify;
 mod words;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -31,8 +32,10 @@ use crate::history::{History, Lineage};
 use crate::id::BackupId;
 use crate::policy::Policy;
 use crate::reason::{Class, Reason};
+use files::share_files;
 pub use generations::Generation;
-use mark::{Ask, Marks, marks, number};
+use mark::{Ask, marks, number};
+use marks::Marks;
 pub use proposal::{DatabaseProof, Kept, Proof, Proposal, Removed};
 pub use verify::{Objection, verify};
 pub use words::{For, Removal, Why};
@@ -105,13 +108,19 @@ pub fn propose(
     for lineage in history.into_lineages().into_iter().filter(select) {
         proposal.add(lineage, terms)?;
     }
-    let order = |kind: Kind| match kind {
-        Kind::Log => 0,
-        Kind::Differential => 1,
-        Kind::Full | Kind::CopyOnly | Kind::Snapshot => 2,
-    };
-    // Stable: within a kind by lineage and LSN.
-    proposal.remove.sort_by_key(|removed| order(removed.kind));
+    // Logs, then differentials, then fulls, each by lineage and LSN.
+    let (mut differentials, mut fulls) = (Vec::new(), Vec::new());
+    let gone = std::mem::take(&mut proposal.remove);
+    proposal.remove.reserve(gone.len());
+    for removed in gone {
+        match removed.kind {
+            Kind::Log => proposal.remove.push(removed),
+            Kind::Differential => differentials.push(removed),
+            Kind::Full | Kind::CopyOnly | Kind::Snapshot => fulls.push(removed),
+        }
+    }
+    proposal.remove.append(&mut differentials);
+    proposal.remove.append(&mut fulls);
     Ok(proposal)
 }
 
@@ -149,6 +158,15 @@ fn is_known(lineage: &Lineage) -> Result<(), Reason> {
         Err(Reason::new(Class::Human, "IncompleteKnowledge", message).guidance(guidance))
     };
     let name = lineage.database();
+    if lineage.is_doubtful() {
+        return refuse(
+            format!(
+                "database {name}: some backups carry half of their guids or none, and several lineages share the name or a \
+                 guid: which belong together is guesswork"
+            ),
+            "export database_guid and family_guid of every backup, then ask again",
+        );
+    }
     if let Some(row) = lineage.incomplete().first() {
         let (row, lacks, more) = (&row.name, &row.lacks, lineage.incomplete().len() - 1);
         return refuse(
@@ -188,7 +206,17 @@ fn is_known(lineage: &Lineage) -> Result<(), Reason> {
 
 impl Proposal {
     fn add(&mut self, mut lineage: Lineage, terms: &Terms<'_>) -> Result<(), Reason> {
-        is_known(&lineage)?;
+        let is_protected = terms.policy.protects(lineage.database());
+        match is_known(&lineage) {
+            Err(reason) if is_protected => return Err(reason),
+            // What is not protected is left alone, whatever it is; nothing can be proved of it, and nothing need be.
+            Err(reason) => {
+                self.warnings.push(reason.message);
+                self.leave_alone(&lineage);
+                return Ok(());
+            }
+            Ok(()) => {}
+        }
         let from = terms.promised_from().ok_or_else(|| {
             Reason::new(
                 Class::Human,
@@ -201,7 +229,7 @@ impl Proposal {
         self.warnings.extend(odd);
         let (keep_from, remove_from) = (self.keep.len(), self.remove.len());
         let found = marks(&lineage, ask)?;
-        let (stays, found) = if terms.policy.protects(lineage.database()) {
+        let (stays, found) = if is_protected {
             self.sweep(&lineage, ask, found)?
         } else {
             self.leave_alone(&lineage);
@@ -246,11 +274,9 @@ impl Proposal {
     ) -> Result<(Vec<bool>, Marks), Reason> {
         let backups = lineage.backups();
         if backups.iter().any(|backup| backup.obstacle.is_some()) {
-            found.kept.extend(marks(&lineage.without_obstacles(), ask)?.kept);
+            found.add_lifted(marks(&lineage.without_obstacles(), ask)?);
         }
-        // By row, and in the order of marking within one.
-        found.kept.sort_by_key(|(row, _)| *row);
-        found.ended.sort_by_key(|(row, _, until)| (*row, *until));
+        found.sort();
         let mut kept = std::mem::take(&mut found.kept).into_iter().peekable();
         let unreplaced = unreplaced_from(lineage, ask.from);
         let mut all: Vec<Vec<Why>> = Vec::with_capacity(backups.len());
@@ -265,7 +291,7 @@ impl Proposal {
                     None => reasons.push(why),
                 }
             }
-            if reasons.is_empty() && is_young(backup, ask, &found.ended, row) {
+            if reasons.is_empty() && is_young(backup, ask, &found, row) {
                 reasons.push(Why { what: For::Young, until: backup.finished.checked_add(ask.window).ok() });
             }
             if reasons.is_empty() && unreplaced.is_some_and(|from| row >= from) {
@@ -275,6 +301,9 @@ impl Proposal {
         }
         share_files(backups, &mut all);
         let mut stays = Vec::with_capacity(backups.len());
+        let gone = all.iter().filter(|reasons| reasons.is_empty()).count();
+        self.remove.reserve(gone);
+        self.keep.reserve(backups.len() - gone);
         for ((row, backup), reasons) in (0_u32..).zip(backups).zip(all) {
             stays.push(!reasons.is_empty());
             if reasons.is_empty() {
@@ -303,51 +332,18 @@ fn unreplaced_from(lineage: &Lineage, from: Timestamp) -> Option<u32> {
     unreadable.then_some(good.map_or(0, |row| number(row) + 1))
 }
 
-/// Backups whose files hold one that stays, too, stay with it: a file is deleted as a whole (several sets of a media set, or one name
-/// that was written again).
-fn share_files(backups: &[Backup], reasons: &mut [Vec<Why>]) {
-    fn files(backup: &Backup) -> impl Iterator<Item = &Arc<str>> {
-        backup.stripes.files.iter().flatten()
-    }
-    if reasons.iter().all(|reasons| !reasons.is_empty()) {
-        return;
-    }
-    let mut holders: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
-    for (row, backup) in backups.iter().enumerate() {
-        for file in files(backup) {
-            holders.entry(file).or_default().push(row);
-        }
-    }
-    holders.retain(|_, rows| rows.len() > 1);
-    if holders.is_empty() {
-        return;
-    }
-    let mut staying: Vec<usize> = (0..backups.len()).filter(|row| !reasons[*row].is_empty()).collect();
-    while let Some(row) = staying.pop() {
-        for file in files(&backups[row]) {
-            for other in holders.remove(file).unwrap_or_default() {
-                if reasons[other].is_empty() {
-                    let what = For::SharedFile(backups[row].id.clone());
-                    reasons[other].push(Why { what, until: None });
-                    staying.push(other);
-                }
-            }
-        }
-    }
-}
-
 /// Whether an unmarked backup stays for its age: logs, and whatever cannot be used now, last as long as the window.
-fn is_young(backup: &Backup, ask: Ask<'_>, ended: &[(u32, For, Timestamp)], row: u32) -> bool {
-    backup.finished > ask.from && ended.binary_search_by_key(&row, |(row, _, _)| *row).is_err()
+fn is_young(backup: &Backup, ask: Ask<'_>, found: &Marks, row: u32) -> bool {
+    backup.finished > ask.from && found.ended_last(row, false).is_none()
 }
 
 fn removed(lineage: &Lineage, row: u32, ask: Ask<'_>, found: &Marks) -> Removed {
-    let ended = &found.ended;
     let backup = &lineage.backups()[row as usize];
-    let last = ended.partition_point(|(other, _, _)| *other <= row).checked_sub(1).map(|at| &ended[at]);
-    let reason = match (backup.defect(), last.filter(|(other, _, _)| *other == row)) {
+    // What only cannot be read now goes because its time is over, as if it could be.
+    let lifted = !backup.damaged && backup.stripes.missing_count() == 0 && backup.obstacle.is_some();
+    let reason = match (backup.defect().filter(|_| !lifted), found.ended_last(row, lifted)) {
         (Some(defect), _) => Removal::Unusable(defect.to_string()),
-        (None, Some((_, what, until))) => Removal::Expired(what.clone(), *until),
+        (None, Some((what, until))) => Removal::Expired(what.clone(), until),
         (None, None) if backup.kind == Kind::Log => match found.instead_of(row, backup) {
             Some(anchor) => Removal::Superseded(lineage.backups()[anchor as usize].id.clone()),
             None => Removal::BeforeWindow(ask.from),

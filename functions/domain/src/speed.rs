@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::backup::{Backup, Kind};
+use crate::backup::{Backup, Kind, Stripes};
 use crate::coverage::window;
 use crate::history::{History, Validated};
 use crate::id::Guid;
@@ -51,6 +51,7 @@ fn rows(databases: usize, per_database: usize) -> Vec<Backup> {
             row.database_guid = Some(incarnation.clone());
             (row.first_fork, row.last_fork) = (Some(fork.clone()), Some(fork.clone()));
             row.checkpoint_lsn = Some(lsns.0);
+            row.stripes = Stripes::present([format!("arn:aws:s3:::vault/{name}/{}.bak", row.id)]);
             if kind == Kind::Full {
                 base = Some(Guid::new(id));
             } else if kind == Kind::Differential {

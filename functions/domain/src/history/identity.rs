@@ -17,6 +17,15 @@ struct Group {
     id: String,
     backups: Vec<Backup>,
     incomplete: Vec<Incomplete>,
+    /// It and another share a name or a guid, and rows of one of them do not tell which they belong to.
+    is_doubtful: bool,
+}
+
+impl Group {
+    /// Whether it is known by one guid.
+    fn is_half(&self) -> bool {
+        self.id.starts_with("?/") || self.id.ends_with("/?")
+    }
 }
 
 /// The lineages being gathered. Positions in `members` are the values of every index.
@@ -170,6 +179,7 @@ pub(super) fn split(
         }
     }
     place_incomplete(&mut groups, incomplete);
+    groups.doubt();
     for name in groups.torn.keys() {
         warnings.push(format!(
             "database {name}: some backups carry no guids and the name had several lives; those backups are kept as a lineage of their own"
@@ -179,6 +189,36 @@ pub(super) fn split(
 }
 
 impl Groups {
+    /// Marks lineages that may be parts of each other: one is known by half of its guids or by name alone, and shares what it is known
+    /// by, or its name, with others.
+    fn doubt(&mut self) {
+        let halves = self
+            .by_guids
+            .iter()
+            .filter(|((family, incarnation), _)| family.is_none() || incarnation.is_none());
+        let mut related: Vec<Vec<usize>> = Vec::new();
+        for ((family, incarnation), group) in halves {
+            let sharing = family.as_ref().and_then(|family| self.by_family.get(family));
+            let sharing = sharing.or(incarnation.as_ref().and_then(|one| self.by_incarnation.get(one)));
+            related.push([sharing.map_or(&[][..], Vec::as_slice), &[*group]].concat());
+        }
+        for (name, group) in &self.by_name_only {
+            let named = self.by_name.get(name).map_or(&[][..], Vec::as_slice);
+            related.push([named, &[*group]].concat());
+        }
+        let is_half = |group: &usize| self.members[*group].is_half();
+        related.extend(self.by_name.values().filter(|groups| groups.iter().any(is_half)).cloned());
+        for groups in &mut related {
+            groups.sort_unstable();
+            groups.dedup();
+            if groups.len() > 1 {
+                for group in groups.iter() {
+                    self.members[*group].is_doubtful = true;
+                }
+            }
+        }
+    }
+
     /// Lets rows without guids find lineages known by half a guid pair, too.
     fn name_halves(&mut self) {
         for group in 0..self.members.len() {
@@ -216,7 +256,7 @@ fn lineages(groups: Vec<Group>) -> Vec<Lineage> {
             let name = newest.map(|row| &row.database).or(group.incomplete.first().map(|row| &row.database));
             let name = name.map_or_else(|| Arc::from(""), Arc::clone);
             let key = name.to_ascii_lowercase();
-            (key, Lineage::new(name, group.id, group.backups, group.incomplete))
+            (key, Lineage::new(name, group.id, group.backups, group.incomplete).doubtful(group.is_doubtful))
         })
         .collect();
     lineages.sort_by(|(left, a), (right, b)| left.cmp(right).then_with(|| a.id.cmp(&b.id)));

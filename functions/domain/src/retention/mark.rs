@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Terms;
 use super::generations::tags;
+use super::marks::Marks;
 use super::segments::{Segment, segments};
 use super::words::{For, Why};
 use crate::backup::{Backup, HeldIn, Kind};
@@ -22,42 +23,6 @@ use crate::id::BackupId;
 use crate::lsn::Lsn;
 use crate::reason::{Class, Reason};
 use crate::restore::Planner;
-
-/// The marks of a lineage.
-pub(super) struct Marks {
-    /// (row, why), in no order; a row may be marked more than once.
-    pub(super) kept: Vec<(u32, Why)>,
-    /// What was said of a data backup and has ended: (row, what, when).
-    pub(super) ended: Vec<(u32, For, Timestamp)>,
-    /// Data backups with which the window will begin one day, until when it then does: (row, when).
-    pub(super) later: Vec<(u32, Option<Timestamp>)>,
-    /// Where promised windows begin: (fork, where the way arrives on it, row of its data backup), sorted.
-    pub(super) begins: Vec<(u32, Lsn, u32)>,
-    /// The promised moments that the vault restores.
-    pub(super) vault: Vec<(Timestamp, Timestamp)>,
-    /// The same with the logs that RDS still keeps; empty where it keeps none.
-    pub(super) with_service: Vec<(Timestamp, Timestamp)>,
-    /// For each row the fork on which it is applied.
-    pub(super) forks: Vec<u32>,
-}
-
-impl Marks {
-    /// When a row may go: the latest of the dates of its reasons, or that until which the window will begin with it one day.
-    /// `None` where no date ends one of them.
-    pub(super) fn goes_on(&self, row: u32, reasons: &[Why]) -> Option<Timestamp> {
-        let later = self.later.binary_search_by_key(&row, |(row, _)| *row).ok();
-        let later = later.and_then(|at| self.later.get(at)).map(|(_, until)| *until);
-        let mut dates = reasons.iter().map(|why| why.until).chain(later);
-        dates.try_fold(Timestamp::MIN, |latest, until| until.map(|until| latest.max(until)))
-    }
-
-    /// The data backup from which every promised moment behind a log is restored.
-    pub(super) fn instead_of(&self, row: u32, log: &Backup) -> Option<u32> {
-        let fork = *self.forks.get(row as usize)?;
-        let behind = self.begins.partition_point(|(on, start, _)| (*on, *start) < (fork, log.last_lsn));
-        self.begins.get(behind).filter(|(on, _, _)| *on == fork).map(|(_, _, anchor)| *anchor)
-    }
-}
 
 /// Promised moments: runs that neither overlap nor touch, both ends in.
 fn promised(spans: &[Span], from: Timestamp) -> Vec<(Timestamp, Timestamp)> {
@@ -142,6 +107,7 @@ pub(super) fn marks(lineage: &Lineage, ask: Ask<'_>) -> Result<Marks, Reason> {
     let marks = Marks {
         kept: Vec::with_capacity(rows.backups.len()),
         ended: Vec::new(),
+        ended_lifted: Vec::new(),
         later: Vec::new(),
         begins: Vec::new(),
         vault: Vec::new(),
@@ -163,13 +129,6 @@ pub(super) fn marks(lineage: &Lineage, ask: Ask<'_>) -> Result<Marks, Reason> {
         marking.marks.vault = moments;
     }
     marking.holds();
-    marking.marks.begins.sort_unstable();
-    // At one row the latest first, and before all dates that there is none.
-    marking
-        .marks
-        .later
-        .sort_unstable_by_key(|(row, until)| (*row, until.is_some(), std::cmp::Reverse(*until)));
-    marking.marks.later.dedup_by_key(|(row, _)| *row);
     Ok(marking.marks)
 }
 
@@ -245,9 +204,16 @@ impl<'a> Marking<'a, '_> {
             }
         }
         let good = |row: &u32| matches!(self.rows.roles[*row as usize], Role::Anchor | Role::Alone);
-        let data = self.rows.columns.data.iter().copied();
-        if let Some(last) = data.filter(good).max_by_key(|row| (self.backup(*row).finished, *row)) {
-            self.last_good(planner, &segments, last);
+        let data = || self.rows.columns.data.iter().copied().filter(good);
+        let Some(last) = data().max_by_key(|row| (self.backup(*row).finished, *row)) else { return Ok(()) };
+        // Where a clock was put back, the newest by time is not the one with which the log goes on: both stay.
+        let fork = |row: u32| self.rows.forks[row as usize].exit;
+        let highest = data()
+            .filter(|row| fork(*row) == fork(last))
+            .max_by_key(|row| (self.backup(*row).last_lsn, *row));
+        self.last_good(planner, &segments, last);
+        if let Some(highest) = highest.filter(|highest| *highest != last) {
+            self.last_good(planner, &segments, highest);
         }
         Ok(())
     }
@@ -383,7 +349,7 @@ impl<'a> Marking<'a, '_> {
         }
     }
 
-    /// What somebody holds, and what it needs.
+    /// What somebody holds, and what it needs: of a log every way that it is applied behind, because each brings other moments of it.
     fn holds(&mut self) {
         let holds: BTreeMap<&BackupId, &str> =
             self.ask.terms.holds.iter().map(|hold| (&hold.backup, hold.why.as_str())).collect();
@@ -394,14 +360,24 @@ impl<'a> Marking<'a, '_> {
             if let Some(base) = self.base(row) {
                 self.keep(base, For::HeldWith(id.clone()), None);
             }
-            let way =
-                (self.rows.roles[row as usize] == Role::Log).then(|| self.planner.way_to_end(row)).flatten();
-            let Some((anchor, logs)) = way else { continue };
-            self.keep_data(anchor, For::HeldWith(id.clone()), None);
-            for log in logs.into_iter().filter(|log| *log != row) {
-                self.keep(log, For::HeldWith(id.clone()), None);
+            if self.rows.roles[row as usize] == Role::Log {
+                for (anchor, logs) in self.ways_into(row) {
+                    self.keep_data(anchor, For::HeldWith(id.clone()), None);
+                    for log in logs.into_iter().filter(|log| *log != row) {
+                        self.keep(log, For::HeldWith(id.clone()), None);
+                    }
+                }
             }
         }
+    }
+
+    /// The way to the end of a log, and the ways to all that it continues from: what ends in it or where it begins.
+    fn ways_into(&self, row: u32) -> Vec<(u32, Vec<u32>)> {
+        let (planner, log, fork) = (self.planner, self.backup(row), self.rows.forks[row as usize].entry);
+        let in_it = |by_end| within(planner, by_end, log.first_lsn, Some(log.last_lsn)).iter().copied();
+        let logs = in_it(planner.logs(fork)).filter(|other| *other != row);
+        let ways = std::iter::once(row).chain(logs).filter_map(|log| planner.way_to_end(log));
+        ways.chain(in_it(planner.anchors(fork)).map(|anchor| (anchor, Vec::new()))).collect()
     }
 }
 

@@ -173,6 +173,109 @@ fn times_that_may_be_later_than_they_say_are_given_that_much_longer() {
 }
 
 #[test]
+fn of_a_held_log_all_that_leads_into_it_stays() {
+    let policy = days(1);
+    let now = finished(9) + HOUR * 400;
+    for (text, held, expected) in [
+        // The beginning of L5 is restored behind L3, its end behind F4.
+        ("F1 L2 L3 F4 L5 F6 L7", "5", ""),
+        ("F1 L2 L3 F4 L5 F6 L7", "3", "L5 F4"),
+        ("F1 L2 L3 F4 L5 F6 L7", "4", "L2 L3 L5 F1"),
+        ("F1 L2 L3 F4 L5 F6 L7", "1", "L2 L3 L5 F4"),
+        ("F1 L2 D3 L4 F5 L6", "4", ""),
+    ] {
+        let holds = [Hold { backup: BackupId::from(held), why: "audit".to_owned() }];
+        let terms = Terms { holds: &holds, ..Terms::new(&policy, now) };
+        let proposal = propose(history(text).unwrap(), &terms, |_| true).unwrap();
+        let letter = |removed: &Removed| format!("{}{}", removed.kind.letter(), removed.backup);
+        let gone = proposal.remove.iter().map(letter).collect::<Vec<_>>().join(" ");
+        assert_eq!(gone, expected, "{text} held {held}");
+    }
+}
+
+#[test]
+fn the_newest_chain_by_the_log_stays_where_a_clock_was_put_back() {
+    let now = finished(9) + HOUR * 400;
+    let back = |rows: &mut [Backup]| rows[3].finished = finished(0);
+    assert_eq!(goes_of("F1 L2 F3 F4 L5", &days(1), now, back), "L2 F1");
+    let nothing = |_: &mut [Backup]| {};
+    assert_eq!(goes_of("F1 L2 F3 F4 L5", &days(1), now, nothing), "L2 F1 F3");
+}
+
+#[test]
+fn what_may_belong_to_another_lineage_is_not_judged() {
+    let policy = days(1);
+    let now = finished(9);
+    let refusal = |change: &dyn Fn(&mut [Backup])| {
+        let mut rows = crate::notation::backups("F1 L2 F3 L4").unwrap();
+        for row in &mut rows {
+            (row.family_guid, row.database_guid) = (Some("fam".into()), Some("one".into()));
+        }
+        change(&mut rows);
+        let history = History::build(rows, vec![], now).unwrap();
+        propose(history, &Terms::new(&policy, now), |_| true).err().map(|why| why.name.to_string())
+    };
+    let refused = Some("IncompleteKnowledge".to_owned());
+    assert_eq!(refusal(&|_| {}), None);
+    // One guid that fits one lineage says enough.
+    assert_eq!(refusal(&|rows| rows[3].database_guid = None), None);
+    assert_eq!(refusal(&|rows| (rows[3].family_guid, rows[3].database_guid) = (None, None)), None);
+    let other = |rows: &mut [Backup]| rows[2].database_guid = Some("two".into());
+    assert_eq!(refusal(&other), None);
+    // The name had two lives, or the family has two members.
+    assert_eq!(
+        refusal(&|rows| {
+            other(rows);
+            (rows[3].family_guid, rows[3].database_guid) = (None, None);
+        }),
+        refused
+    );
+    assert_eq!(
+        refusal(&|rows| {
+            other(rows);
+            rows[3].database_guid = None;
+        }),
+        refused
+    );
+    // Halves of two pairs under one name.
+    assert_eq!(
+        refusal(&|rows| {
+            rows[..2].iter_mut().for_each(|row| row.database_guid = None);
+            rows[2..].iter_mut().for_each(|row| row.family_guid = None);
+        }),
+        refused
+    );
+}
+
+#[test]
+fn what_is_not_protected_stops_nobody() {
+    let mut policy = days(1);
+    policy.exclude.push("other".to_owned());
+    let mut rows = crate::notation::backups("F1 L2 F3 L4 L2@a L3@b").unwrap();
+    for row in &mut rows[4..] {
+        row.database = Arc::from("other");
+        row.id = BackupId::from(format!("other{}", row.id));
+    }
+    let now = finished(9) + HOUR * 400;
+    let proposal = propose(History::build(rows, vec![], now).unwrap(), &Terms::new(&policy, now), |_| true);
+    let proposal = proposal.unwrap();
+    assert_eq!(proposal.remove.len(), 2);
+    assert_eq!(proposal.proof.databases.len(), 1);
+    assert!(proposal.warnings.iter().any(|said| said.starts_with("database other: backup")));
+}
+
+#[test]
+fn an_archived_full_goes_when_its_time_is_over_and_says_so() {
+    let now = finished(4) + HOUR * 400;
+    let mut rows = crate::notation::backups("F1 F2 F3 L4").unwrap();
+    rows[0].obstacle = Some(crate::backup::Obstacle::Archived);
+    let history = History::build(rows, vec![], now).unwrap();
+    let proposal = propose(history, &Terms::new(&days(1), now), |_| true).unwrap();
+    let reasons: Vec<&str> = proposal.remove.iter().map(|removed| removed.reason.name()).collect();
+    assert_eq!(reasons, ["Expired", "Expired"]);
+}
+
+#[test]
 fn nothing_is_proposed_without_knowledge_or_with_a_clock_put_back() {
     let policy = days(1);
     let now = finished(9);

@@ -8,6 +8,7 @@ mod moments;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -17,9 +18,10 @@ use super::{DatabaseProof, Terms};
 use crate::backup::{Backup, HeldIn, Kind};
 use crate::history::Lineage;
 use crate::id::BackupId;
+use crate::lsn::Lsn;
 use crate::policy::Retention;
 pub(crate) use moments::Run;
-use moments::{ForksUnknown, Ledger, readable};
+use moments::{ForksUnknown, Ledger, of_all, readable};
 
 /// What is wrong with a proposal for one lineage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub enum Objection {
     NotOurs(BackupId),
     /// It removes what somebody holds.
     Held(BackupId),
+    /// It removes what moments of that backup need, which somebody holds.
+    NeededByHeld(BackupId),
     /// It keeps a differential whose base it removes.
     Baseless(BackupId),
     /// It removes a backup that the policy keeps by its own date.
@@ -48,6 +52,8 @@ pub enum Objection {
     Otherwise(&'static str),
     /// Some backups name recovery forks and some do not: nothing can be proved.
     ForksUnknown,
+    /// The policy says what none can.
+    PolicyOutOfRange,
 }
 
 impl fmt::Display for Objection {
@@ -59,6 +65,9 @@ impl fmt::Display for Objection {
             Self::Forgotten(id) => write!(f, "{id} is neither kept nor removed"),
             Self::NotOurs(id) => write!(f, "{id} does not lie in the vault"),
             Self::Held(id) => write!(f, "{id} is held"),
+            Self::NeededByHeld(id) => {
+                write!(f, "moments of {id}, which is held, could not be restored any more")
+            }
             Self::Baseless(id) => write!(f, "differential {id} would lose its base"),
             Self::BeforeItsTime(id) => write!(f, "the policy keeps {id} for longer"),
             Self::LastGood(id) => write!(f, "{id} is the newest backup that restores"),
@@ -66,6 +75,7 @@ impl fmt::Display for Objection {
             Self::SharedFile(id) => write!(f, "a file of {id} holds a backup that stays"),
             Self::Lost(at) => write!(f, "the promised moment {at} could not be restored any more"),
             Self::Otherwise(what) => write!(f, "the proof tells another {what} than the rows"),
+            Self::PolicyOutOfRange => f.write_str("the policy is out of range"),
             Self::ForksUnknown => f.write_str("some backups name a recovery fork and some do not"),
         }
     }
@@ -100,10 +110,12 @@ pub fn verify<'b>(
 ) -> Result<(), Objection> {
     let rows = lineage.backups();
     let removed = sorted_out(rows, keep, remove)?;
+    terms.policy.validate().map_err(|_| Objection::PolicyOutOfRange)?;
     let from = terms.promised_from().ok_or(Objection::Otherwise("beginning of the window"))?;
     let case = Case { rows, removed, ledger: Ledger::new(rows)?, terms, from };
     case.each_alone()?;
     case.good_and_bases()?;
+    case.held()?;
     case.unreplaced()?;
     case.shared_files()?;
     case.generations()?;
@@ -182,20 +194,45 @@ impl Case<'_> {
     fn good_and_bases(&self) -> Result<(), Objection> {
         let all = |_: u32| true;
         let mut newest: Option<(Timestamp, u32)> = None;
+        let mut highest: BTreeMap<u32, (Lsn, u32)> = BTreeMap::new();
         for (number, row) in (0_u32..).zip(self.rows) {
             if !self.ledger.restores(number, &all) {
                 continue;
             }
             newest = newest.max(Some((row.finished, number)));
+            let of_fork =
+                highest.entry(self.ledger.forks[number as usize].1).or_insert((row.last_lsn, number));
+            *of_fork = (*of_fork).max((row.last_lsn, number));
             if self.stays(number) && !self.ledger.restores(number, &|number| self.stays(number)) {
                 return Err(Objection::Baseless(row.id.clone()));
             }
         }
-        match newest {
-            Some((_, number)) if !self.stays(number) => {
-                Err(Objection::LastGood(self.rows[number as usize].id.clone()))
-            }
-            _ => Ok(()),
+        let Some((_, newest)) = newest else { return Ok(()) };
+        // By the clock, and by the log of the same fork where a clock was put back.
+        let highest = highest.get(&self.ledger.forks[newest as usize].1).map(|(_, number)| *number);
+        match [Some(newest), highest].into_iter().flatten().find(|number| !self.stays(*number)) {
+            Some(number) => Err(Objection::LastGood(self.rows[number as usize].id.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Every moment that a held log restores now it restores afterwards.
+    fn held(&self) -> Result<(), Objection> {
+        let held: BTreeSet<&BackupId> = self.terms.holds.iter().map(|hold| &hold.backup).collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        let rows =
+            (0_u32..).zip(self.rows).filter(|(_, row)| held.contains(&row.id)).map(|(number, _)| number);
+        let rows: BTreeSet<u32> = rows.collect();
+        let before = self.ledger.moments_in(&rows, |_| true);
+        let after = self.ledger.moments_in(&rows, |number| self.stays(number));
+        let loses = |(number, runs): &(u32, Vec<Run>)| {
+            first_missing(runs, after.get(number).map_or(&[], Vec::as_slice)).is_some()
+        };
+        match before.into_iter().find(loses) {
+            Some((number, _)) => Err(Objection::NeededByHeld(self.rows[number as usize].id.clone())),
+            None => Ok(()),
         }
     }
 
@@ -223,11 +260,17 @@ impl Case<'_> {
         fn files(row: &Backup) -> impl Iterator<Item = &str> {
             row.stripes.files.iter().flatten().map(|file| &**file)
         }
-        let goes: BTreeMap<&str, u32> =
-            self.gone().flat_map(|(number, row)| files(row).map(move |file| (file, number))).collect();
+        let hashes = BuildHasherDefault::<DefaultHasher>::default();
+        let mut goes: Vec<u64> =
+            self.gone().flat_map(|(_, row)| files(row)).map(|file| hashes.hash_one(file)).collect();
+        goes.sort_unstable();
         let stays = (0_u32..).zip(self.rows).filter(|(number, _)| self.stays(*number));
-        match stays.flat_map(|(_, row)| files(row)).find_map(|file| goes.get(file)) {
-            Some(number) => Err(Objection::SharedFile(self.rows[*number as usize].id.clone())),
+        let mut suspects = stays
+            .flat_map(|(_, row)| files(row))
+            .filter(|file| goes.binary_search(&hashes.hash_one(file)).is_ok());
+        let owner = |file: &str| self.gone().find(|(_, row)| files(row).any(|other| other == file));
+        match suspects.find_map(owner) {
+            Some((_, row)) => Err(Objection::SharedFile(row.id.clone())),
             None => Ok(()),
         }
     }
@@ -313,10 +356,11 @@ impl Case<'_> {
     fn same(&self, told: &[Run], may: impl Fn(u32) -> bool, what: &'static str) -> Result<(), Objection> {
         let before = self.ledger.moments(self.from, &may);
         let after = self.ledger.moments(self.from, |number| may(number) && self.stays(number));
-        if let Some(lost) = first_missing(&before, &after) {
+        if let Some(lost) = before.iter().zip(&after).find_map(|(before, after)| first_missing(before, after))
+        {
             return Err(Objection::Lost(lost));
         }
-        if told == before { Ok(()) } else { Err(Objection::Otherwise(what)) }
+        if told == of_all(&before) { Ok(()) } else { Err(Objection::Otherwise(what)) }
     }
 }
 
@@ -340,5 +384,5 @@ pub(super) fn moments_of(
     from: Timestamp,
     there: impl Fn(u32) -> bool,
 ) -> Result<Vec<Run>, Objection> {
-    Ok(Ledger::new(rows)?.moments(from, there))
+    Ok(of_all(&Ledger::new(rows)?.moments(from, there)))
 }

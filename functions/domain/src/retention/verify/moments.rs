@@ -2,11 +2,12 @@
 //!
 //! Another way to the same answer. Rows go by in the order of their ends. A restore that stands at an LSN `p` of a recovery fork
 //! has the moment `m(p)`; a log `[first, last)` that holds a reachable `p` restores every moment from the least of those `m(p)`
-//! to the one it reaches. The moments of a set of rows are the union of these runs and of the finishes of its data backups.
+//! to the one it reaches. The moments of a set of rows are the union of these runs and of the finishes of its data backups, on each
+//! fork by itself: what was at a moment on one says nothing of another.
 //! Rules as the SQL Server documentation has them: RESTORE arguments (STOPAT), "Recovery paths", "Restore a SQL Server
 //! database to a point in time (full recovery model)", 4341 for bulk-logged changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -28,10 +29,23 @@ pub(super) struct Ledger<'a> {
     data: BTreeMap<&'a BackupId, u32>,
     checkpoints: BTreeMap<Lsn, Vec<u32>>,
     /// For each row the forks it is applied on and leads to.
-    forks: Vec<(u32, u32)>,
+    pub(super) forks: Vec<(u32, u32)>,
     fork_count: usize,
     /// Rows that can be read, by end.
     order: Vec<u32>,
+}
+
+/// What leads to an LSN comes before what only starts from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// A log that can be stopped anywhere.
+    Log,
+    /// A log that applies whole.
+    Whole,
+    /// A log that leads to another fork.
+    Crossing,
+    /// A data backup.
+    Data,
 }
 
 /// Rows name forks or do not, some this way and some that: who belongs where is guesswork.
@@ -113,41 +127,79 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Every moment at or after `from` that the rows that are there restore.
-    pub(super) fn moments(&self, from: Timestamp, there: impl Fn(u32) -> bool) -> Vec<Run> {
+    /// Every moment at or after `from` that the rows that are there restore, fork by fork.
+    pub(super) fn moments(&self, from: Timestamp, there: impl Fn(u32) -> bool) -> Vec<Vec<Run>> {
+        let mut forks: Vec<Vec<Run>> = (0..self.fork_count).map(|_| Vec::new()).collect();
+        for (_, fork, run) in self.runs(there) {
+            forks[fork as usize].push(run);
+        }
+        forks.into_iter().map(|runs| joined(runs, from)).collect()
+    }
+
+    /// The moments that some rows of those that are there restore, each behind the others.
+    pub(super) fn moments_in(
+        &self,
+        rows: &BTreeSet<u32>,
+        there: impl Fn(u32) -> bool,
+    ) -> BTreeMap<u32, Vec<Run>> {
+        let mut found: BTreeMap<u32, Vec<Run>> = BTreeMap::new();
+        for (number, _, run) in self.runs(there).into_iter().filter(|(number, _, _)| rows.contains(number)) {
+            found.entry(number).or_default().push(run);
+        }
+        found.into_iter().map(|(number, runs)| (number, joined(runs, Timestamp::MIN))).collect()
+    }
+
+    /// The runs of moments that each row brings: (row, fork, run).
+    fn runs(&self, there: impl Fn(u32) -> bool) -> Vec<(u32, u32, Run)> {
         let mut found =
             Found { forks: (0..self.fork_count).map(|_| Fork::default()).collect(), runs: Vec::new() };
         let end = |number: &u32| self.rows[*number as usize].last_lsn;
         for group in self.order.chunk_by(|left, right| end(left) == end(right)) {
-            let here = || group.iter().copied().filter(|number| there(*number));
-            // What leads to an LSN comes before what only starts from it: logs, bulk-logged ones, those that cross, data.
-            let logs = |crosses: bool, bulk: bool| {
-                here().filter(move |number| {
-                    let (row, (into, out)) = (&self.rows[*number as usize], self.forks[*number as usize]);
-                    row.kind == Kind::Log && (into != out) == crosses && (crosses || row.bulk_logged == bulk)
-                })
-            };
-            for number in logs(false, false) {
-                found.log(&self.rows[number as usize], self.forks[number as usize].0);
-            }
-            for number in logs(false, true) {
-                found.whole(&self.rows[number as usize], self.forks[number as usize].0);
-            }
-            for number in logs(true, false) {
-                found.crossing(&self.rows[number as usize], self.forks[number as usize]);
-            }
-            for number in here().filter(|number| self.restores(*number, &there)) {
-                let row = &self.rows[number as usize];
-                found.runs.push((row.finished, row.finished));
-                if row.evidence == Evidence::History {
-                    found.forks[self.forks[number as usize].1 as usize].stand(row.last_lsn, row.finished);
+            match group {
+                // Nearly always one row ends at an LSN.
+                [number] if there(*number) => self.apply(&mut found, *number, self.rank(*number), &there),
+                [_] => {}
+                _ => {
+                    let here = group.iter().filter(|number| there(**number));
+                    let mut ranked: Vec<(Rank, u32)> =
+                        here.map(|number| (self.rank(*number), *number)).collect();
+                    ranked.sort_by_key(|(rank, _)| *rank);
+                    for (rank, number) in &ranked {
+                        self.apply(&mut found, *number, *rank, &there);
+                    }
+                    for (_, number) in ranked.iter().filter(|(rank, _)| *rank <= Rank::Whole) {
+                        found.shows((*number, &self.rows[*number as usize]), self.forks[*number as usize].0);
+                    }
                 }
             }
-            for number in logs(false, false).chain(logs(false, true)) {
-                found.shows(&self.rows[number as usize], self.forks[number as usize].0);
-            }
         }
-        joined(found.runs, from)
+        found.runs
+    }
+
+    fn rank(&self, number: u32) -> Rank {
+        let (row, (into, out)) = (&self.rows[number as usize], self.forks[number as usize]);
+        match (row.kind, into == out) {
+            (Kind::Log, false) => Rank::Crossing,
+            (Kind::Log, true) if row.bulk_logged => Rank::Whole,
+            (Kind::Log, true) => Rank::Log,
+            _ => Rank::Data,
+        }
+    }
+
+    fn apply(&self, found: &mut Found, number: u32, rank: Rank, there: &impl Fn(u32) -> bool) {
+        let (row, forks) = (&self.rows[number as usize], self.forks[number as usize]);
+        match rank {
+            Rank::Log => found.log((number, row), forks.0),
+            Rank::Whole => found.whole((number, row), forks.0),
+            Rank::Crossing => found.crossing((number, row), forks),
+            Rank::Data if self.restores(number, there) => {
+                found.run((number, forks.1), row.finished, row.finished);
+                if row.evidence == Evidence::History {
+                    found.forks[forks.1 as usize].stand(row.last_lsn, row.finished);
+                }
+            }
+            Rank::Data => {}
+        }
     }
 }
 
@@ -186,34 +238,35 @@ impl Fork {
 
 struct Found {
     forks: Vec<Fork>,
-    runs: Vec<Run>,
+    /// (row, fork, run).
+    runs: Vec<(u32, u32, Run)>,
 }
 
 impl Found {
-    fn run(&mut self, from: Timestamp, to: Timestamp) {
+    fn run(&mut self, (row, fork): (u32, u32), from: Timestamp, to: Timestamp) {
         if from <= to {
-            self.runs.push((from, to));
+            self.runs.push((row, fork, (from, to)));
         }
     }
 
     /// A log that can be stopped anywhere.
-    fn log(&mut self, row: &Backup, fork: u32) {
+    fn log(&mut self, (number, row): (u32, &Backup), fork: u32) {
         let Some(least) = self.forks[fork as usize].least_from(row.first_lsn) else { return };
         let reaches = row.last_valid_restore_time.unwrap_or(row.finished);
-        self.run(least, reaches);
+        self.run((number, fork), least, reaches);
         self.forks[fork as usize].stand(row.last_lsn, reaches.max(least));
     }
 
     /// A log that applies whole.
-    fn whole(&mut self, row: &Backup, fork: u32) {
+    fn whole(&mut self, (number, row): (u32, &Backup), fork: u32) {
         let Some(least) = self.forks[fork as usize].least_from(row.first_lsn) else { return };
         let from = row.finished.max(least);
-        self.run(from, row.last_valid_restore_time.unwrap_or(from).max(from));
+        self.run((number, fork), from, row.last_valid_restore_time.unwrap_or(from).max(from));
         self.forks[fork as usize].stand(row.last_lsn, from);
     }
 
     /// A log that leads to another fork; it applies up to the LSN at which that begins.
-    fn crossing(&mut self, row: &Backup, (into, out): (u32, u32)) {
+    fn crossing(&mut self, (number, row): (u32, &Backup), (into, out): (u32, u32)) {
         let until = row.fork_point_lsn.unwrap_or(row.last_lsn).min(row.last_lsn);
         let positions = &self.forks[into as usize].positions;
         let held = positions.get(positions.partition_point(|at| *at < row.first_lsn));
@@ -223,15 +276,23 @@ impl Found {
         let begun = if row.bulk_logged { row.finished } else { row.started.min(row.finished) };
         let reaches = row.last_valid_restore_time.unwrap_or(row.finished);
         let end = if row.bulk_logged { reaches.max(begun) } else { reaches };
-        self.run(begun, end);
+        self.run((number, out), begun, end);
         self.forks[out as usize].stand(row.last_lsn, if row.bulk_logged { begun } else { end.max(begun) });
     }
 
     /// A log that ends where a restore can stand shows that nothing followed until the moment it reaches.
-    fn shows(&mut self, row: &Backup, fork: u32) {
+    fn shows(&mut self, (number, row): (u32, &Backup), fork: u32) {
         if let Some(moment) = self.forks[fork as usize].moment_at(row.last_lsn) {
-            self.run(moment, row.last_valid_restore_time.unwrap_or(row.finished));
+            self.run((number, fork), moment, row.last_valid_restore_time.unwrap_or(row.finished));
         }
+    }
+}
+
+/// The moments of all forks.
+pub(super) fn of_all(forks: &[Vec<Run>]) -> Vec<Run> {
+    match forks {
+        [only] => only.clone(),
+        _ => joined(forks.concat(), Timestamp::MIN),
     }
 }
 
