@@ -219,27 +219,35 @@ impl Window {
 
 /// What can be restored of one lineage, and what was odd about it. O(n log n) in the backups of the lineage.
 pub fn window(lineage: &Lineage) -> (Window, Vec<String>) {
-    let rows = rows::Rows::new(lineage);
-    let all = sweep::Sweep::run(&rows, sweep::Reach::All);
-    let in_vault = rows.has_service.then(|| sweep::Sweep::run(&rows, sweep::Reach::Vault));
-    let timeline = timeline::Timeline::new(&rows, &all);
-    let holes = holes::holes(&rows, &all, &timeline);
-    let intervals = timeline::intervals(&rows, &timeline, &all, in_vault.as_ref());
+    let (window, odd, _) = looked_at(lineage, &rows::Rows::new(lineage));
+    (window, odd)
+}
+
+/// The same of rows that are known already, and the runs of [`spans`] with every backup.
+pub(crate) fn looked_at(lineage: &Lineage, rows: &rows::Rows<'_>) -> (Window, Vec<String>, Vec<Span>) {
+    let all = sweep::Sweep::run(rows, sweep::Reach::All);
+    let in_vault = rows.has_service.then(|| sweep::Sweep::run(rows, sweep::Reach::Vault));
+    let timeline = timeline::Timeline::new(rows, &all);
+    let holes = holes::holes(rows, &all, &timeline);
+    let intervals = timeline::intervals(rows, &timeline, &all, in_vault.as_ref());
     let window = Window {
         database: Arc::clone(lineage.database()),
         lineage: lineage.id().to_owned(),
-        target: Target::of(lineage, timeline.needs_chain(&rows)),
+        target: Target::of(lineage, timeline.needs_chain(rows)),
         intervals,
-        points: timeline.points(&rows),
+        points: timeline.points(rows),
         orphans: rows.orphans(),
         holes,
     };
-    (window, rows.warnings(all.clock_jump))
+    (window, rows.warnings(all.clock_jump), held(rows, Reach::All, timeline.spans))
 }
 
 /// The runs of restorable moments, fork by fork, with where they lie in the log: by time. They overlap where forks do.
 pub(crate) fn spans(rows: &rows::Rows<'_>, reach: Reach) -> Vec<Span> {
-    let mut spans = timeline::Timeline::new(rows, &sweep::Sweep::run(rows, reach)).spans;
+    held(rows, reach, timeline::Timeline::new(rows, &sweep::Sweep::run(rows, reach)).spans)
+}
+
+fn held(rows: &rows::Rows<'_>, reach: Reach, mut spans: Vec<Span>) -> Vec<Span> {
     spans.retain(|span| !span.is_point() || reach.holds(&rows.backups[span.start_row]));
     spans
 }

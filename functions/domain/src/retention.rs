@@ -27,11 +27,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::backup::{Backup, Evidence, Kind};
 use crate::chain;
-use crate::coverage;
+use crate::coverage::{self, Reach};
 use crate::history::{History, Lineage};
 use crate::id::BackupId;
 use crate::policy::Policy;
 use crate::reason::{Class, Reason};
+use crate::restore::Planner;
 use files::share_files;
 pub use generations::Generation;
 use mark::{Ask, marks, number};
@@ -225,10 +226,12 @@ impl Proposal {
             )
         })?;
         let ask = Ask { terms, from, window: terms.window() };
-        let (before, odd) = coverage::window(&lineage);
+        let planner = Planner::new(&lineage);
+        let (before, odd, spans) = coverage::looked_at(&lineage, planner.rows());
         self.warnings.extend(odd);
         let (keep_from, remove_from) = (self.keep.len(), self.remove.len());
-        let found = marks(&lineage, ask)?;
+        let found = marks(&planner, spans, ask)?;
+        drop(planner);
         let (stays, found) = if is_protected {
             self.sweep(&lineage, ask, found)?
         } else {
@@ -274,7 +277,9 @@ impl Proposal {
     ) -> Result<(Vec<bool>, Marks), Reason> {
         let backups = lineage.backups();
         if backups.iter().any(|backup| backup.obstacle.is_some()) {
-            found.add_lifted(marks(&lineage.without_obstacles(), ask)?);
+            let lifted = lineage.without_obstacles();
+            let planner = Planner::new(&lifted);
+            found.add_lifted(marks(&planner, coverage::spans(planner.rows(), Reach::All), ask)?);
         }
         found.sort();
         let mut kept = std::mem::take(&mut found.kept).into_iter().peekable();

@@ -18,7 +18,6 @@ use crate::backup::{Backup, HeldIn, Kind};
 use crate::chain;
 use crate::coverage::rows::{Role, Rows};
 use crate::coverage::{self, Moments, Reach, Span};
-use crate::history::Lineage;
 use crate::id::BackupId;
 use crate::lsn::Lsn;
 use crate::reason::{Class, Reason};
@@ -97,12 +96,11 @@ struct Marking<'a, 'b> {
     marks: Marks,
 }
 
-/// All marks of a lineage.
+/// All marks of a lineage. `spans`: its runs of restorable moments with every backup.
 ///
 /// # Errors
 /// `NoWayToPromisedMoment`: a moment that the window claims has no plan. Two rules contradict each other; nothing may go.
-pub(super) fn marks(lineage: &Lineage, ask: Ask<'_>) -> Result<Marks, Reason> {
-    let planner = Planner::new(lineage);
+pub(super) fn marks(planner: &Planner<'_>, spans: Vec<Span>, ask: Ask<'_>) -> Result<Marks, Reason> {
     let rows = planner.rows();
     let marks = Marks {
         kept: Vec::with_capacity(rows.backups.len()),
@@ -114,13 +112,12 @@ pub(super) fn marks(lineage: &Lineage, ask: Ask<'_>) -> Result<Marks, Reason> {
         with_service: Vec::new(),
         forks: rows.forks.iter().map(|forks| forks.entry).collect(),
     };
-    let mut marking = Marking { ask, planner: &planner, rows, marks };
+    let mut marking = Marking { ask, planner, rows, marks };
     marking.own_dates()?;
-    let spans = coverage::spans(rows, Reach::All);
     let moments = promised(&spans, ask.from);
-    marking.window(&planner, spans)?;
+    marking.window(planner, spans)?;
     if rows.has_service {
-        let vault = Planner::over(Rows::new(lineage), Reach::Vault);
+        let vault = Planner::over(Rows::new(rows.lineage), Reach::Vault);
         let spans = coverage::spans(vault.rows(), Reach::Vault);
         marking.marks.vault = promised(&spans, ask.from);
         marking.marks.with_service = moments;

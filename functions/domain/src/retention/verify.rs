@@ -195,7 +195,8 @@ impl Case<'_> {
         let all = |_: u32| true;
         let mut newest: Option<(Timestamp, u32)> = None;
         let mut highest: BTreeMap<u32, (Lsn, u32)> = BTreeMap::new();
-        for (number, row) in (0_u32..).zip(self.rows) {
+        for &number in &self.ledger.no_logs {
+            let row = &self.rows[number as usize];
             if !self.ledger.restores(number, &all) {
                 continue;
             }
@@ -280,8 +281,9 @@ impl Case<'_> {
     fn generations(&self) -> Result<(), Objection> {
         let retention = &self.terms.policy.retention;
         let zone = self.terms.policy.zone().map_err(|_| Objection::Otherwise("time zone"))?;
-        let good = (0_u32..).zip(self.rows).filter(|(_, row)| row.kind == Kind::Full && readable(row));
-        let mut good: Vec<(u32, &Backup)> = good.collect();
+        let no_logs = self.ledger.no_logs.iter().map(|number| (*number, &self.rows[*number as usize]));
+        let mut good: Vec<(u32, &Backup)> =
+            no_logs.filter(|(_, row)| row.kind == Kind::Full && readable(row)).collect();
         good.sort_by(|left, right| (left.1.started, &left.1.id).cmp(&(right.1.started, &right.1.id)));
         let mut before = None;
         for (number, row) in good {

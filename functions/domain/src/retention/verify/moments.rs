@@ -33,6 +33,8 @@ pub(super) struct Ledger<'a> {
     fork_count: usize,
     /// Rows that can be read, by end.
     order: Vec<u32>,
+    /// Rows that are no logs.
+    pub(super) no_logs: Vec<u32>,
 }
 
 /// What leads to an LSN comes before what only starts from it.
@@ -61,6 +63,7 @@ impl<'a> Ledger<'a> {
             forks: Vec::with_capacity(rows.len()),
             fork_count: 1,
             order: Vec::with_capacity(rows.len()),
+            no_logs: Vec::new(),
         };
         let mut numbers: BTreeMap<&Guid, u32> = BTreeMap::new();
         let mut last: Option<(&Guid, u32)> = None;
@@ -85,6 +88,7 @@ impl<'a> Ledger<'a> {
             };
             ledger.forks.push(if row.kind == Kind::Log { (into, out) } else { (out, out) });
             if row.kind != Kind::Log {
+                ledger.no_logs.push(number);
                 ledger.data.insert(&row.id, number);
                 if let Some(checkpoint) = row.checkpoint_lsn.filter(|_| row.kind == Kind::Full) {
                     ledger.checkpoints.entry(checkpoint).or_default().push(number);
@@ -119,18 +123,19 @@ impl<'a> Ledger<'a> {
     /// Whether a data backup restores, from those rows that are there.
     pub(super) fn restores(&self, number: u32, there: &impl Fn(u32) -> bool) -> bool {
         let row = &self.rows[number as usize];
-        let alone = there(number) && readable(row);
+        let alone = || there(number) && readable(row);
         match row.kind {
-            Kind::Full | Kind::CopyOnly => alone,
-            Kind::Differential => alone && self.base(row).is_some_and(there),
+            Kind::Full | Kind::CopyOnly => alone(),
+            Kind::Differential => alone() && self.base(row).is_some_and(there),
             Kind::Log | Kind::Snapshot => false,
         }
     }
 
     /// Every moment at or after `from` that the rows that are there restore, fork by fork.
     pub(super) fn moments(&self, from: Timestamp, there: impl Fn(u32) -> bool) -> Vec<Vec<Run>> {
+        let runs = self.runs(there);
         let mut forks: Vec<Vec<Run>> = (0..self.fork_count).map(|_| Vec::new()).collect();
-        for (_, fork, run) in self.runs(there) {
+        for (_, fork, run) in runs.into_iter().filter(|(_, _, run)| run.1 >= from) {
             forks[fork as usize].push(run);
         }
         forks.into_iter().map(|runs| joined(runs, from)).collect()
@@ -151,8 +156,8 @@ impl<'a> Ledger<'a> {
 
     /// The runs of moments that each row brings: (row, fork, run).
     fn runs(&self, there: impl Fn(u32) -> bool) -> Vec<(u32, u32, Run)> {
-        let mut found =
-            Found { forks: (0..self.fork_count).map(|_| Fork::default()).collect(), runs: Vec::new() };
+        let forks = (0..self.fork_count).map(|_| Fork::default()).collect();
+        let mut found = Found { forks, runs: Vec::with_capacity(self.order.len()) };
         let end = |number: &u32| self.rows[*number as usize].last_lsn;
         for group in self.order.chunk_by(|left, right| end(left) == end(right)) {
             match group {
@@ -227,7 +232,11 @@ impl Fork {
 
     /// The least moment of the LSNs from one on.
     fn least_from(&self, first: Lsn) -> Option<Timestamp> {
-        self.least.get(self.least.partition_point(|(lsn, _)| *lsn < first)).map(|(_, moment)| *moment)
+        // Logs come in rising order, so it is one of the last, or anywhere.
+        let near = self.least.len().saturating_sub(8);
+        let begin = if self.least.get(near).is_some_and(|(lsn, _)| *lsn < first) { near } else { 0 };
+        let at = begin + self.least[begin..].partition_point(|(lsn, _)| *lsn < first);
+        self.least.get(at).map(|(_, moment)| *moment)
     }
 
     /// The least moment of one LSN, where a restore can stand there and nothing lies above it.
