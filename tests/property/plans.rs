@@ -101,7 +101,7 @@ impl Case<'_> {
                 row.last_valid_restore_time,
                 if row.damaged { " damaged" } else { "" },
                 if row.bulk_logged { " bulk" } else { "" },
-                row.stripes.expected_count,
+                row.stripes.expected_count(),
                 row.stripes.missing_count(),
                 row.obstacle,
             )

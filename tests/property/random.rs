@@ -57,7 +57,7 @@ fn backup((number, (lsns, seconds, few, bits)): (usize, &Draw)) -> Backup {
     row.obstacle = (few[5] == 7).then_some(Obstacle::Archived);
     row.recovery_model = (few[5] == 8).then_some(RecoveryModel::Simple);
     let file = |present: bool| present.then(|| Arc::from("s3://vault/file"));
-    row.stripes = Stripes { files: [file(few[0] > 0), file(true)].into(), expected_count: Some(2) };
+    row.stripes = Stripes::new([file(few[0] > 0), file(true)], Some(2));
     row
 }
 

@@ -130,19 +130,56 @@ pub enum Evidence {
 
 /// The files of one backup set, in stripe order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Told")]
 pub struct Stripes {
-    /// Names or S3 ARNs in family order; `None` where a stripe is known to be missing. Empty: not known at all.
-    pub files: Arc<[Option<Arc<str>>]>,
-    /// How many stripes the media set has by its own word; `None` where the header does not tell.
-    pub expected_count: Option<u32>,
+    files: Arc<[Option<Arc<str>>]>,
+    expected_count: Option<u32>,
+    /// Counted once: every pass over a history asks for it, and the names lie elsewhere in memory.
+    #[serde(skip_serializing)]
+    missing_count: u32,
+}
+
+/// What is written down of stripes.
+#[derive(Deserialize)]
+struct Told {
+    files: Arc<[Option<Arc<str>>]>,
+    expected_count: Option<u32>,
+}
+
+impl From<Told> for Stripes {
+    fn from(Told { files, expected_count }: Told) -> Self {
+        Self::new(files, expected_count)
+    }
 }
 
 impl Stripes {
+    /// `files`: names or S3 ARNs in family order, `None` where a stripe is known to be missing; empty where none is known.
+    /// `expected_count`: how many stripes the media set has by its own word, where the header tells.
+    pub fn new(files: impl Into<Arc<[Option<Arc<str>>]>>, expected_count: Option<u32>) -> Self {
+        let files = files.into();
+        let held = u32::try_from(files.iter().flatten().count()).unwrap_or(u32::MAX);
+        let listed = u32::try_from(files.len()).unwrap_or(u32::MAX);
+        let expected = expected_count.unwrap_or(listed).max(listed);
+        // A set of which no file is known counts as whole: old exports have no file names.
+        let missing_count = if files.is_empty() { 0 } else { expected.saturating_sub(held) };
+        Self { files, expected_count, missing_count }
+    }
+
     /// Files that are all there, in stripe order.
     pub fn present<T: Into<Arc<str>>>(files: impl IntoIterator<Item = T>) -> Self {
         let files: Arc<[Option<Arc<str>>]> = files.into_iter().map(|file| Some(file.into())).collect();
         let expected_count = u32::try_from(files.len()).ok();
-        Self { files, expected_count }
+        Self::new(files, expected_count)
+    }
+
+    /// Names or S3 ARNs in family order; `None` where a stripe is known to be missing. Empty: not known at all.
+    pub fn files(&self) -> &[Option<Arc<str>>] {
+        &self.files
+    }
+
+    /// How many stripes the media set has by its own word; `None` where the header does not tell.
+    pub const fn expected_count(&self) -> Option<u32> {
+        self.expected_count
     }
 
     /// Whether a file is an S3 object by its ARN, as RDS's native backups are and no other.
@@ -150,14 +187,9 @@ impl Stripes {
         self.files.iter().flatten().any(|file| is_arn(file))
     }
 
-    /// How many stripes are missing. A set of which no file is known counts as whole: old exports have no file names.
-    pub fn missing_count(&self) -> u32 {
-        if self.files.is_empty() {
-            return 0;
-        }
-        let held = u32::try_from(self.files.iter().flatten().count()).unwrap_or(u32::MAX);
-        let listed = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
-        self.expected_count.unwrap_or(listed).max(listed).saturating_sub(held)
+    /// How many stripes are missing.
+    pub const fn missing_count(&self) -> u32 {
+        self.missing_count
     }
 }
 
@@ -363,7 +395,7 @@ mod tests {
             (vec![some("a")], Some(4), 3),
             (vec![some("a"), some("b")], Some(1), 0),
         ] {
-            let stripes = Stripes { files: files.into(), expected_count };
+            let stripes = Stripes::new(files, expected_count);
             assert_eq!(stripes.missing_count(), missing, "{stripes:?}");
         }
     }

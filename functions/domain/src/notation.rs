@@ -226,8 +226,7 @@ impl Entry {
         backup.held_in = if marked('^') { HeldIn::Service } else { HeldIn::Vault };
         backup.recovery_model = marked('$').then_some(RecoveryModel::Simple);
         if marked('-') {
-            backup.stripes =
-                Stripes { files: Arc::from([Some(Arc::from(name.as_str())), None]), expected_count: Some(2) };
+            backup.stripes = Stripes::new([Some(Arc::from(name.as_str())), None], Some(2));
         }
         if let Some((entry, exit)) = &self.forks {
             backup.first_fork = Some(Guid::from(entry.as_str()));

@@ -377,7 +377,7 @@ fn step(action: Action, backup: &Backup) -> Step {
     Step {
         action,
         backup: Some(backup.id.clone()),
-        files: backup.stripes.files.iter().flatten().map(Arc::clone).collect(),
+        files: backup.stripes.files().iter().flatten().map(Arc::clone).collect(),
         norecovery: true,
         stop_at: None,
         stop_before_lsn: None,

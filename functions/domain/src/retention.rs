@@ -362,7 +362,7 @@ fn removed(lineage: &Lineage, row: u32, ask: Ask<'_>, found: &Marks) -> Removed 
         backup: backup.id.clone(),
         database: Arc::clone(&backup.database),
         kind: backup.kind,
-        files: u32::try_from(backup.stripes.files.iter().flatten().count()).unwrap_or(u32::MAX),
+        files: u32::try_from(backup.stripes.files().iter().flatten().count()).unwrap_or(u32::MAX),
         bytes: backup.compressed_size_bytes,
         reason,
     }

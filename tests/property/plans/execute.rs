@@ -71,7 +71,7 @@ pub(super) fn tampered<'a>(plan: &'a Plan, rows: &'a [Backup]) -> impl Iterator<
         let mut steps = plan.steps.clone();
         steps[at].action = action(row.kind);
         steps[at].backup = Some(row.id.clone());
-        steps[at].files = row.stripes.files.iter().flatten().cloned().collect();
+        steps[at].files = row.stripes.files().iter().flatten().cloned().collect();
         (format!("step {} with {}", at + 1, row.id), with(steps))
     });
     deleted.chain(swapped).chain(replaced)

@@ -48,7 +48,7 @@ fn note_objects(grown: &Grown, backup: &mut Backup) {
     let Some(taken) = grown.taken.get(backup.id.as_str()) else {
         // `NUL` is what the import knows by itself.
         if backup.stripes.missing_count() == 0 {
-            backup.stripes = Stripes { files: Vec::from([None]).into(), expected_count: Some(1) };
+            backup.stripes = Stripes::new([None], Some(1));
         }
         return;
     };
@@ -61,7 +61,7 @@ fn note_objects(grown: &Grown, backup: &mut Backup) {
         }
         files.push(now.map(|_| format!("s3://{BUCKET}/{}", object.key).into()));
     }
-    backup.stripes = Stripes { files: files.into(), expected_count: u32::try_from(taken.objects.len()).ok() };
+    backup.stripes = Stripes::new(files, u32::try_from(taken.objects.len()).ok());
     let usable = grown.world.kms().describe(KEY).is_some_and(|key| key.enabled);
     if taken.encrypted && !usable {
         backup.obstacle = Some(Obstacle::UnreadableKey);

@@ -34,7 +34,7 @@ fn objects(row: &Backup) -> Option<Vec<ObjectRef>> {
     let object =
         |file: &str| file.strip_prefix("s3://")?.split_once('/').map(|(b, k)| ObjectRef::newest(b, k));
     let files: Option<Vec<ObjectRef>> =
-        row.stripes.files.iter().map(|file| object(file.as_deref()?)).collect();
+        row.stripes.files().iter().map(|file| object(file.as_deref()?)).collect();
     files.filter(|files| !files.is_empty())
 }
 

@@ -312,7 +312,7 @@ impl Server {
             row.damaged = true;
         } else if !is_whole {
             let files = [Some(Arc::from(format!("{}.1", row.id.as_str()))), None];
-            row.stripes = Stripes { files: files.into(), expected_count: Some(2) };
+            row.stripes = Stripes::new(files, Some(2));
         }
         self.vault.push(Stored { row, content, is_whole });
     }

@@ -94,7 +94,7 @@ fn note_objects(grown: &Grown, backup: &mut Backup, objects: &[ObjectHead]) {
     let files = objects.iter().zip(&fates).map(|(object, fate)| {
         (*fate != Fate::Lost).then(|| format!("arn:aws:s3:::{BUCKET}/{}", object.key).into())
     });
-    backup.stripes = Stripes { files: files.collect(), expected_count: u32::try_from(objects.len()).ok() };
+    backup.stripes = Stripes::new(files.collect::<Vec<_>>(), u32::try_from(objects.len()).ok());
     backup.damaged |= fates.contains(&Fate::Changed);
     if fates.contains(&Fate::Archived) {
         backup.obstacle = Some(Obstacle::Archived);
@@ -150,6 +150,6 @@ fn note_data(grown: &Grown, row: &mut Backup) {
                 row.obstacle = Some(Obstacle::UnreadableKey);
             }
         }
-        None => row.stripes = Stripes { files: Vec::from([None]).into(), expected_count: Some(1) },
+        None => row.stripes = Stripes::new([None], Some(1)),
     }
 }

@@ -132,9 +132,9 @@ fn usable(at: At<'_>, step: &Step) -> Result<(), Objection> {
     if row.damaged {
         return Err(at.refused("3182: it was damaged when it was written"));
     }
-    let held = row.stripes.files.iter().flatten();
-    let expected = row.stripes.expected_count.map_or(0, |count| count as usize);
-    if !row.stripes.files.is_empty() && held.clone().count() < expected.max(row.stripes.files.len()) {
+    let held = row.stripes.files().iter().flatten();
+    let expected = row.stripes.expected_count().map_or(0, |count| count as usize);
+    if !row.stripes.files().is_empty() && held.clone().count() < expected.max(row.stripes.files().len()) {
         return Err(at.refused("3132: a stripe is missing"));
     }
     if row.obstacle.is_some() {

@@ -11,7 +11,7 @@ use crate::backup::Backup;
 /// that was written again).
 pub(super) fn share_files(backups: &[Backup], reasons: &mut [Vec<Why>]) {
     fn files(backup: &Backup) -> impl Iterator<Item = &Arc<str>> {
-        backup.stripes.files.iter().flatten()
+        backup.stripes.files().iter().flatten()
     }
     if reasons.iter().all(|reasons| !reasons.is_empty()) {
         return;

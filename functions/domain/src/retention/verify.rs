@@ -259,7 +259,7 @@ impl Case<'_> {
     /// No file of a backup that goes belongs to one that stays.
     fn shared_files(&self) -> Result<(), Objection> {
         fn files(row: &Backup) -> impl Iterator<Item = &str> {
-            row.stripes.files.iter().flatten().map(|file| &**file)
+            row.stripes.files().iter().flatten().map(|file| &**file)
         }
         let hashes = BuildHasherDefault::<DefaultHasher>::default();
         let mut goes: Vec<u64> =

@@ -199,7 +199,7 @@ fn stripes(cell: Cell<'_>, families: Option<u32>, place: Place) -> Result<Stripe
         let kept = |file: &Cow<'_, str>| !file.is_empty() && !file.eq_ignore_ascii_case(NUL);
         files.push(file.text(place)?.filter(kept).map(Arc::from));
     }
-    Ok(Stripes { expected_count: families, files: files.into() })
+    Ok(Stripes::new(files, families))
 }
 
 fn required(cell: Cell<'_>, place: Place) -> Result<Cow<'_, str>, ImportError> {

@@ -206,7 +206,7 @@ fn rds_logs_are_backups_that_the_service_keeps_and_tasks_name_the_files() {
         "created_at":"2025-12-31T23:00:00","last_updated":"2025-12-31T23:06:00","S3_object_arn":"arn:aws:s3:::b/orders.bak"}"#;
     let text = format!("{{\"rds_tasks\":[{task}],\"backups\":[{ROW}],\"rds_logs\":[{log},{failed}]}}");
     let imported = read(text.as_bytes(), &Options::default()).unwrap();
-    assert_eq!(imported.backups[0].stripes.files[0].as_deref(), Some("arn:aws:s3:::b/orders.bak"));
+    assert_eq!(imported.backups[0].stripes.files()[0].as_deref(), Some("arn:aws:s3:::b/orders.bak"));
     let log = &imported.backups[1];
     assert_eq!((log.id.as_str(), log.held_in, log.first_lsn.value()), ("fam.7", HeldIn::Service, 18));
     assert_eq!(imported.incomplete[0].name, "fam.8");

@@ -128,7 +128,7 @@ impl Writer {
     /// RDS reads every object that begins with the prefix: "make sure ... no other files use that prefix".
     fn warn_of_strangers(&mut self, step: &Step, prefix: &str, lineage: &Lineage) {
         let stripes: BTreeSet<&Arc<str>> = step.files.iter().collect();
-        let files = lineage.backups().iter().flat_map(|row| row.stripes.files.iter().flatten());
+        let files = lineage.backups().iter().flat_map(|row| row.stripes.files().iter().flatten());
         let mut strangers = files.filter(|file| file.starts_with(prefix) && !stripes.contains(file));
         if let Some(stranger) = strangers.next() {
             self.script.warn(format!(

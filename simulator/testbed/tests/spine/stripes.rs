@@ -21,7 +21,7 @@ fn a_backup_has_as_many_files_as_its_size_wants_and_the_catalogue_counts_them_al
         let database = view.databases.iter().find(|database| database.head.name == name).unwrap();
         let [full] = &database.data[..] else { panic!("one full: {:?}", database.data) };
         assert_eq!(full.objects.len(), files, "13.2 TB and 30 % more in files of 5 TB: four");
-        assert_eq!(full.backup.stripes.files.len(), files);
+        assert_eq!(full.backup.stripes.files().len(), files);
         let stored: u64 = full.objects.iter().map(|object| object.size_bytes).sum();
         let [sample] = &database.head.fulls[..] else { panic!("one sample: {:?}", database.head.fulls) };
         assert_eq!((sample.stored_bytes, sample.size_bytes), (Some(stored), full.backup.size_bytes));

@@ -31,7 +31,7 @@ fn range(from: Option<Lsn>, to: Option<Lsn>) -> String {
 }
 
 fn files(backup: &Backup) -> String {
-    let present: Vec<&str> = backup.stripes.files.iter().flatten().map(|file| &**file).collect();
+    let present: Vec<&str> = backup.stripes.files().iter().flatten().map(|file| &**file).collect();
     if present.is_empty() { format!("the file of {}", named(backup)) } else { present.join(", ") }
 }
 
