@@ -5,6 +5,7 @@
 //! Source: `msdb.dbo.backupset`, `backupmediafamily` (Microsoft Learn), as restated in the chain rules' sources.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -137,6 +138,15 @@ pub struct Stripes {
     /// Counted once: every pass over a history asks for it, and the names lie elsewhere in memory.
     #[serde(skip_serializing)]
     missing_count: u32,
+    /// Of the name of the first file, for the same reason.
+    #[serde(skip_serializing)]
+    first_hash: u64,
+}
+
+fn hash(file: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    file.hash(&mut hasher);
+    hasher.finish().max(1)
 }
 
 /// What is written down of stripes.
@@ -162,7 +172,8 @@ impl Stripes {
         let expected = expected_count.unwrap_or(listed).max(listed);
         // A set of which no file is known counts as whole: old exports have no file names.
         let missing_count = if files.is_empty() { 0 } else { expected.saturating_sub(held) };
-        Self { files, expected_count, missing_count }
+        let first_hash = files.first().and_then(Option::as_ref).map_or(0, |file| hash(file));
+        Self { files, expected_count, missing_count, first_hash }
     }
 
     /// Files that are all there, in stripe order.
@@ -185,6 +196,13 @@ impl Stripes {
     /// Whether a file is an S3 object by its ARN, as RDS's native backups are and no other.
     fn has_arn(&self) -> bool {
         self.files.iter().flatten().any(|file| is_arn(file))
+    }
+
+    /// A hash of the name of each file that is known: files of the same name have the same, and others hardly ever.
+    pub fn hashes(&self) -> impl Iterator<Item = u64> {
+        let later = self.files.get(1..).unwrap_or_default();
+        let first = (self.first_hash != 0).then_some(self.first_hash);
+        first.into_iter().chain(later.iter().flatten().map(|file| hash(file)))
     }
 
     /// How many stripes are missing.

@@ -1,7 +1,6 @@
 //! Which backups share a file with one that stays? A file is deleted as a whole.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::words::{For, Why};
@@ -17,14 +16,9 @@ pub(super) fn share_files(backups: &[Backup], reasons: &mut [Vec<Why>]) {
         return;
     }
     // Nearly every file is of one backup: those that are not are found by their hashes, and looked at by name.
-    let hash = |file: &Arc<str>| {
-        let mut hasher = DefaultHasher::new();
-        file.hash(&mut hasher);
-        hasher.finish()
-    };
     let mut hashes: Vec<(u64, usize)> = Vec::with_capacity(backups.len());
     for (row, backup) in backups.iter().enumerate() {
-        hashes.extend(files(backup).map(|file| (hash(file), row)));
+        hashes.extend(backup.stripes.hashes().map(|hash| (hash, row)));
     }
     hashes.sort_unstable();
     let mut holders: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
@@ -32,7 +26,9 @@ pub(super) fn share_files(backups: &[Backup], reasons: &mut [Vec<Why>]) {
         let mut rows: Vec<usize> = alike.iter().map(|(_, row)| *row).collect();
         rows.dedup();
         for row in rows {
-            for file in files(&backups[row]).filter(|file| hash(file) == alike[0].0) {
+            let stripes = &backups[row].stripes;
+            let alike = stripes.hashes().zip(files(&backups[row])).filter(|(hash, _)| *hash == alike[0].0);
+            for (_, file) in alike {
                 holders.entry(file).or_default().push(row);
             }
         }

@@ -8,7 +8,6 @@ mod moments;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -261,15 +260,12 @@ impl Case<'_> {
         fn files(row: &Backup) -> impl Iterator<Item = &str> {
             row.stripes.files().iter().flatten().map(|file| &**file)
         }
-        let hashes = BuildHasherDefault::<DefaultHasher>::default();
-        let mut goes: Vec<u64> =
-            self.gone().flat_map(|(_, row)| files(row)).map(|file| hashes.hash_one(file)).collect();
+        let mut goes: Vec<u64> = self.gone().flat_map(|(_, row)| row.stripes.hashes()).collect();
         goes.sort_unstable();
-        let stays = (0_u32..).zip(self.rows).filter(|(number, _)| self.stays(*number));
-        let mut suspects = stays
-            .flat_map(|(_, row)| files(row))
-            .filter(|file| goes.binary_search(&hashes.hash_one(file)).is_ok());
+        let suspected = |row: &Backup| row.stripes.hashes().any(|hash| goes.binary_search(&hash).is_ok());
+        let stays = (0_u32..).zip(self.rows).filter(|(number, row)| self.stays(*number) && suspected(row));
         let owner = |file: &str| self.gone().find(|(_, row)| files(row).any(|other| other == file));
+        let mut suspects = stays.flat_map(|(_, row)| files(row));
         match suspects.find_map(owner) {
             Some((_, row)) => Err(Objection::SharedFile(row.id.clone())),
             None => Ok(()),
