@@ -141,7 +141,7 @@ pub struct DatabaseState {
     pub differential_base_guid: Option<Guid>,
     /// Its checkpoint.
     pub differential_base_lsn: Option<Lsn>,
-    /// Bytes of the primary data file, `sys.master_files.size` in pages of 8 KiB: what a first full is forecast from.
+    /// Bytes of all data files, `sys.master_files.size` in pages of 8 KiB: what a first full is forecast from.
     pub data_bytes: Option<u64>,
 }
 

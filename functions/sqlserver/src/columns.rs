@@ -151,6 +151,8 @@ pub mod sys_databases {
     pub const DIFFERENTIAL_BASE_GUID: &str = "differential_base_guid";
     /// Its checkpoint.
     pub const DIFFERENTIAL_BASE_LSN: &str = "differential_base_lsn";
-    /// Pages of 8 KiB of the primary data file.
+    /// Number of a file; 1 is the primary data file.
+    pub const FILE_ID: &str = "file_id";
+    /// Pages of 8 KiB of a file.
     pub const SIZE: &str = "size";
 }

@@ -13,14 +13,15 @@ use crate::cells::Cells;
 use crate::columns::sys_databases as column;
 use crate::session::{Select, Session};
 
-/// File 1 is the primary data file: every file of a database has the same base after a full, and 1 is always there.
+/// A row for each data file (`type` 0): their sizes add up. Every file of a database has the same base after a full, so that of
+/// the first, the primary data file, is read.
 const DATABASES: Select<'static> = Select {
     table: "sys.databases",
     text: "SELECT d.name, d.database_id, d.create_date, d.state_desc, d.recovery_model_desc, r.database_guid, \
            r.family_guid, r.recovery_fork_guid, r.last_log_backup_lsn, f.differential_base_guid, \
-           f.differential_base_lsn, f.size FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON \
+           f.differential_base_lsn, f.file_id, f.size FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON \
            r.database_id = d.database_id LEFT JOIN sys.master_files AS f ON f.database_id = d.database_id AND \
-           f.file_id = 1 WHERE d.database_id > 4",
+           f.type = 0 WHERE d.database_id > 4",
 };
 
 /// Unit of `sys.master_files.size`.
@@ -31,15 +32,31 @@ const SERVICE_DATABASE: &str = "rdsadmin";
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ReadDatabases for Session<S> {
     async fn databases(&mut self) -> Result<Vec<DatabaseState>, Fault> {
-        let mut databases = self.select(&DATABASES, &[], read).await?;
+        let mut databases = gathered(self.select(&DATABASES, &[], read).await?);
         databases.retain(|database| !database.name.eq_ignore_ascii_case(SERVICE_DATABASE));
-        databases.sort_by_key(|database| database.id);
         Ok(databases)
     }
 }
 
-fn read(cells: &mut Cells<'_>) -> Result<DatabaseState, Reason> {
-    Ok(DatabaseState {
+/// One of each database, by id, with the bytes of all its data files.
+fn gathered(mut rows: Vec<(DatabaseState, Option<u64>)>) -> Vec<DatabaseState> {
+    rows.sort_by_key(|(database, file)| (database.id, *file));
+    let mut databases: Vec<DatabaseState> = Vec::new();
+    for (row, _) in rows {
+        match databases.last_mut().filter(|database| database.id == row.id) {
+            Some(database) => {
+                let both = [database.data_bytes, row.data_bytes].into_iter().flatten();
+                database.data_bytes = both.reduce(u64::saturating_add);
+            }
+            None => databases.push(row),
+        }
+    }
+    databases
+}
+
+/// A database as a row of one of its data files tells it, and the number of that file.
+fn read(cells: &mut Cells<'_>) -> Result<(DatabaseState, Option<u64>), Reason> {
+    let database = DatabaseState {
         name: cells.some_text(column::NAME)?.to_owned(),
         id: cells.some_int(column::DATABASE_ID)?,
         state: cells.some_text(column::STATE_DESC)?.to_owned(),
@@ -51,7 +68,8 @@ fn read(cells: &mut Cells<'_>) -> Result<DatabaseState, Reason> {
         differential_base_guid: cells.guid(column::DIFFERENTIAL_BASE_GUID)?,
         differential_base_lsn: cells.lsn(column::DIFFERENTIAL_BASE_LSN)?.filter(|lsn| !lsn.is_zero()),
         data_bytes: cells.count(column::SIZE)?.map(|pages| pages.saturating_mul(PAGE_BYTES)),
-    })
+    };
+    Ok((database, cells.count(column::FILE_ID)?))
 }
 
 /// Reads the spelling of `recovery_model_desc`, and of `backupset.recovery_model`, which has a hyphen. `None` for one we do
@@ -76,7 +94,7 @@ mod tests {
     fn row(column: &str, cell: &ColumnData<'static>) -> Row {
         let lsn = |value| ColumnData::Numeric(Some(Numeric::new_with_scale(value, 0)));
         let text = |text: &'static str| ColumnData::String(Some(text.into()));
-        let whole: [(&str, ColumnType, ColumnData<'static>); 12] = [
+        let whole: [(&str, ColumnType, ColumnData<'static>); 13] = [
             ("name", ColumnType::NVarchar, text("orders")),
             ("database_id", ColumnType::Int4, ColumnData::I32(Some(6))),
             ("create_date", ColumnType::Datetime, ColumnData::DateTime(None)),
@@ -88,6 +106,7 @@ mod tests {
             ("last_log_backup_lsn", ColumnType::Numericn, lsn(34_000_000_012_300_001)),
             ("differential_base_guid", ColumnType::Guid, ColumnData::Guid(None)),
             ("differential_base_lsn", ColumnType::Numericn, lsn(0)),
+            ("file_id", ColumnType::Int4, ColumnData::I32(Some(1))),
             ("size", ColumnType::Int4, ColumnData::I32(Some(1_024))),
         ];
         let mut builder = Row::builder();
@@ -99,7 +118,30 @@ mod tests {
 
     fn state(column: &str, cell: &ColumnData<'static>) -> Result<DatabaseState, String> {
         let row = row(column, cell);
-        read(&mut Cells::new(DATABASES.table, &row)).map_err(|reason| reason.message)
+        read(&mut Cells::new(DATABASES.table, &row)).map(|(state, _)| state).map_err(|reason| reason.message)
+    }
+
+    #[test]
+    fn the_files_of_a_database_add_up_and_the_first_tells_the_base() {
+        let file = |id: i32, file: u64, bytes: Option<u64>| {
+            let mut state = state("database_id", &ColumnData::I32(Some(id))).unwrap();
+            state.data_bytes = bytes;
+            state.differential_base_guid = Some(format!("base-of-{file}").as_str().into());
+            (state, Some(file))
+        };
+        let rows = vec![
+            file(7, 1, Some(5)),
+            file(6, 3, Some(10)),
+            file(6, 1, Some(1)),
+            file(6, 4, None),
+            file(8, 1, None),
+        ];
+        let told: Vec<_> = gathered(rows)
+            .into_iter()
+            .map(|state| (state.id, state.data_bytes, state.differential_base_guid.unwrap().to_string()))
+            .collect();
+        let base = || "base-of-1".to_owned();
+        assert_eq!(told, [(6, Some(11), base()), (7, Some(5), base()), (8, None, base())]);
     }
 
     #[test]

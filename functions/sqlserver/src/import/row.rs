@@ -52,6 +52,10 @@ raw_row! {
 }
 
 /// What a row became.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "taken apart at once; a million rows in boxes would be a million allocations"
+)]
 pub(super) enum Taken {
     Backup(Backup),
     Incomplete(Incomplete),
