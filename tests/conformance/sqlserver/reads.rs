@@ -34,7 +34,7 @@ fn the_clock_is_read_in_one_statement() {
 
 #[test]
 fn the_service_s_own_database_is_left_out() {
-    let row = |name: &str, id: i64| {
+    let row = |name: &str, id: i64, file: i64| {
         let guid = Value::Guid([7; 16]);
         vec![
             text(name),
@@ -48,6 +48,7 @@ fn the_service_s_own_database_is_left_out() {
             lsn(34_000_000_012_300_001),
             Value::Null,
             Value::Null,
+            Value::Int(file),
             Value::Int(1_024),
         ]
     };
@@ -63,9 +64,11 @@ fn the_service_s_own_database_is_left_out() {
         ("last_log_backup_lsn", LSN),
         ("differential_base_guid", SqlType::UniqueIdentifier),
         ("differential_base_lsn", LSN),
+        ("file_id", SqlType::Int),
         ("size", SqlType::Int),
     ];
-    let set = rows(&columns, vec![row("orders", 7), row("rdsadmin", 5), row("billing", 6)]);
+    let listed = vec![row("orders", 7, 3), row("rdsadmin", 5, 1), row("billing", 6, 1), row("orders", 7, 1)];
+    let set = rows(&columns, listed);
     let mut wire = Wire::new(Script::new([answer(set)]));
     let mut session = wire.open().unwrap();
     let databases = wire.drive(session.databases()).unwrap();
@@ -74,7 +77,7 @@ fn the_service_s_own_database_is_left_out() {
     let orders = &databases[1];
     assert_eq!(orders.family_guid.as_ref().unwrap().as_str(), "07070707-0707-0707-0707-070707070707");
     assert_eq!(orders.last_log_backup_lsn.unwrap().to_string(), "34000000012300001");
-    assert_eq!(orders.data_bytes, Some(8 << 20));
+    assert_eq!(orders.data_bytes, Some(16 << 20), "both files");
 }
 
 #[test]
