@@ -193,8 +193,9 @@ macro_rules! raw_row {
             $(pub(super) $field: $crate::import::cell::Cell<'a>,)*
         }
 
-        impl<'de> serde::Deserialize<'de> for $name<'de> {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        impl<'de> serde::de::DeserializeSeed<'de> for &mut $name<'de> {
+            type Value = ();
+            fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
                 #[expect(non_camel_case_types, reason = "named as the columns are")]
                 enum Column { $($field,)* Other }
                 struct ColumnVisitor;
@@ -215,24 +216,26 @@ macro_rules! raw_row {
                         deserializer.deserialize_identifier(ColumnVisitor)
                     }
                 }
-                struct RowVisitor;
-                impl<'de> serde::de::Visitor<'de> for RowVisitor {
-                    type Value = $name<'de>;
+                struct RowVisitor<'r, 'de>(&'r mut $name<'de>);
+                impl<'de> serde::de::Visitor<'de> for RowVisitor<'_, 'de> {
+                    type Value = ();
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str("a row: an object of columns")
                     }
-                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name<'de>, A::Error> {
-                        let mut row = $name::default();
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+                        let row = self.0;
                         while let Some(column) = map.next_key()? {
                             match column {
                                 $(Column::$field => map.next_value_seed($crate::import::cell::Fill(&mut row.$field))?,)*
                                 Column::Other => { map.next_value::<serde::de::IgnoredAny>()?; }
                             }
                         }
-                        Ok(row)
+                        Ok(())
                     }
                 }
-                deserializer.deserialize_map(RowVisitor)
+                // Written in place, row after row: a row is a thousand bytes wide.
+                $(self.$field = $crate::import::cell::Cell::Nothing;)*
+                deserializer.deserialize_map(RowVisitor(self))
             }
         }
     };

@@ -128,32 +128,34 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let context = self.context;
+        let (mut backup, mut task, mut log) = (RawBackup::default(), RawTask::default(), RawLog::default());
         for index in 0_u32.. {
             let origin = Origin { array: self.array, index };
             context.at.set(Some(origin));
             let more = match self.array {
-                Array::Backups => match seq.next_element::<RawBackup<'de>>()? {
-                    Some(raw) => {
+                Array::Backups => match seq.next_element_seed(&mut backup)? {
+                    Some(()) => {
                         let gathered = &mut *context.gathered.borrow_mut();
-                        let taken = row::take(raw, origin, context.options, &mut gathered.reader);
+                        let taken = row::take(&mut backup, origin, context.options, &mut gathered.reader);
                         let taken = taken.map_err(|refusal| context.refuse(refusal))?;
                         gathered.imported.take(taken, origin);
                         true
                     }
                     None => false,
                 },
-                Array::RdsTasks => match seq.next_element::<RawTask<'de>>()? {
-                    Some(raw) => {
-                        let task = rds::task(raw, origin).map_err(|refusal| context.refuse(refusal))?;
+                Array::RdsTasks => match seq.next_element_seed(&mut task)? {
+                    Some(()) => {
+                        let task = rds::task(std::mem::take(&mut task), origin)
+                            .map_err(|refusal| context.refuse(refusal))?;
                         context.gathered.borrow_mut().tasks.extend(task);
                         true
                     }
                     None => false,
                 },
-                Array::RdsLogs => match seq.next_element::<RawLog<'de>>()? {
-                    Some(raw) => {
+                Array::RdsLogs => match seq.next_element_seed(&mut log)? {
+                    Some(()) => {
                         let gathered = &mut *context.gathered.borrow_mut();
-                        let taken = rds::log(raw, origin, &mut gathered.reader);
+                        let taken = rds::log(std::mem::take(&mut log), origin, &mut gathered.reader);
                         let taken = taken.map_err(|refusal| context.refuse(refusal))?;
                         gathered.imported.take(taken, origin);
                         true

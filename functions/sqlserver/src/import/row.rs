@@ -198,12 +198,15 @@ fn stripes(cell: Cell<'_>, families: Option<u32>, place: Place) -> Result<Stripe
                 .error("is no array", "write the files of the set as an array of strings, in stripe order"));
         }
     };
-    let mut files: Vec<Option<Arc<str>>> = Vec::with_capacity(list.len());
-    for file in list {
-        let kept = |file: &Cow<'_, str>| !file.is_empty() && !file.eq_ignore_ascii_case(NUL);
-        files.push(file.text(place)?.filter(kept).map(Arc::from));
+    let kept = |file: &Cow<'_, str>| !file.is_empty() && !file.eq_ignore_ascii_case(NUL);
+    let read = |file: Cell<'_>| Ok(file.text(place)?.filter(kept).map(Arc::from));
+    match <[Cell<'_>; 1]>::try_from(list) {
+        Ok([file]) => Ok(Stripes::new([read(file)?], families)),
+        Err(list) => {
+            let files: Result<Vec<Option<Arc<str>>>, ImportError> = list.into_iter().map(read).collect();
+            Ok(Stripes::new(files?, families))
+        }
     }
-    Ok(Stripes::new(files, families))
 }
 
 fn required(cell: Cell<'_>, place: Place) -> Result<Cow<'_, str>, ImportError> {
@@ -223,7 +226,7 @@ fn lsns(first: Option<Lsn>, last: Option<Lsn>) -> Result<(Lsn, Lsn), &'static st
 
 /// Judges a row.
 pub(super) fn take(
-    mut raw: RawBackup<'_>,
+    raw: &mut RawBackup<'_>,
     origin: Origin,
     options: &Options,
     reader: &mut Reader,
@@ -295,7 +298,7 @@ pub(super) fn take(
 /// The columns that no row needs.
 fn rest(
     backup: &mut Backup,
-    raw: RawBackup<'_>,
+    raw: &mut RawBackup<'_>,
     origin: Origin,
     reader: &mut Reader,
 ) -> Result<(), ImportError> {
@@ -306,17 +309,21 @@ fn rest(
     backup.checkpoint_lsn = known(raw.checkpoint_lsn.lsn(at(column::CHECKPOINT_LSN))?);
     backup.database_backup_lsn = known(raw.database_backup_lsn.lsn(at(column::DATABASE_BACKUP_LSN))?);
     let base_lsn = known(raw.differential_base_lsn.lsn(at(column::DIFFERENTIAL_BASE_LSN))?);
-    let base_guid = reader.guid(raw.differential_base_guid, at(column::DIFFERENTIAL_BASE_GUID))?;
+    let base_guid =
+        reader.guid(std::mem::take(&mut raw.differential_base_guid), at(column::DIFFERENTIAL_BASE_GUID))?;
     if backup.kind == Kind::Differential {
         (backup.differential_base_lsn, backup.differential_base_guid) = (base_lsn, base_guid);
     }
-    backup.first_fork = reader.guid(raw.first_recovery_fork_guid, at(column::FIRST_RECOVERY_FORK_GUID))?;
-    backup.last_fork = reader.guid(raw.last_recovery_fork_guid, at(column::LAST_RECOVERY_FORK_GUID))?;
+    backup.first_fork = reader
+        .guid(std::mem::take(&mut raw.first_recovery_fork_guid), at(column::FIRST_RECOVERY_FORK_GUID))?;
+    backup.last_fork =
+        reader.guid(std::mem::take(&mut raw.last_recovery_fork_guid), at(column::LAST_RECOVERY_FORK_GUID))?;
     backup.fork_point_lsn = known(raw.fork_point_lsn.lsn(at(column::FORK_POINT_LSN))?);
     backup.damaged = raw.is_damaged.bit(at(column::IS_DAMAGED))?;
     backup.bulk_logged = raw.has_bulk_logged_data.bit(at(column::HAS_BULK_LOGGED_DATA))?;
     backup.begins_log_chain = raw.begins_log_chain.bit(at(column::BEGINS_LOG_CHAIN))?;
-    backup.recovery_model = recovery_model(raw.recovery_model, at(column::RECOVERY_MODEL))?;
+    backup.recovery_model =
+        recovery_model(std::mem::take(&mut raw.recovery_model), at(column::RECOVERY_MODEL))?;
     backup.size_bytes = raw.backup_size.bytes(at(column::BACKUP_SIZE))?;
     backup.compressed_size_bytes = raw.compressed_backup_size.bytes(at(column::COMPRESSED_BACKUP_SIZE))?;
     let number = |cell: &Cell<'_>, column| -> Result<Option<u32>, ImportError> {
@@ -330,6 +337,6 @@ fn rest(
     let last = number(&raw.last_family_number, column::LAST_FAMILY_NUMBER)?;
     let families = last.map(|last| last.saturating_sub(first.saturating_sub(1)));
     backup.position = position(&raw.position, at(column::POSITION))?;
-    backup.stripes = stripes(raw.files, families, at(column::FILES))?;
+    backup.stripes = stripes(std::mem::take(&mut raw.files), families, at(column::FILES))?;
     Ok(())
 }
