@@ -151,3 +151,33 @@ fn every_room_has_a_readme_that_names_what_exists() {
     }
     assert_none("READMEs", &findings);
 }
+
+/// The table of conformance: each test that it names is one, in the file that it names.
+#[test]
+fn the_table_of_conformance_names_tests_that_exist() {
+    let files = all();
+    let (_, text) = files.iter().find(|(path, _)| path == "simulator/README.md").expect("the table's README");
+    let table = text.split("## Conformance").nth(1).expect("the table");
+    let named: Vec<&str> = table.split('`').skip(1).step_by(2).filter(|word| word.contains("::")).collect();
+    assert!(named.len() > 30, "the table names {} tests", named.len());
+    let is_test = |file: &str, name: &str| {
+        let declared = format!("fn {name}(");
+        let ends = format!("/{file}.rs");
+        files.iter().any(|(path, text)| {
+            let before = text.split_once(&declared).map(|(before, _)| before);
+            let marked = |before: &str| {
+                let lines = before.trim_end_matches("async ").lines().rev().take(4);
+                lines.into_iter().any(|line| line.trim().starts_with("#[test]") || line.contains("::test]"))
+            };
+            path.starts_with("simulator/") && path.ends_with(&ends) && before.is_some_and(marked)
+        })
+    };
+    let missing = named.into_iter().filter(|word| {
+        let (file, name) = word.split_once("::").unwrap_or_default();
+        !is_test(file, name)
+    });
+    let findings: Vec<String> = missing
+        .map(|word| format!("simulator/README.md: names the test `{word}`, which does not exist"))
+        .collect();
+    assert_none("a rule is shown by no test", &findings);
+}

@@ -58,6 +58,20 @@ pub enum SnapshotBase {
     Clears,
 }
 
+/// By which edition of the documents the service behaves where they differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Documents {
+    /// The user guide of spring 2019.
+    #[serde(rename = "2019")]
+    Of2019,
+    /// Its last public markdown, June 2023.
+    #[serde(rename = "2023")]
+    Of2023,
+    /// The newest text.
+    Newest,
+}
+
 /// Texts of RDS that no public source records. Placeholders: `{id}` the task, `{lifecycle}` its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -92,6 +106,14 @@ pub struct Texts {
     pub norecovery_required: String,
     /// A chain restored on a Multi-AZ instance, where the documents' older text holds `[UNSOURCED]`.
     pub multi_az_chain: String,
+    /// `rds_modify_db_name` on a Multi-AZ instance, which can't rename `[UNSOURCED]`.
+    pub multi_az_rename: String,
+    /// A name that RDS takes for no database, `{name}` the name `[UNSOURCED]`.
+    pub invalid_name: String,
+    /// `rds_drop_database` of a database with change data capture, which fails `[UNSOURCED]`.
+    pub drop_with_cdc: String,
+    /// A full restore with both `@with_norecovery` and `@keep_cdc`, which isn't supported `[UNSOURCED]`.
+    pub keep_cdc_norecovery: String,
     /// Encrypting with a KMS key in a Region other than the instance's, `{key}` its ARN `[UNSOURCED]`.
     pub key_region: String,
 }
@@ -101,6 +123,8 @@ pub struct Texts {
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one unknown of the service, turned by itself")]
 pub struct Knobs {
+    /// By which documents: columns, parameters and texts that came or went are those of that time.
+    pub documents: Documents,
     /// Seconds a task stays CREATED before a slot may take it: "can take up to 5 minutes", 0 to 300.
     pub created_seconds: Span,
     /// Seconds between the end of a task and the next one in its slot `[INF]`, 0 to 60.
@@ -177,6 +201,7 @@ pub struct Knobs {
 impl Default for Knobs {
     fn default() -> Self {
         Self {
+            documents: Documents::Newest,
             created_seconds: Span::new(0, 300),
             handover_seconds: 5,
             setup_seconds: Span::new(5, 20),
@@ -237,6 +262,11 @@ impl Default for Texts {
             norecovery_required: "The parameter @with_norecovery is required for a differential restore."
                 .into(),
             multi_az_chain: "The operation isn't supported on Multi-AZ DB instances.".into(),
+            multi_az_rename: "The database can't be renamed on a Multi-AZ DB instance.".into(),
+            invalid_name: "Database name '{name}' is not valid.".into(),
+            drop_with_cdc: "Change data capture is enabled on database {name}. Disable it and try again."
+                .into(),
+            keep_cdc_norecovery: "@keep_cdc isn't supported for a full restore with @with_norecovery.".into(),
             key_region: "Invalid arn {key}".into(),
         }
     }

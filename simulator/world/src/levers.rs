@@ -18,7 +18,7 @@ use crate::{
         writes::{Rhythm, Writes},
     },
     error::EngineError,
-    instance::config::{InstanceConfig, OptionStatus},
+    instance::config::{InstanceConfig, LogAccess, MultiAz, OptionStatus},
     s3::{Deleted, Health, S3Error, StorageClass},
     stream::{Purpose, Stream},
     time::{SECOND, ceil_ms},
@@ -141,6 +141,13 @@ impl World {
         }
     }
 
+    /// Something stands in the way of access to log backups, or nothing any more.
+    pub fn break_log_access(&mut self, instance: &str, trouble: LogAccess) {
+        if let Some(host) = self.index_of(instance).and_then(|i| self.instances.get_mut(i)) {
+            host.log_access = trouble;
+        }
+    }
+
     /// Changes the state of the backup option.
     pub fn set_option(&mut self, instance: &str, option: OptionStatus) {
         if let Some(host) = self.index_of(instance).and_then(|i| self.instances.get_mut(i)) {
@@ -169,6 +176,30 @@ impl World {
             }
         }
         true
+    }
+
+    /// Somebody takes a database offline; on Multi-AZ instances that can't be done. Log backups pause.
+    pub fn break_offline(&mut self, database: DatabaseId) {
+        let instance = self.database(database).map(|held| held.instance);
+        let host = instance.and_then(|instance| self.instances.get(instance));
+        if host.is_some_and(|host| host.config.multi_az == MultiAz::Single) {
+            self.set_offline(database, true);
+        }
+    }
+
+    pub(crate) fn set_offline(&mut self, database: DatabaseId, offline: bool) {
+        let Some(held) = self.database_mut(database).filter(|held| held.dropped.is_none()) else { return };
+        if held.is_offline != offline {
+            held.is_offline = offline;
+            self.break_log_backups(database, offline);
+        }
+    }
+
+    /// Somebody turns change data capture of a database on or off.
+    pub fn break_change_data_capture(&mut self, database: DatabaseId, on: bool) {
+        if let Some(held) = self.database_mut(database) {
+            held.captures_changes = on;
+        }
     }
 
     /// Renames a database; its identity stays.

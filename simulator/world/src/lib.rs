@@ -35,10 +35,12 @@ pub use database::{
 pub use error::EngineError;
 pub use guid::Guid;
 pub use installed::{BackupOrder, Device, Ticket};
-pub use instance::config::{Edition, InstanceConfig, InstanceDescription, MultiAz, OptionStatus, RdsEvent};
+pub use instance::config::{
+    Edition, InstanceConfig, InstanceDescription, LogAccess, MultiAz, OptionStatus, RdsEvent,
+};
 pub use judge::{Judge, Restored};
 pub use kms::{KeyConfig, Kms};
-pub use knobs::{FailoverFate, Knobs, MaintenanceRule, SnapshotBase, Span, Texts};
+pub use knobs::{Documents, FailoverFate, Knobs, MaintenanceRule, SnapshotBase, Span, Texts};
 pub use levers::Damage;
 pub use lsn::Lsn;
 pub use restore::{ObjectRef, RestoreStep};

@@ -173,7 +173,7 @@ impl World {
     pub fn add_instance(&mut self, config: InstanceConfig) {
         let index = self.instances.len();
         self.names.insert(config.name.clone(), index);
-        self.instances.push(Instance::new(config));
+        self.instances.push(Instance { up_since: self.now_ms, ..Instance::new(config) });
         self.schedule_automated_backup(index, self.now_ms);
         self.schedule_maintenance(index, self.now_ms);
     }
@@ -329,6 +329,8 @@ impl World {
             zone_quarters: i64::from(host.map_or(0, |h| h.utc_offset_minutes / 15)),
             major_version: host.map_or(0, InstanceConfig::major_version),
             serial: 0,
+            is_offline: false,
+            captures_changes: false,
         }
     }
 

@@ -73,6 +73,10 @@ pub(crate) struct Database {
     pub(crate) major_version: u8,
     /// Backups taken, to name them.
     pub(crate) serial: u64,
+    /// OFFLINE: it is there, and nobody can open it.
+    pub(crate) is_offline: bool,
+    /// Change data capture is on.
+    pub(crate) captures_changes: bool,
 }
 
 impl Database {

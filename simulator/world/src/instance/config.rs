@@ -59,6 +59,20 @@ pub enum OptionStatus {
     Absent,
 }
 
+/// What stands in the way of access to log backups, beside what can be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogAccess {
+    /// Nothing.
+    #[default]
+    Open,
+    /// The service itself fails.
+    Internal,
+    /// The login is no member of `db_owner` in the database.
+    NotOwner,
+    /// The instance is a read replica.
+    Replica,
+}
+
 /// An instance to create.
 #[derive(Debug, Clone)]
 pub struct InstanceConfig {

@@ -28,10 +28,12 @@ impl World {
             Stream::of(seed, Purpose::Failover, &[index as u64, host.failovers]).between(span.min, span.max);
         let up = now + length * SECOND;
         host.down_until = Some(up);
+        host.up_since = up;
         host.locks.clear();
         let multi = host.config.multi_az != MultiAz::Single;
         if multi {
             host.node = 1 - host.node;
+            host.failed_over = Some(now);
         }
         self.sessions.retain(|_, session| session.instance != index);
         for position in self.alive_on(index) {

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     backup_file::BackupSet,
     database::state::DatabaseId,
-    instance::config::InstanceConfig,
+    instance::config::{InstanceConfig, LogAccess},
     restore::Restoring,
     tasks::task::{Task, Work},
     time::{DailyWindow, Ms, WeeklyWindow},
@@ -92,10 +92,16 @@ pub(crate) struct Instance {
     pub(crate) node: usize,
     pub(crate) down_until: Option<Ms>,
     pub(crate) failovers: u64,
+    /// Since when the server runs.
+    pub(crate) up_since: Ms,
+    /// When it last went over to the other node.
+    pub(crate) failed_over: Option<Ms>,
     pub(crate) compression: bool,
     pub(crate) tlog_target: Option<Arc<str>>,
     /// Whether the EXECUTE grants of the procedures are lost.
     pub(crate) grants_lost: bool,
+    /// What stands in the way of access to log backups.
+    pub(crate) log_access: LogAccess,
     /// Application locks by database and resource.
     pub(crate) locks: BTreeMap<(String, String), Vec<Held>>,
 }
@@ -127,9 +133,12 @@ impl Instance {
             node: 0,
             down_until: None,
             failovers: 0,
+            up_since: 0,
+            failed_over: None,
             compression: false,
             tlog_target: None,
             grants_lost: false,
+            log_access: LogAccess::Open,
             locks: BTreeMap::new(),
         }
     }

@@ -117,6 +117,12 @@ impl World {
         if database.dropped.is_some() {
             return Some(self.knobs.texts.unknown_database.replace("{name}", &database.name));
         }
+        if database.is_offline {
+            return Some(format!(
+                "Database '{}' cannot be opened because it is offline.  BACKUP DATABASE is terminating abnormally.",
+                database.name
+            ));
+        }
         if self.is_maintained(host) {
             return Some(self.knobs.texts.maintenance.clone());
         }
@@ -136,7 +142,8 @@ impl World {
         }
         if host.compression && matches!(host.config.edition, Edition::Web | Edition::Express) {
             let edition = host.config.edition.name();
-            return Some(format!("BACKUP DATABASE WITH COMPRESSION isn't supported on {edition} Edition"));
+            let is_not = self.knobs.documents.is_not();
+            return Some(format!("BACKUP DATABASE WITH COMPRESSION {is_not} supported on {edition} Edition"));
         }
         self.refuse_size(database, plan).or_else(|| self.refuse_differential(database, plan))
     }

@@ -13,6 +13,7 @@ use crate::{
         state::{Database, DatabaseId, Fork},
         writes::{Rhythm, Writes},
     },
+    error::EngineError,
     instance::state::Unrecovered,
     restore::{ObjectRef, Restoring},
     stream::{Purpose, Stream},
@@ -29,6 +30,9 @@ const FILES_MAX: usize = 10;
 
 /// What RDS says of objects that are no backup, or not the one that was asked for.
 const WRONG_TYPE: &str = "Please reissue task with correct type and overwrite property";
+
+/// "The media family on device is incorrectly formed."
+const NO_BACKUP: u32 = 3241;
 
 /// What a restore reads, and what comes of it.
 struct Read {
@@ -137,7 +141,10 @@ impl World {
             return Err(denied());
         }
         let objects: Vec<ObjectRef> = keys.iter().map(|key| ObjectRef::newest(bucket, key)).collect();
-        let file = self.read_set(&objects).map_err(|error| error.text)?;
+        // The user guide words it so for what "isn't a valid backup file"; other damage is told in SQL Server's words.
+        let told =
+            |error: EngineError| if error.number == NO_BACKUP { WRONG_TYPE.to_owned() } else { error.text };
+        let file = self.read_set(&objects).map_err(told)?;
         // A file that is encrypted is not read without its key.
         match file.kms_key.as_deref() {
             Some(arn) if kms.is_none_or(|given| given != arn) => Err(WRONG_TYPE.to_owned()),

@@ -7,12 +7,15 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod administration;
+mod catalogue;
 mod headers;
 mod history;
 mod installed;
 mod lab;
 mod native_restore;
 mod order;
+mod pipe;
 mod restore;
 mod select;
 mod speed;

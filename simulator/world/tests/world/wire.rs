@@ -1,121 +1,19 @@
 //! The milestone: tiberius, unchanged, over an in-memory pipe into the TDS front and the world: back up, write, copy logs,
 //! restore to a moment, compare content.
 
-use std::{
-    collections::VecDeque,
-    future::Future,
-    io,
-    pin::{Pin, pin},
-    sync::{Arc, Mutex},
-    task::{Context, Poll, Waker},
+use tiberius::Client;
+
+use crate::{
+    lab::Lab,
+    pipe::{Pipe, config, run},
 };
-
-use futures_util::io::{AsyncRead, AsyncWrite};
-use jiff::SignedDuration;
-use tds::{Accepted, Connection, Event, Options};
-use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
-use world::{SessionId, World};
-
-use crate::lab::Lab;
-
-struct Shared {
-    world: World,
-    connection: Connection,
-    session: Option<SessionId>,
-    to_client: VecDeque<u8>,
-}
-
-#[derive(Clone)]
-struct Pipe(Arc<Mutex<Shared>>);
-
-impl Shared {
-    fn take(&mut self, bytes: &[u8]) {
-        self.connection.receive(bytes);
-        while let Some(event) = self.connection.next_event().unwrap() {
-            match event {
-                Event::Login(login) => match self.world.connect("prod", &login.user, &login.password) {
-                    Ok(session) => {
-                        self.session = Some(session);
-                        self.connection.accept_login(Accepted::default());
-                    }
-                    Err(refusal) => self.connection.refuse_login(&refusal),
-                },
-                Event::Request(request) => {
-                    let answer = self.world.execute(self.session.unwrap(), &request);
-                    self.connection.respond(&answer).unwrap();
-                }
-            }
-        }
-        self.to_client.extend(self.connection.take_output());
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.lock().unwrap().take(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut shared = self.0.lock().unwrap();
-        let count = into.len().min(shared.to_client.len());
-        if count == 0 {
-            return if shared.connection.is_closed() { Poll::Ready(Ok(0)) } else { Poll::Pending };
-        }
-        for (place, byte) in into.iter_mut().zip(shared.to_client.drain(..count)) {
-            *place = byte;
-        }
-        Poll::Ready(Ok(count))
-    }
-}
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..2 {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-    }
-    panic!("client and server wait for each other")
-}
-
-fn config(password: &str) -> Config {
-    let mut config = Config::new();
-    config.authentication(AuthMethod::sql_server("admin", password));
-    config.encryption(EncryptionLevel::NotSupported);
-    config.command_timeout(None);
-    config.handshake_timeout(None);
-    config
-}
 
 #[test]
 fn back_up_write_copy_restore_and_compare_through_a_real_client() {
     let mut lab = Lab::new();
     let database = lab.database("Orders");
-    let connection = Connection::new(Options::default());
-    let pipe = Pipe(Arc::new(Mutex::new(Shared {
-        world: lab.world,
-        connection,
-        session: None,
-        to_client: VecDeque::new(),
-    })));
-    let wait = |seconds: i64| {
-        let mut shared = pipe.0.lock().unwrap();
-        let to = shared.world.now() + SignedDuration::from_secs(seconds);
-        shared.world.advance_to(to);
-        to
-    };
+    let pipe = Pipe::into(lab);
+    let wait = |seconds| pipe.wait(seconds);
     run(async {
         let mut client = Box::pin(Client::connect(config("simulated"), pipe.clone())).await.unwrap();
         client
@@ -136,7 +34,7 @@ fn back_up_write_copy_restore_and_compare_through_a_real_client() {
         let row = client.query(sql, &[&1_i32]).await.unwrap().into_row().await.unwrap().unwrap();
         assert_eq!(row.get::<&str, _>("lifecycle"), Some("SUCCESS"));
         assert_eq!(row.get::<&str, _>("S3_object_arn"), Some("arn:aws:s3:::vault/orders.bak"));
-        pipe.0.lock().unwrap().world.write(database, 9);
+        pipe.shared().world.write(database, 9);
         let moment = wait(400);
         wait(900);
         let listed = client
@@ -155,7 +53,7 @@ fn back_up_write_copy_restore_and_compare_through_a_real_client() {
             .await
             .unwrap();
         wait(600);
-        let shared = pipe.0.lock().unwrap();
+        let shared = pipe.shared();
         let judged = shared.world.judge("vault", "", database).restore_to(moment).unwrap();
         assert_eq!(Some(judged.content), shared.world.truth(database, moment));
         assert!(judged.objects.len() > 1);
@@ -169,18 +67,11 @@ fn every_table_can_be_written_to_the_wire() {
     let id = lab.backup("A", "a.bak");
     lab.finish(id);
     lab.wait(3_600);
-    let connection = Connection::new(Options::default());
-    let pipe = Pipe(Arc::new(Mutex::new(Shared {
-        world: lab.world,
-        connection,
-        session: None,
-        to_client: VecDeque::new(),
-    })));
+    let pipe = Pipe::into(lab);
     run(async {
         assert!(Box::pin(Client::connect(config("wrong"), pipe.clone())).await.is_err());
     });
-    pipe.0.lock().unwrap().connection = Connection::new(Options::default());
-    pipe.0.lock().unwrap().to_client.clear();
+    pipe.hang_up();
     run(async {
         let mut client = Box::pin(Client::connect(config("simulated"), pipe.clone())).await.unwrap();
         for sql in [

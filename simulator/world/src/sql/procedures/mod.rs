@@ -3,8 +3,10 @@
 //! Those of RDS in msdb and rdsadmin, and the few of SQL Server that a backup tool calls. Each file says what its
 //! procedures take and refuse; this one finds them.
 
+mod administration;
 mod backup;
 mod configuration;
+mod documents;
 mod restore;
 mod status;
 mod tlog;
@@ -44,6 +46,10 @@ const RDS: &[(&str, &str, &[crate::sql::calls::Declared], Procedure)] = &[
     ("msdb", "rds_cancel_task", status::CANCEL, World::rds_cancel_task),
     ("msdb", "rds_tlog_copy_setup", tlog::SETUP, World::rds_tlog_copy_setup),
     ("msdb", "rds_tlog_backup_copy_to_s3", tlog::COPY, World::rds_tlog_backup_copy_to_s3),
+    ("msdb", "rds_failover_time", administration::NOTHING, World::rds_failover_time),
+    ("msdb", "rds_cdc_disable_db", administration::ONE_DATABASE, World::rds_cdc_disable_db),
+    ("rdsadmin", "rds_modify_db_name", administration::RENAME, World::rds_modify_db_name),
+    ("rdsadmin", "rds_set_database_online", administration::ONE_DATABASE, World::rds_set_database_online),
     ("rdsadmin", "rds_show_configuration", configuration::SHOW, World::rds_show_configuration),
     ("rdsadmin", "rds_set_configuration", configuration::SET, World::rds_set_configuration),
 ];
@@ -66,7 +72,9 @@ impl World {
         let found =
             RDS.iter().find(|(database, known, ..)| *known == name.object && name.is_in(database, &current));
         if let Some((_, known, declared, procedure)) = found {
+            let declared = self.knobs.documents.parameters(known, declared);
             let bound = bind(&name.written, declared, arguments).map_err(raised)?;
+            self.knobs.documents.check(known, &name.written, arguments).map_err(raised)?;
             self.may_execute(instance, known).map_err(raised)?;
             procedure(self, &Call { session, instance, bound: &bound }, answer).map_err(raised)?;
             answer.status = Some(0);

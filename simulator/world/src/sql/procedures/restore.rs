@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tds::Response;
 
+use super::administration::is_a_name;
 use super::backup::check_transfer;
 use crate::{
     backup_file::BackupKind,
@@ -107,6 +108,11 @@ impl World {
             }
         }
         check_transfer(bound, 7)?;
+        // "A full restore WITH NORECOVERY and KEEP_CDC isn't supported."
+        let keeps = value::integer(bound.get(3), "int")?.unwrap_or(0) != 0;
+        if keeps && kind == BackupKind::Full && norecovery.unwrap_or(0) != 0 {
+            return refuse(self.knobs.texts.keep_cdc_norecovery.clone());
+        }
         let asked = Asked {
             name: bound.text(0).unwrap_or_default(),
             arn: bound.text(1).unwrap_or_default(),
@@ -174,6 +180,9 @@ impl World {
             return Ok(());
         }
         match host.database(&name) {
+            Some(database) if self.database(database).is_some_and(|held| held.captures_changes) => {
+                refuse(self.knobs.texts.drop_with_cdc.replace("{name}", &name))
+            }
             Some(database) => {
                 self.break_drop_database(database);
                 Ok(())
@@ -201,6 +210,9 @@ impl World {
         let begun = restoring || host.restores_of(&name).next().is_some();
         let taken = host.database(&name).is_some() || system_id(&name).is_some();
         if kind == BackupKind::Full {
+            if !is_a_name(&name) {
+                return refuse(self.knobs.texts.invalid_name.replace("{name}", &name));
+            }
             if taken || restoring {
                 return refuse(format!(
                     "Database '{name}' already exists. Two databases that differ only by case or accent are not allowed. Choose a different database name."

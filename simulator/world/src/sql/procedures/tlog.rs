@@ -9,6 +9,7 @@ use tds::{Response, ResultSet, Value};
 
 use crate::{
     error::EngineError,
+    instance::config::LogAccess,
     sql::{
         calls::{Bound, Declared, optional, required},
         procedures::{Call, text_column},
@@ -85,6 +86,11 @@ impl World {
             );
         }
         let Some(host) = self.instances.get(call.instance) else { return Ok(()) };
+        if host.log_access == LogAccess::Internal {
+            return refuse(
+                "Error running the rds_tlog_copy_setup stored procedure. Reconnect to the RDS endpoint and try again.",
+            );
+        }
         if host.open_tasks().next().is_some() {
             return refuse(
                 "You cannot run the rds_tlog_copy_setup stored procedure while there are pending tasks. Wait for the pending tasks to complete and try again.",
@@ -182,6 +188,31 @@ impl World {
         }
         if !self.has_option(call.instance) {
             return refuse(OPTION);
+        }
+        let host = self.instances.get(call.instance);
+        match host.map_or(LogAccess::Open, |host| host.log_access) {
+            LogAccess::Open => {}
+            LogAccess::Internal => {
+                return refuse(
+                    "Error running the stored procedure rds_tlog_backup_copy_to_S3. Reconnect to the RDS endpoint and try again.",
+                );
+            }
+            LogAccess::NotOwner => {
+                return refuse(
+                    "The rds_tlog_backup_copy_to_S3 stored procedure can only be performed by the members of db_owner role in the source database.",
+                );
+            }
+            LogAccess::Replica => {
+                return refuse(
+                    "Running the rds_tlog_backup_copy_to_S3 stored procedure on an RDS read replica instance isn't permitted.",
+                );
+            }
+        }
+        // Two texts say the same; which comes when is not documented. Here the one that speaks of the set-up comes behind it.
+        if !self.retains(call.instance) && host.is_some_and(|host| host.tlog_target.is_some()) {
+            return refuse(
+                "DB instance backup retention period must be set to at least 1 to run the rds_tlog_backup_copy_setup stored procedure.",
+            );
         }
         if !self.retains(call.instance) {
             return refuse(

@@ -45,7 +45,11 @@ enum Entry<'w> {
 
 impl Entry<'_> {
     fn state(self) -> (i64, &'static str) {
-        if matches!(self, Self::Restoring(_)) { (1, "RESTORING") } else { (0, "ONLINE") }
+        match self {
+            Self::Restoring(_) => (1, "RESTORING"),
+            Self::User(database) if database.is_offline => (6, "OFFLINE"),
+            Self::System(_) | Self::User(_) => (0, "ONLINE"),
+        }
     }
 }
 
@@ -161,7 +165,8 @@ impl Table for Databases<'_> {
             }),
             8 => text(model),
             9 => text("MULTI_USER"),
-            10..=12 => Value::Bit(false),
+            12 => Value::Bit(matches!(entry, Entry::User(database) if database.captures_changes)),
+            10 | 11 => Value::Bit(false),
             _ => Value::Null,
         }
     }

@@ -1,0 +1,83 @@
+//! What did the documents say at a time? Parameters, columns and texts that came or went.
+//!
+//! Sources: RDS user guide, "Importing and exporting SQL Server databases", text of spring 2019; the last public markdown of June
+//! 2023; the newest text.
+
+use std::ops::Range;
+
+use super::status::CANCEL_OF_2019;
+use crate::{
+    error::EngineError,
+    knobs::Documents,
+    sql::calls::{Argument, Declared},
+};
+
+/// Since when a procedure has a parameter, where not from the beginning: (procedure, parameter, since).
+const SINCE: &[(&str, &str, Documents)] = &[
+    ("rds_backup_database", "@number_of_files", Documents::Of2023),
+    ("rds_backup_database", "@block_size", Documents::Newest),
+    ("rds_backup_database", "@max_transfer_size", Documents::Newest),
+    ("rds_backup_database", "@buffer_count", Documents::Newest),
+    ("rds_backup_database", "@enable_bucket_default_encryption", Documents::Newest),
+    ("rds_restore_database", "@with_norecovery", Documents::Of2023),
+    ("rds_restore_database", "@type", Documents::Of2023),
+    ("rds_restore_database", "@keep_cdc", Documents::Newest),
+    ("rds_restore_database", "@data_file_volume", Documents::Newest),
+    ("rds_restore_database", "@log_file_volume", Documents::Newest),
+    ("rds_restore_database", "@block_size", Documents::Newest),
+    ("rds_restore_database", "@max_transfer_size", Documents::Newest),
+    ("rds_restore_database", "@buffer_count", Documents::Newest),
+    ("rds_restore_log", "@keep_cdc", Documents::Newest),
+    ("rds_restore_log", "@block_size", Documents::Newest),
+    ("rds_restore_log", "@max_transfer_size", Documents::Newest),
+    ("rds_restore_log", "@buffer_count", Documents::Newest),
+];
+
+impl Documents {
+    /// The parameters of a procedure where another time had others.
+    pub(super) fn parameters(self, procedure: &str, declared: &'static [Declared]) -> &'static [Declared] {
+        match (self, procedure) {
+            (Self::Of2019, "rds_cancel_task") => CANCEL_OF_2019,
+            _ => declared,
+        }
+    }
+
+    /// Refuses a parameter that was not there yet.
+    pub(super) fn check(
+        self,
+        procedure: &str,
+        written: &str,
+        arguments: &[Argument],
+    ) -> Result<(), EngineError> {
+        let is_early = |argument: &&Argument| {
+            SINCE.iter().any(|(of, parameter, since)| {
+                *of == procedure && *since > self && parameter.eq_ignore_ascii_case(&argument.name)
+            })
+        };
+        match arguments.iter().find(is_early) {
+            Some(argument) => {
+                let text = format!("{} is not a parameter for procedure {written}.", argument.name);
+                Err(EngineError::new(8145, text))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Which of the fourteen columns `rds_task_status` has: in 2019 ten, with neither the ARN nor key, path and file; the eleventh of
+    /// today was the last.
+    pub(super) fn status_columns(self) -> Vec<usize> {
+        let first: Range<usize> = 0..9;
+        match self {
+            Self::Of2019 => first.chain([10]).collect(),
+            Self::Of2023 | Self::Newest => (0..14).collect(),
+        }
+    }
+
+    /// The word of a compressed backup that an edition can't take: "isn't supported" since 2021.
+    pub(crate) const fn is_not(self) -> &'static str {
+        match self {
+            Self::Of2019 => "is not",
+            Self::Of2023 | Self::Newest => "isn't",
+        }
+    }
+}
