@@ -2,22 +2,22 @@
 
 use domain::task::Kind;
 
-use crate::story::{Story, database, day, id_of, native, outcome, tasks};
+use crate::story::{Story, database, day, id_of, native, notes};
 
-/// When the first full of the last of the databases is asked for, where so many before it are gone.
-fn asked_at(gone: usize) -> jiff::Timestamp {
-    let names: Vec<String> = (0..gone).map(|number| format!("gone{number:02}")).collect();
+/// When the first full of the last of the databases is asked for, where so many before it are offline.
+fn asked_at(offline: usize) -> jiff::Timestamp {
+    let names: Vec<String> = (0..offline).map(|number| format!("offline{number:02}")).collect();
     let databases = names.iter().map(|name| database(name, 1)).collect::<String>() + &database("there", 1);
     let mut simulation = Story { databases, ..Story::calm() }.simulation();
     for name in &names {
         let id = id_of(simulation.bed(), name);
-        assert!(simulation.bed().world_mut().break_drop_database(id));
+        simulation.bed().world_mut().break_offline(id);
     }
     let (_, view) = day(&mut simulation);
     for name in &names {
-        let fulls = tasks(&view, name, Kind::Full);
-        assert!(fulls.iter().all(|task| outcome(task) == "skipped DatabaseMissing"), "{fulls:?}");
-        assert!(!fulls.is_empty(), "{name} was looked at");
+        let full = view.open.iter().find(|task| task.database == *name && task.kind == Kind::Full);
+        let notes = full.map(notes);
+        assert!(notes.is_some_and(|notes| notes.contains(&"DatabaseNotOnline")), "{name} was looked at");
     }
     native(&mut simulation, "there", true)[0].created_at
 }
