@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::backup::{Backup, Evidence, Kind};
+use crate::backup::{Backup, Defect, Evidence, Kind};
 use crate::chain;
 use crate::coverage::{self, Reach};
 use crate::history::{History, Lineage};
@@ -345,8 +345,9 @@ fn is_young(backup: &Backup, ask: Ask<'_>, found: &Marks, row: u32) -> bool {
 fn removed(lineage: &Lineage, row: u32, ask: Ask<'_>, found: &Marks) -> Removed {
     let backup = &lineage.backups()[row as usize];
     // What only cannot be read now goes because its time is over, as if it could be.
-    let lifted = !backup.damaged && backup.stripes.missing_count() == 0 && backup.obstacle.is_some();
-    let reason = match (backup.defect().filter(|_| !lifted), found.ended_last(row, lifted)) {
+    let defect = backup.defect();
+    let lifted = matches!(defect, Some(Defect::UnreadableKey | Defect::Archived));
+    let reason = match (defect.filter(|_| !lifted), found.ended_last(row, lifted)) {
         (Some(defect), _) => Removal::Unusable(defect.to_string()),
         (None, Some((what, until))) => Removal::Expired(what.clone(), until),
         (None, None) if backup.kind == Kind::Log => match found.instead_of(row, backup) {

@@ -2,7 +2,7 @@
 //!
 //! Never by server name: the replicas of an availability group write one chain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Incomplete, Lineage};
@@ -19,13 +19,6 @@ struct Group {
     incomplete: Vec<Incomplete>,
     /// It and another share a name or a guid, and rows of one of them do not tell which they belong to.
     is_doubtful: bool,
-}
-
-impl Group {
-    /// Whether it is known by one guid.
-    fn is_half(&self) -> bool {
-        self.id.starts_with("?/") || self.id.ends_with("/?")
-    }
 }
 
 /// The lineages being gathered. Positions in `members` are the values of every index.
@@ -192,22 +185,24 @@ impl Groups {
     /// Marks lineages that may be parts of each other: one is known by half of its guids or by name alone, and shares what it is known
     /// by, or its name, with others.
     fn doubt(&mut self) {
-        let halves = self
-            .by_guids
-            .iter()
-            .filter(|((family, incarnation), _)| family.is_none() || incarnation.is_none());
+        let mut halves: BTreeSet<usize> = BTreeSet::new();
         let mut related: Vec<Vec<usize>> = Vec::new();
-        for ((family, incarnation), group) in halves {
-            let sharing = family.as_ref().and_then(|family| self.by_family.get(family));
-            let sharing = sharing.or(incarnation.as_ref().and_then(|one| self.by_incarnation.get(one)));
+        for ((family, incarnation), group) in &self.by_guids {
+            let sharing = match (family, incarnation) {
+                (Some(_), Some(_)) => continue,
+                (Some(family), None) => self.by_family.get(family),
+                (None, Some(incarnation)) => self.by_incarnation.get(incarnation),
+                (None, None) => None,
+            };
+            halves.insert(*group);
             related.push([sharing.map_or(&[][..], Vec::as_slice), &[*group]].concat());
         }
         for (name, group) in &self.by_name_only {
             let named = self.by_name.get(name).map_or(&[][..], Vec::as_slice);
             related.push([named, &[*group]].concat());
         }
-        let is_half = |group: &usize| self.members[*group].is_half();
-        related.extend(self.by_name.values().filter(|groups| groups.iter().any(is_half)).cloned());
+        let named = self.by_name.values().filter(|groups| groups.iter().any(|group| halves.contains(group)));
+        related.extend(named.cloned());
         for groups in &mut related {
             groups.sort_unstable();
             groups.dedup();

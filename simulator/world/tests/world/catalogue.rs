@@ -73,7 +73,7 @@ fn native_backups_and_restores_are_refused_by_the_call() {
     }
     for procedure in ["rds_backup_database", "rds_restore_database"] {
         let mut wired = plain();
-        wired.pipe.shared().world.break_grants("prod", true);
+        wired.pipe.world().break_grants("prod", true);
         let call = format!("EXEC msdb.dbo.{procedure} 'Orders', 'arn:aws:s3:::vault/a.bak'");
         let denied = format!(
             "The EXECUTE permission was denied on the object '{procedure}', database 'msdb', schema 'dbo'."
@@ -132,7 +132,7 @@ fn native_backups_say_why_they_failed() {
         let put = |world: &mut world::World| {
             world.s3_mut().put("vault", "taken.bak", b"anything", &Condition::Always).unwrap();
         };
-        put(&mut wired.pipe.shared().world);
+        put(&mut wired.pipe.world());
         let info = wired.info(&backup(arn, &more));
         assert_entry(&info, &text);
         assert_entry(&info, trailer);
@@ -201,7 +201,7 @@ fn native_restores_say_why_they_failed() {
             let put = |world: &mut world::World| {
                 world.s3_mut().put("vault", &name, b"no backup", &Condition::Always).unwrap();
             };
-            put(&mut wired.pipe.shared().world);
+            put(&mut wired.pipe.world());
         }
         let info = wired.info(&restore("copy", arn, &more));
         assert_exception(&info, &text);
@@ -240,12 +240,12 @@ fn access_to_log_backups_is_set_up_or_refused() {
         "Running the rds_tlog_backup_copy_setup stored procedure inside a transaction is not supported. Verify that the session has no open transactions and try again."
     );
     let mut wired = plain();
-    wired.pipe.shared().world.break_log_access("prod", LogAccess::Internal);
+    wired.pipe.world().break_log_access("prod", LogAccess::Internal);
     assert_eq!(
         wired.error(SETUP),
         "Error running the rds_tlog_copy_setup stored procedure. Reconnect to the RDS endpoint and try again."
     );
-    wired.pipe.shared().world.break_log_access("prod", LogAccess::Open);
+    wired.pipe.world().break_log_access("prod", LogAccess::Open);
     wired.rows(SETUP).unwrap();
     assert_eq!(wired.error(SETUP), "The target S3 ARN is already set to the provided value.");
     wired.rows(&backup("arn:aws:s3:::vault/a.bak", "")).unwrap();
@@ -347,18 +347,18 @@ fn copies_of_log_backups_check_their_instance() {
         ),
     ] {
         let mut wired = plain();
-        wired.pipe.shared().world.break_log_access("prod", trouble);
+        wired.pipe.world().break_log_access("prod", trouble);
         assert_eq!(wired.error(&first), text);
     }
     let mut wired = plain();
     wired.rows(SETUP).unwrap();
     let closed = |config: &mut world::BucketConfig| config.rds_access = false;
-    wired.pipe.shared().world.s3_mut().configure("vault", closed).unwrap();
+    wired.pipe.world().s3_mut().configure("vault", closed).unwrap();
     assert_eq!(
         wired.error(&first),
         "There was a permissions error in processing the request. Ensure the bucket is in the same Account and Region as the DB Instance, and confirm the S3 bucket policy permissions against the template in the public documentation."
     );
-    wired.pipe.shared().world.break_retention("prod", 0);
+    wired.pipe.world().break_retention("prod", 0);
     assert_eq!(
         wired.error(&first),
         "DB instance backup retention period must be set to at least 1 to run the rds_tlog_backup_copy_setup stored procedure."

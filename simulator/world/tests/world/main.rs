@@ -8,6 +8,9 @@
 )]
 
 mod administration;
+#[path = "../../../tds/tests/wire/pipe.rs"]
+#[expect(dead_code, reason = "the tests of `tds` look at the bytes as well")]
+mod bytes;
 mod catalogue;
 mod headers;
 mod history;

@@ -1,92 +1,37 @@
 //! tiberius, unchanged, over an in-memory pipe into the TDS front and a world.
 
-use std::{
-    collections::VecDeque,
-    future::Future,
-    io,
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard},
-    task::{Context, Poll, Waker},
-};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use futures_util::io::{AsyncRead, AsyncWrite};
 use jiff::{SignedDuration, Timestamp};
 use tds::{Accepted, Connection, Event, Options};
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row};
 use world::{SessionId, World};
 
-use crate::lab::Lab;
+pub(crate) use crate::bytes::run;
+use crate::{
+    bytes::{self, Pieces},
+    lab::Lab,
+};
 
-pub(crate) struct Shared {
-    pub(crate) world: World,
-    connection: Connection,
-    session: Option<SessionId>,
-    to_client: VecDeque<u8>,
-}
-
+/// A world that clients log in to, one after the other.
 #[derive(Clone)]
-pub(crate) struct Pipe(Arc<Mutex<Shared>>);
+pub(crate) struct Pipe(Arc<Mutex<World>>);
 
-impl Shared {
-    fn take(&mut self, bytes: &[u8]) {
-        self.connection.receive(bytes);
-        while let Some(event) = self.connection.next_event().unwrap() {
-            match event {
-                Event::Login(login) => match self.world.connect("prod", &login.user, &login.password) {
-                    Ok(session) => {
-                        self.session = Some(session);
-                        self.connection.accept_login(Accepted::default());
-                    }
-                    Err(refusal) => self.connection.refuse_login(&refusal),
-                },
-                Event::Request(request) => {
-                    let answer = self.world.execute(self.session.unwrap(), &request);
-                    self.connection.respond(&answer).unwrap();
-                }
+/// What the world does with an event of a connection.
+fn answer(world: &mut World, session: &mut Option<SessionId>, connection: &mut Connection, event: Event) {
+    match event {
+        Event::Login(login) => match world.connect("prod", &login.user, &login.password) {
+            Ok(opened) => {
+                *session = Some(opened);
+                connection.accept_login(Accepted::default());
             }
-        }
-        self.to_client.extend(self.connection.take_output());
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.lock().unwrap().take(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut shared = self.0.lock().unwrap();
-        let count = into.len().min(shared.to_client.len());
-        if count == 0 {
-            return if shared.connection.is_closed() { Poll::Ready(Ok(0)) } else { Poll::Pending };
-        }
-        for (place, byte) in into.iter_mut().zip(shared.to_client.drain(..count)) {
-            *place = byte;
-        }
-        Poll::Ready(Ok(count))
-    }
-}
-
-pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..2 {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
+            Err(refusal) => connection.refuse_login(&refusal),
+        },
+        Event::Request(request) => {
+            let answer = world.execute(session.unwrap(), &request);
+            connection.respond(&answer).unwrap();
         }
     }
-    panic!("client and server wait for each other")
 }
 
 pub(crate) fn config(password: &str) -> Config {
@@ -101,37 +46,33 @@ pub(crate) fn config(password: &str) -> Config {
 impl Pipe {
     /// A pipe into the world of a lab.
     pub(crate) fn into(lab: Lab) -> Self {
-        let connection = Connection::new(Options::default());
-        Self(Arc::new(Mutex::new(Shared {
-            world: lab.world,
-            connection,
-            session: None,
-            to_client: VecDeque::new(),
-        })))
+        Self(Arc::new(Mutex::new(lab.world)))
     }
 
-    pub(crate) fn shared(&self) -> MutexGuard<'_, Shared> {
+    /// The client's end of a connection to a server that has heard nothing yet.
+    pub(crate) fn connect(&self) -> bytes::Pipe {
+        let (world, mut session) = (Arc::clone(&self.0), None);
+        let script = move |connection: &mut Connection, event| {
+            answer(&mut world.lock().unwrap(), &mut session, connection, event);
+        };
+        bytes::Pipe::new(Options::default(), Pieces::WHOLE, Box::new(script))
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap()
     }
 
     /// Lets time pass; the moment that it is then.
     pub(crate) fn wait(&self, seconds: i64) -> Timestamp {
-        let mut shared = self.shared();
-        let to = shared.world.now() + SignedDuration::from_secs(seconds);
-        shared.world.advance_to(to);
+        let mut world = self.world();
+        let to = world.now() + SignedDuration::from_secs(seconds);
+        world.advance_to(to);
         to
-    }
-
-    /// The next client talks to a server that has heard nothing yet.
-    pub(crate) fn hang_up(&self) {
-        let mut shared = self.shared();
-        shared.connection = Connection::new(Options::default());
-        shared.to_client.clear();
     }
 
     /// A client that has logged in.
     pub(crate) fn client(&self) -> Wired {
-        let client = run(async { Box::pin(Client::connect(config("simulated"), self.clone())).await });
+        let client = run(async { Box::pin(Client::connect(config("simulated"), self.connect())).await });
         Wired { pipe: self.clone(), client: client.unwrap() }
     }
 }
@@ -139,7 +80,7 @@ impl Pipe {
 /// A client of tiberius and the world at the other end.
 pub(crate) struct Wired {
     pub(crate) pipe: Pipe,
-    client: Client<Pipe>,
+    client: Client<bytes::Pipe>,
 }
 
 impl Wired {
