@@ -7,11 +7,14 @@ mod applock;
 mod batch;
 pub(crate) mod calls;
 mod exec;
+mod flow;
 mod ids;
 pub(crate) mod procedures;
+mod query;
 pub(crate) mod select;
 pub(crate) mod session;
 pub(crate) mod tables;
+mod tokens;
 pub(crate) mod value;
 
 use std::collections::BTreeMap;

@@ -19,6 +19,7 @@ mod lab;
 mod native_restore;
 mod order;
 mod pipe;
+mod query;
 mod restore;
 mod select;
 mod speed;
