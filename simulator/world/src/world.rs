@@ -28,7 +28,7 @@ use crate::{
     knobs::Knobs,
     lsn::Lsn,
     s3::{BucketConfig, S3},
-    sql::session::Session,
+    sql::{session::Session, statements::Statements},
     stream::{Purpose, Stream},
     time::{Ms, floor_ms, timestamp},
 };
@@ -69,6 +69,7 @@ pub struct World {
     pub(crate) kms: Kms,
     pub(crate) sessions: BTreeMap<u64, Session>,
     pub(crate) session_serial: u64,
+    pub(crate) statements: Statements,
     events: VecDeque<RdsEvent>,
 }
 
@@ -90,6 +91,7 @@ impl World {
             kms: Kms::default(),
             sessions: BTreeMap::new(),
             session_serial: 0,
+            statements: Statements::default(),
             events: VecDeque::new(),
         }
     }

@@ -4,8 +4,8 @@
 //! transactions are as small as clients need them. The batch ends at its first error: simpler than SQL Server, which
 //! goes on after some.
 
-use sqlparser::{dialect::MsSqlDialect, parser::Parser, tokenizer::Token};
-use tds::{Response, ResultSet, ServerMessage, TransactionRequest, Value};
+use sqlparser::{ast::Query, dialect::MsSqlDialect, parser::Parser, tokenizer::Token};
+use tds::{Response, ServerMessage, TransactionRequest, Value};
 
 use crate::{
     error::EngineError,
@@ -35,7 +35,7 @@ impl World {
         if depth > DEPTH_MAX {
             return Err(too_deep().into());
         }
-        let mut tokens = Tokens::of(text)?;
+        let mut tokens = self.statements.tokens(text)?;
         let mut first = true;
         while *tokens.peek() != Token::EOF {
             if !tokens.take(&Token::SemiColon) {
@@ -60,8 +60,8 @@ impl World {
         let start = word(tokens.peek()).unwrap_or_default().to_uppercase();
         match start.as_str() {
             "SELECT" | "WITH" => {
-                let statement = tokens.rest_of_statement();
-                answer.results.extend(self.select(session, statement, variables)?);
+                let query = tokens.query(parse)?;
+                answer.results.extend(select::run(self, session, variables, &query)?);
             }
             "EXEC" | "EXECUTE" => {
                 tokens.next();
@@ -93,23 +93,6 @@ impl World {
             _ => return Err(near(tokens.peek()).into()),
         }
         Ok(())
-    }
-
-    /// The result of a SELECT; none when it assigns variables.
-    fn select(
-        &self,
-        session: SessionId,
-        statement: Vec<Token>,
-        variables: &mut Variables,
-    ) -> Result<Option<ResultSet>, EngineError> {
-        check_length(&statement)?;
-        let dialect = MsSqlDialect {};
-        let mut parser = Parser::new(&dialect).with_tokens(statement);
-        let query = parser.parse_query().map_err(|e| syntax(&e.to_string()))?;
-        if parser.peek_token().token != Token::EOF {
-            return Err(near(&parser.peek_token().token));
-        }
-        select::run(self, session, variables, &query)
     }
 
     /// The value of an expression that names no table.
@@ -246,6 +229,18 @@ impl World {
         let host = self.sessions.get(&session.0).and_then(|s| self.instances.get(s.instance));
         let server = host.map(|i| i.config.name.to_uppercase()).unwrap_or_default();
         ServerMessage { severity: 0, ..EngineError::new(0, text).message(&server, "") }
+    }
+}
+
+/// Reads a query.
+fn parse(statement: Vec<Token>) -> Result<Query, EngineError> {
+    check_length(&statement)?;
+    let dialect = MsSqlDialect {};
+    let mut parser = Parser::new(&dialect).with_tokens(statement);
+    let query = parser.parse_query().map_err(|e| syntax(&e.to_string()))?;
+    match parser.peek_token().token {
+        Token::EOF => Ok(*query),
+        other => Err(near(&other)),
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod procedures;
 mod query;
 pub(crate) mod select;
 pub(crate) mod session;
+pub(crate) mod statements;
 pub(crate) mod tables;
 mod tokens;
 pub(crate) mod value;

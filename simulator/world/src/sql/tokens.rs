@@ -3,12 +3,15 @@
 //! Tokens come from sqlparser's SQL Server dialect. T-SQL needs no separators: a statement ends where a word begins another,
 //! and where the IF or the block around it goes on.
 
+use std::sync::Arc;
+
 use sqlparser::{
+    ast::Query,
     dialect::MsSqlDialect,
     tokenizer::{Token, Tokenizer},
 };
 
-use crate::error::EngineError;
+use crate::{error::EngineError, sql::statements::Text};
 
 /// Batches, blocks and conditions inside others: SQL Server allows 32 of the first.
 pub(super) const DEPTH_MAX: u32 = 32;
@@ -43,26 +46,37 @@ pub(super) const STARTS: &[&str] = &[
 
 /// The tokens of a batch, read from left to right.
 pub(super) struct Tokens {
-    list: Vec<Token>,
+    text: Arc<Text>,
     at: usize,
 }
 
 impl Tokens {
-    pub(super) fn of(text: &str) -> Result<Self, EngineError> {
-        let dialect = MsSqlDialect {};
-        let list = Tokenizer::new(&dialect, text).tokenize().map_err(|e| {
-            EngineError::new(105, format!("Unclosed quotation mark or invalid token: {}.", e.message))
-        })?;
-        let list = list.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
-        Ok(Self { list, at: 0 })
+    /// From the first on.
+    pub(super) fn of(text: Arc<Text>) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The query that begins here, read by `parse` unless it was read before.
+    pub(super) fn query(
+        &mut self,
+        parse: impl FnOnce(Vec<Token>) -> Result<Query, EngineError>,
+    ) -> Result<Arc<Query>, EngineError> {
+        let from = self.at;
+        if let Some((query, to)) = self.text.query(from) {
+            self.at = to;
+            return Ok(query);
+        }
+        let query = Arc::new(parse(self.rest_of_statement())?);
+        self.text.keep(from, &query, self.at);
+        Ok(query)
     }
 
     pub(super) fn peek(&self) -> &Token {
-        self.list.get(self.at).unwrap_or(&Token::EOF)
+        self.text.tokens.get(self.at).unwrap_or(&Token::EOF)
     }
 
     pub(super) fn peek_at(&self, ahead: usize) -> &Token {
-        self.list.get(self.at + ahead).unwrap_or(&Token::EOF)
+        self.text.tokens.get(self.at + ahead).unwrap_or(&Token::EOF)
     }
 
     pub(super) fn next(&mut self) -> Token {
@@ -152,6 +166,15 @@ impl Tokens {
         }
         gathered
     }
+}
+
+/// The tokens of a text, without blanks and comments. Error 105.
+pub(super) fn tokenize(text: &str) -> Result<Vec<Token>, EngineError> {
+    let dialect = MsSqlDialect {};
+    let list = Tokenizer::new(&dialect, text).tokenize().map_err(|e| {
+        EngineError::new(105, format!("Unclosed quotation mark or invalid token: {}.", e.message))
+    })?;
+    Ok(list.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect())
 }
 
 /// An unquoted word.
