@@ -131,6 +131,19 @@ impl S3 {
         Ok(())
     }
 
+    /// Stores bytes with user metadata, whoever asks.
+    pub(crate) fn store_bytes(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+        metadata: Option<BTreeMap<String, String>>,
+    ) -> Result<(), S3Error> {
+        let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.store(bucket, key, Body::Bytes(Arc::from(bytes)), size_bytes)?;
+        self.alter(bucket, key, |data| data.metadata = metadata.map(Arc::new))
+    }
+
     /// Stores one file of a log copy; an existing one of that name is overwritten.
     pub(crate) fn store_log(&mut self, bucket: &str, log: PackedLog<'_>) -> Result<(), S3Error> {
         let (serial, now) = (self.next_serial(), self.now);

@@ -2,8 +2,8 @@
 //!
 //! Tokens come from sqlparser's SQL Server dialect; statements are told apart by their first word, because T-SQL needs no
 //! separators. SELECT goes to the query engine, EXEC and bare names to procedures; DECLARE, SET, PRINT, IF, USE and
-//! transactions are as small as clients need them. The batch ends at its first error: simpler than SQL Server, which
-//! goes on after some.
+//! transactions are as small as clients need them; CREATE, ALTER and DROP are those of encryption. The batch ends at its
+//! first error: simpler than SQL Server, which goes on after some.
 
 use sqlparser::{
     dialect::MsSqlDialect,
@@ -191,6 +191,7 @@ impl World {
             }
             "BEGIN" | "COMMIT" | "ROLLBACK" => self.transaction_statement(session, tokens)?,
             "IF" => self.condition(session, tokens, variables, answer, depth)?,
+            "CREATE" | "ALTER" | "DROP" => self.definition(session, tokens)?,
             "BACKUP" | "RESTORE" => {
                 let text = format!("{start} DATABASE permission denied in database 'master'.");
                 return Err(EngineError::new(262, text).into());
