@@ -10,6 +10,7 @@ use crate::{
     database::branch::{BranchId, ContentRef},
     guid::Guid,
     lsn::Lsn,
+    tde::certificate::Thumbprint,
     time::{Ms, timestamp},
 };
 
@@ -150,4 +151,6 @@ pub struct BackupFile {
     pub(crate) payload: Payload,
     /// KMS key that the file cannot be read without.
     pub(crate) kms_key: Option<Arc<str>>,
+    /// Certificate that the file cannot be restored without.
+    pub(crate) tde_thumbprint: Option<Thumbprint>,
 }

@@ -33,6 +33,8 @@ pub(crate) enum Purpose {
     Cancel = 11,
     /// What an abort leaves behind.
     Abort = 12,
+    /// Certificates of an instance, and the passwords of their private keys.
+    Certificate = 13,
 }
 
 /// Finaliser of splitmix64: a bijection that scatters its input.

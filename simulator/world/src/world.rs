@@ -30,6 +30,7 @@ use crate::{
     s3::{BucketConfig, S3},
     sql::{session::Session, statements::Statements},
     stream::{Purpose, Stream},
+    tde::key::Encryption,
     time::{Ms, floor_ms, timestamp},
 };
 
@@ -178,6 +179,7 @@ impl World {
         self.instances.push(Instance { up_since: self.now_ms, ..Instance::new(config) });
         self.schedule_automated_backup(index, self.now_ms);
         self.schedule_maintenance(index, self.now_ms);
+        self.generate_certificate(index);
     }
 
     /// S3, as its API shows it.
@@ -333,6 +335,7 @@ impl World {
             serial: 0,
             is_offline: false,
             captures_changes: false,
+            encryption: Encryption::default(),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::{
     guid::Guid,
     installed::chain::LogChain,
     lsn::Lsn,
+    tde::key::Encryption,
     time::Ms,
 };
 
@@ -77,6 +78,8 @@ pub(crate) struct Database {
     pub(crate) is_offline: bool,
     /// Change data capture is on.
     pub(crate) captures_changes: bool,
+    /// Transparent data encryption.
+    pub(crate) encryption: Encryption,
 }
 
 impl Database {

@@ -48,7 +48,7 @@ pub enum MultiAz {
     AlwaysOn,
 }
 
-/// State of the option `SQLSERVER_BACKUP_RESTORE` and of the option group that holds it.
+/// State of an option, such as `SQLSERVER_BACKUP_RESTORE`, and of the option group that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionStatus {
     /// `in-sync`.
@@ -112,6 +112,8 @@ pub struct InstanceConfig {
     pub password: String,
     /// Bytes of data that one native task moves in a second.
     pub throughput_bytes: u64,
+    /// The option `TRANSPARENT_DATA_ENCRYPTION`, in the RDS API `TDE`. RDS generates a certificate when it is there.
+    pub tde_option: OptionStatus,
 }
 
 impl InstanceConfig {
@@ -136,6 +138,7 @@ impl InstanceConfig {
             user: "admin".into(),
             password: "simulated".into(),
             throughput_bytes: 200_000_000,
+            tde_option: OptionStatus::Absent,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     instance::config::{InstanceConfig, LogAccess},
     restore::Restoring,
     tasks::task::{Task, Work},
+    tde::certificate::Certificate,
     time::{DailyWindow, Ms, WeeklyWindow},
 };
 
@@ -104,6 +105,10 @@ pub(crate) struct Instance {
     pub(crate) log_access: LogAccess,
     /// Application locks by database and resource.
     pub(crate) locks: BTreeMap<(String, String), Vec<Held>>,
+    /// Certificates in master, in order of their ids.
+    pub(crate) certificates: Vec<Certificate>,
+    /// Counts certificates, to number and draw them.
+    pub(crate) certificates_made: u32,
 }
 
 impl Instance {
@@ -140,6 +145,8 @@ impl Instance {
             grants_lost: false,
             log_access: LogAccess::Open,
             locks: BTreeMap::new(),
+            certificates: Vec::new(),
+            certificates_made: 0,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Which statements are in a batch, and what happens to each?
 //!
-//! Statements are told apart by their first word. SELECT goes to the query engine, EXEC and bare names to procedures; DECLARE, SET, PRINT, USE and
-//! transactions are as small as clients need them. The batch ends at its first error: simpler than SQL Server, which
-//! goes on after some.
+//! Statements are told apart by their first word. SELECT goes to the query engine, EXEC and bare names to procedures; DECLARE,
+//! SET, PRINT, USE and transactions are as small as clients need them; CREATE, ALTER and DROP are those of encryption. The
+//! batch ends at its first error: simpler than SQL Server, which goes on after some.
 
 use sqlparser::{ast::Query, dialect::MsSqlDialect, parser::Parser, tokenizer::Token};
 use tds::{Response, ServerMessage, TransactionRequest, Value};
@@ -83,6 +83,7 @@ impl World {
             }
             "BEGIN" | "COMMIT" | "ROLLBACK" => self.transaction_statement(session, tokens)?,
             "IF" => self.condition(session, tokens, variables, answer, depth)?,
+            "CREATE" | "ALTER" | "DROP" => self.definition(session, tokens)?,
             "BACKUP" | "RESTORE" => {
                 let text = format!("{start} DATABASE permission denied in database 'master'.");
                 return Err(EngineError::new(262, text).into());

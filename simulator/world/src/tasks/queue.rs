@@ -126,6 +126,8 @@ impl World {
             self.start_backup(instance, id);
         } else if task.kind.is_restore() {
             self.start_restore(instance, id);
+        } else if task.kind.is_of_certificate() {
+            self.start_certificate(instance, id);
         } else {
             self.start_copy(instance, id);
         }
@@ -200,6 +202,7 @@ impl World {
                 Some(Work::Restore { restored: Some(restored), .. }) => {
                     self.finish_restore(instance, id, *restored);
                 }
+                Some(work @ Work::Certificate { .. }) => self.finish_certificate(instance, id, work),
                 _ => {}
             }
         } else if let Some(Work::Backup { bucket, uploads, .. }) = work
@@ -242,6 +245,9 @@ impl World {
         }
         if task.is_some_and(|task| task.kind == TaskType::FinishRestore) {
             return Err(say(&self.knobs.texts.cancel_finish, ""));
+        }
+        if task.is_some_and(|task| task.kind.is_of_certificate()) {
+            return Err(say(&self.knobs.texts.cancel_certificate, ""));
         }
         let mut stream = Stream::of(self.seed, Purpose::Cancel, &[instance as u64, u64::from(id)]);
         let done = now + stream.between(span.min * SECOND, span.max * SECOND);

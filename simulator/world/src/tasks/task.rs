@@ -10,6 +10,7 @@ use crate::{
     database::{backups::RunningBackup, state::DatabaseId},
     knobs::Knobs,
     restore::Restoring,
+    tde::certificate::Issued,
     time::{Ms, SECOND},
 };
 
@@ -26,6 +27,10 @@ pub enum TaskType {
     Restore(BackupKind, Recovery),
     /// `FINISH_RESTORE`.
     FinishRestore,
+    /// A backup of a TDE certificate; the name of its type is a knob.
+    BackupCertificate,
+    /// A restore of one, likewise.
+    RestoreCertificate,
 }
 
 /// What a restore leaves behind.
@@ -53,6 +58,8 @@ impl TaskType {
             Self::Restore(BackupKind::Log, Recovery::Recovery) => "RESTORE_DB_LOG",
             Self::Restore(BackupKind::Log, Recovery::NoRecovery) => "RESTORE_DB_LOG_NORECOVERY",
             Self::FinishRestore => "FINISH_RESTORE",
+            Self::BackupCertificate => &knobs.texts.backup_certificate_task_type,
+            Self::RestoreCertificate => &knobs.texts.restore_certificate_task_type,
         }
     }
 
@@ -64,6 +71,11 @@ impl TaskType {
     /// Whether it restores a database, or opens one that was restored.
     pub fn is_restore(self) -> bool {
         matches!(self, Self::Restore(..) | Self::FinishRestore)
+    }
+
+    /// Whether it backs up or restores a TDE certificate.
+    pub(crate) fn is_of_certificate(self) -> bool {
+        matches!(self, Self::BackupCertificate | Self::RestoreCertificate)
     }
 
     /// Whether the database opens behind it.
@@ -241,5 +253,15 @@ pub(crate) enum Work {
         stop: Option<Ms>,
         /// The database as it will be, once the task runs.
         restored: Option<Box<Restoring>>,
+    },
+    /// A backup or restore of a TDE certificate.
+    Certificate {
+        name: Arc<str>,
+        /// Bucket and key of the `.cer` file.
+        certificate: (String, String),
+        /// Bucket and key of the `.pvk` file.
+        private_key: (String, String),
+        /// What a restore has read, once it runs.
+        read: Option<Issued>,
     },
 }

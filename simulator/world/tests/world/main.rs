@@ -12,6 +12,7 @@ mod administration;
 #[expect(dead_code, reason = "the tests of `tds` look at the bytes as well")]
 mod bytes;
 mod catalogue;
+mod certificates;
 mod headers;
 mod history;
 mod installed;
@@ -24,6 +25,7 @@ mod restore;
 mod select;
 mod speed;
 mod tasks;
+mod tde;
 mod tlog;
 mod windows;
 mod wire;

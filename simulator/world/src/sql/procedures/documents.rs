@@ -33,7 +33,20 @@ const SINCE: &[(&str, &str, Documents)] = &[
     ("rds_restore_log", "@buffer_count", Documents::Newest),
 ];
 
+/// What came in June 2022 and is neither procedure nor function before.
+const CERTIFICATES: &[&str] = &[
+    "rds_backup_tde_certificate",
+    "rds_restore_tde_certificate",
+    "rds_drop_tde_certificate",
+    "rds_fn_list_user_tde_certificates",
+];
+
 impl Documents {
+    /// Whether a procedure or function of RDS, by its lower-case name, was there.
+    pub(crate) fn knows(self, name: &str) -> bool {
+        self > Self::Of2019 || !CERTIFICATES.contains(&name)
+    }
+
     /// The parameters of a procedure where another time had others.
     pub(super) fn parameters(self, procedure: &str, declared: &'static [Declared]) -> &'static [Declared] {
         match (self, procedure) {
