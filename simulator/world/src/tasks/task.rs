@@ -63,6 +63,16 @@ impl TaskType {
         }
     }
 
+    /// The engine's own command for it, where it is one.
+    pub(crate) fn command(self) -> Option<&'static str> {
+        match self {
+            Self::Backup | Self::BackupDifferential => Some("BACKUP DATABASE"),
+            Self::Restore(BackupKind::Log, _) => Some("RESTORE LOG"),
+            Self::Restore(..) | Self::FinishRestore => Some("RESTORE DATABASE"),
+            _ => None,
+        }
+    }
+
     /// Whether it is a native backup.
     pub fn is_backup(self) -> bool {
         matches!(self, Self::Backup | Self::BackupDifferential)

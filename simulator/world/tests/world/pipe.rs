@@ -58,6 +58,11 @@ impl Pipe {
         bytes::Pipe::new(Options::default(), Pieces::WHOLE, Box::new(script))
     }
 
+    /// The server's end of a connection, for who has the client's bytes.
+    pub(crate) fn raw(&self) -> Raw {
+        Raw { world: Arc::clone(&self.0), session: None, connection: Connection::new(Options::default()) }
+    }
+
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap()
     }
@@ -74,6 +79,24 @@ impl Pipe {
     pub(crate) fn client(&self) -> Wired {
         let client = run(async { Box::pin(Client::connect(config("simulated"), self.connect())).await });
         Wired { pipe: self.clone(), client: client.unwrap() }
+    }
+}
+
+/// A connection without a client.
+pub(crate) struct Raw {
+    world: Arc<Mutex<World>>,
+    session: Option<SessionId>,
+    connection: Connection,
+}
+
+impl Raw {
+    /// The bytes that bytes are answered with.
+    pub(crate) fn answer(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.connection.receive(bytes);
+        while let Some(event) = self.connection.next_event().unwrap() {
+            answer(&mut self.world.lock().unwrap(), &mut self.session, &mut self.connection, event);
+        }
+        self.connection.take_output()
     }
 }
 

@@ -251,6 +251,21 @@ fn columns_are_described() {
     assert_eq!(bits.results[0].rows, [[Value::Bit(false)], [Value::Bit(true)]]);
 }
 
+/// What runs now, as scripts look for the progress of a backup.
+#[test]
+fn running_backups_are_requests() {
+    let mut lab = lab();
+    lab.backup("B", "again.bak");
+    lab.wait(40);
+    let sql = "SELECT r.command, d.name, r.percent_complete, r.session_id FROM sys.dm_exec_requests r JOIN sys.databases d ON d.database_id = r.database_id ORDER BY r.session_id";
+    let percent = shown(&lab.task(3, "% complete"));
+    assert_eq!(rows(&mut lab, sql), format!("BACKUP DATABASE B {percent} 50 | SELECT master 0 52"));
+    let mine = "SELECT login_name, DB_NAME(database_id) FROM sys.dm_exec_sessions WHERE session_id = @@SPID";
+    assert_eq!(rows(&mut lab, mine), "admin master");
+    let files = "SELECT b.type, f.file_type, f.logical_name FROM msdb.dbo.backupset b JOIN msdb.dbo.backupfile f ON f.backup_set_id = b.backup_set_id WHERE b.database_name = 'A' AND b.is_snapshot = 0 ORDER BY f.file_number";
+    assert_eq!(rows(&mut lab, files), "D D A_1 | D L A_log");
+}
+
 #[test]
 fn errors_have_sql_servers_numbers() {
     let mut lab = lab();

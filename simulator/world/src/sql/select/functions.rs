@@ -12,7 +12,7 @@ use crate::{
             compile::{literal, wrong_count},
             expression::{Expr, Function},
         },
-        tables::databases::system_id,
+        tables::{databases::system_id, requests::session_number},
         value,
     },
     time::{Ms, round_datetime},
@@ -36,9 +36,7 @@ pub(super) fn global(context: &Context<'_>, name: &str) -> Result<Expr, EngineEr
         "@@version" => text(host.map(version).unwrap_or_default()),
         "@@servername" => text(host.map(|h| h.config.name.to_uppercase()).unwrap_or_default()),
         "@@trancount" => literal(Value::Int(session.map_or(0, |s| i64::from(s.transactions)))),
-        "@@spid" => {
-            typed(Value::Int(i64::try_from(51 + context.session.0 % 32_000).unwrap_or(51)), SqlType::SmallInt)
-        }
+        "@@spid" => typed(Value::Int(session_number(context.session.0)), SqlType::SmallInt),
         "@@error" | "@@rowcount" | "@@nestlevel" => literal(Value::Int(0)),
         "@@language" => text("us_english"),
         "@@max_precision" => typed(Value::Int(38), SqlType::TinyInt),

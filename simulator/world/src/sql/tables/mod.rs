@@ -5,8 +5,10 @@
 
 pub(crate) mod certificates;
 pub(crate) mod databases;
+mod files;
 pub(crate) mod history;
 pub(crate) mod logs;
+pub(crate) mod requests;
 pub(crate) mod tasks;
 
 use std::cmp::Ordering;
@@ -101,6 +103,15 @@ impl World {
             }
             ("backupmediafamily", None) if name.is_in("msdb", current) => {
                 Ok(Box::new(history::MediaFamilies::new(self, instance)))
+            }
+            ("backupfile", None) if name.is_in("msdb", current) => {
+                Ok(Box::new(files::BackupFiles::new(self, instance)))
+            }
+            ("dm_exec_requests", None) if catalogue => {
+                Ok(Box::new(requests::Requests::new(self, instance, session)))
+            }
+            ("dm_exec_sessions", None) if catalogue => {
+                Ok(Box::new(requests::Sessions::new(self, instance, session)))
             }
             ("rds_fn_task_status", Some(given)) if name.is_in("msdb", current) => {
                 let given = exactly(given, 2, "rds_fn_task_status")?;
