@@ -116,6 +116,9 @@ pub struct Texts {
     pub keep_cdc_norecovery: String,
     /// Encrypting with a KMS key in a Region other than the instance's, `{key}` its ARN `[UNSOURCED]`.
     pub key_region: String,
+    /// One database more than the instance class and the Multi-AZ mode hold, `{name}` its name, `{limit}` how many they hold
+    /// `[UNSOURCED]`.
+    pub too_many_databases: String,
 }
 
 /// All knobs.
@@ -194,6 +197,8 @@ pub struct Knobs {
     pub long_transaction_ppm: u32,
     /// Whether backups end on whole seconds. Headers have that resolution and no source says which way they round.
     pub whole_seconds: bool,
+    /// Whether a restore that would be one database too many is refused by the call instead of in `task_info` `[UNSOURCED]`.
+    pub database_limit_at_call: bool,
     /// Texts.
     pub texts: Texts,
 }
@@ -235,6 +240,7 @@ impl Default for Knobs {
             compressed_percent: 30,
             long_transaction_ppm: 100_000,
             whole_seconds: true,
+            database_limit_at_call: false,
             texts: Texts::default(),
         }
     }
@@ -268,6 +274,9 @@ impl Default for Texts {
                 .into(),
             keep_cdc_norecovery: "@keep_cdc isn't supported for a full restore with @with_norecovery.".into(),
             key_region: "Invalid arn {key}".into(),
+            too_many_databases:
+                "Database {name} can't be created because the DB instance supports up to {limit} databases."
+                    .into(),
         }
     }
 }

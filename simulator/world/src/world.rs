@@ -259,6 +259,7 @@ impl World {
         config: &DatabaseConfig,
     ) -> Result<DatabaseId, EngineError> {
         let index = self.checked_name(instance, &config.name)?;
+        self.refuse_database(index, &config.name)?;
         let id = DatabaseId(u32::try_from(self.databases.len()).unwrap_or(u32::MAX));
         let created = config.created_at.map_or(self.now_ms, floor_ms).min(self.now_ms);
         let seed = Stream::of(self.seed, Purpose::Writes, &[u64::from(id.0)]).next();

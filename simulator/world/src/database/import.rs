@@ -88,6 +88,7 @@ impl World {
         headers: &[HistoryHeader],
     ) -> Result<DatabaseId, EngineError> {
         let index = self.checked_name(instance, &config.name)?;
+        self.refuse_database(index, &config.name)?;
         let id = DatabaseId(u32::try_from(self.databases.len()).unwrap_or(u32::MAX));
         let now = self.now_ms;
         let mut ordered: Vec<&HistoryHeader> = headers.iter().filter(|h| floor_ms(h.finish) <= now).collect();

@@ -112,6 +112,10 @@ pub struct InstanceConfig {
     pub password: String,
     /// Bytes of data that one native task moves in a second.
     pub throughput_bytes: u64,
+    /// `DBInstanceClass`, such as `db.m6i.xlarge`; `None` holds any number of databases.
+    pub instance_class: Option<String>,
+    /// Cores times threads where `ProcessorFeatures` turns some off; `None` are all of the class.
+    pub vcpus: Option<u32>,
 }
 
 impl InstanceConfig {
@@ -136,6 +140,8 @@ impl InstanceConfig {
             user: "admin".into(),
             password: "simulated".into(),
             throughput_bytes: 200_000_000,
+            instance_class: None,
+            vcpus: None,
         }
     }
 

@@ -98,6 +98,9 @@ impl World {
         }
         let bytes = file.set.size_bytes;
         if kind == BackupKind::Full {
+            if let Some(text) = self.refuse_restored(instance, id, &task.database_name) {
+                return Err(text);
+            }
             let restored = Restoring::full(self.engine(), &file, *stop).map_err(|error| error.text)?;
             return Ok(Read { restored, bytes });
         }

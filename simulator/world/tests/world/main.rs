@@ -16,6 +16,7 @@ mod headers;
 mod history;
 mod installed;
 mod lab;
+mod limits;
 mod native_restore;
 mod order;
 mod pipe;

@@ -219,6 +219,9 @@ impl World {
                 ));
             }
             self.refuse_open_restore(call.instance, &name, true)?;
+            if self.knobs.database_limit_at_call {
+                self.refuse_database(call.instance, &name)?;
+            }
         } else {
             self.refuse_open_restore(call.instance, &name, false)?;
             if taken || !begun {
