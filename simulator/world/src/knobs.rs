@@ -119,6 +119,9 @@ pub struct Texts {
     /// One database more than the instance class and the Multi-AZ mode hold, `{name}` its name, `{limit}` how many they hold
     /// `[UNSOURCED]`.
     pub too_many_databases: String,
+    /// A restore that does not fit on the storage, in the manner of SQL Server's 3257: `{needed}` and `{free}` in bytes
+    /// `[UNSOURCED]`.
+    pub no_space: String,
 }
 
 /// All knobs.
@@ -199,6 +202,8 @@ pub struct Knobs {
     pub whole_seconds: bool,
     /// Whether a restore that would be one database too many is refused by the call instead of in `task_info` `[UNSOURCED]`.
     pub database_limit_at_call: bool,
+    /// Seconds between two looks of the service at the storage of an instance `[INF]`, 60 to 900.
+    pub storage_look_seconds: i64,
     /// Texts.
     pub texts: Texts,
 }
@@ -241,6 +246,7 @@ impl Default for Knobs {
             long_transaction_ppm: 100_000,
             whole_seconds: true,
             database_limit_at_call: false,
+            storage_look_seconds: 300,
             texts: Texts::default(),
         }
     }
@@ -277,6 +283,8 @@ impl Default for Texts {
             too_many_databases:
                 "Database {name} can't be created because the DB instance supports up to {limit} databases."
                     .into(),
+            no_space: "There is insufficient free space on disk volume 'D:\\' to create the database. The database requires {needed} additional free bytes, while only {free} bytes are available."
+                .into(),
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     instance::{
         config::{InstanceConfig, InstanceDescription, RdsEvent},
         state::Instance,
+        storage::Fullness,
     },
     kms::{KeyConfig, Kms},
     knobs::Knobs,
@@ -50,6 +51,8 @@ pub(crate) enum Event {
     Up { instance: usize },
     /// The maintenance window opens.
     Maintenance { instance: usize },
+    /// The service looks at the storage.
+    LookAtStorage { instance: usize },
 }
 
 /// The simulated world.
@@ -139,6 +142,7 @@ impl World {
             Event::RecoveryReset { database } => self.recovery_reset(database),
             Event::Up { instance } => self.instance_up(instance),
             Event::Maintenance { instance } => self.maintenance_opens(instance),
+            Event::LookAtStorage { instance } => self.look_at_storage(instance),
         }
     }
 
@@ -176,6 +180,7 @@ impl World {
         self.instances.push(Instance { up_since: self.now_ms, ..Instance::new(config) });
         self.schedule_automated_backup(index, self.now_ms);
         self.schedule_maintenance(index, self.now_ms);
+        self.schedule_storage(index);
     }
 
     /// S3, as its API shows it.
@@ -212,6 +217,8 @@ impl World {
         let instance = self.instances.get(self.index_of(name)?)?;
         let status = if instance.down_until.is_some() {
             "rebooting"
+        } else if instance.storage == Fullness::Full {
+            "storage-full"
         } else if instance.automated_until.is_some() {
             "backing-up"
         } else {

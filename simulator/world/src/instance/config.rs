@@ -116,6 +116,8 @@ pub struct InstanceConfig {
     pub instance_class: Option<String>,
     /// Cores times threads where `ProcessorFeatures` turns some off; `None` are all of the class.
     pub vcpus: Option<u32>,
+    /// `AllocatedStorage`, in bytes and of all volumes together; `None` never fills.
+    pub allocated_storage_bytes: Option<u64>,
 }
 
 impl InstanceConfig {
@@ -142,6 +144,7 @@ impl InstanceConfig {
             throughput_bytes: 200_000_000,
             instance_class: None,
             vcpus: None,
+            allocated_storage_bytes: None,
         }
     }
 

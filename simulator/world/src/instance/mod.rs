@@ -5,3 +5,4 @@ pub(crate) mod class;
 pub(crate) mod config;
 pub(crate) mod failover;
 pub(crate) mod state;
+pub(crate) mod storage;

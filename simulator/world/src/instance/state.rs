@@ -8,7 +8,10 @@ use std::{
 use crate::{
     backup_file::BackupSet,
     database::state::DatabaseId,
-    instance::config::{InstanceConfig, LogAccess},
+    instance::{
+        config::{InstanceConfig, LogAccess},
+        storage::Fullness,
+    },
     restore::Restoring,
     tasks::task::{Task, Work},
     time::{DailyWindow, Ms, WeeklyWindow},
@@ -102,6 +105,8 @@ pub(crate) struct Instance {
     pub(crate) grants_lost: bool,
     /// What stands in the way of access to log backups.
     pub(crate) log_access: LogAccess,
+    /// How full the storage was when the service last looked.
+    pub(crate) storage: Fullness,
     /// Application locks by database and resource.
     pub(crate) locks: BTreeMap<(String, String), Vec<Held>>,
 }
@@ -139,6 +144,7 @@ impl Instance {
             tlog_target: None,
             grants_lost: false,
             log_access: LogAccess::Open,
+            storage: Fullness::Free,
             locks: BTreeMap::new(),
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod fact;
 pub(crate) mod info;
+pub(crate) mod limits;
 pub(crate) mod queue;
 pub(crate) mod restore;
 pub(crate) mod task;

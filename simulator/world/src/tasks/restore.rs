@@ -98,7 +98,7 @@ impl World {
         }
         let bytes = file.set.size_bytes;
         if kind == BackupKind::Full {
-            if let Some(text) = self.refuse_restored(instance, id, &task.database_name) {
+            if let Some(text) = self.refuse_full(instance, task, &file.set) {
                 return Err(text);
             }
             let restored = Restoring::full(self.engine(), &file, *stop).map_err(|error| error.text)?;

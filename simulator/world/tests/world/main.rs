@@ -23,6 +23,7 @@ mod pipe;
 mod restore;
 mod select;
 mod speed;
+mod storage;
 mod tasks;
 mod tlog;
 mod windows;
