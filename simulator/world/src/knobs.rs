@@ -122,6 +122,8 @@ pub struct Texts {
     /// A restore that does not fit on the storage, in the manner of SQL Server's 3257: `{needed}` and `{free}` in bytes
     /// `[UNSOURCED]`.
     pub no_space: String,
+    /// A restore of a database that Express does not hold, in the manner of SQL Server's 1827 `[UNSOURCED]`.
+    pub express_size: String,
 }
 
 /// All knobs.
@@ -284,6 +286,8 @@ impl Default for Texts {
                 "Database {name} can't be created because the DB instance supports up to {limit} databases."
                     .into(),
             no_space: "There is insufficient free space on disk volume 'D:\\' to create the database. The database requires {needed} additional free bytes, while only {free} bytes are available."
+                .into(),
+            express_size: "CREATE DATABASE or ALTER DATABASE failed because the resulting cumulative database size would exceed your licensed limit of 10240 MB per database."
                 .into(),
         }
     }

@@ -1,14 +1,25 @@
 //! What may a full restore bring to an instance?
 //!
-//! One database more, if the class holds it, on storage that takes its files whole. Source: RDS user guide, "Limitations and
+//! One database more, if the class holds it, of a size that the edition holds, on storage that takes its files whole. Source: RDS user guide, "Limitations and
 //! recommendations" and "Limitations for Microsoft SQL Server DB instances"; no text of these refusals is recorded.
 
-use crate::{backup_file::BackupSet, tasks::task::Task, world::World};
+use crate::{backup_file::BackupSet, instance::config::Edition, tasks::task::Task, world::World};
+
+/// Bytes of one database on Express: 10 GB, which SQL Server counts as 10,240 MB.
+const EXPRESS_BYTES_MAX: u64 = 10_240 << 20;
 
 impl World {
     /// Why an instance can't take the database of a full backup, as `task_info` words it.
     pub(crate) fn refuse_full(&self, instance: usize, task: &Task, set: &BackupSet) -> Option<String> {
         self.refuse_restored(instance, task.id, &task.database_name)
+            .or_else(|| self.refuse_edition(instance, set.size_bytes))
             .or_else(|| self.refuse_space(instance, set.size_bytes))
+    }
+
+    /// Why an edition does not hold a database of so many bytes.
+    fn refuse_edition(&self, instance: usize, data: u64) -> Option<String> {
+        let edition = self.instances.get(instance)?.config.edition;
+        (edition == Edition::Express && data > EXPRESS_BYTES_MAX)
+            .then(|| self.knobs.texts.express_size.clone())
     }
 }

@@ -1,7 +1,7 @@
 //! Limits: how many databases an instance holds, and of what size and kind a restore takes them.
 
 use tds::Response;
-use world::{BackupKind, DatabaseConfig, InstanceConfig, Knobs, MultiAz, TaskType};
+use world::{BackupKind, DatabaseConfig, Edition, InstanceConfig, Knobs, MultiAz, TaskType};
 
 use crate::lab::{Lab, error, prompt, task_id, text};
 
@@ -124,4 +124,30 @@ fn a_conversion_to_multi_az_moves_the_differential_base() {
     assert!(!lab.world.break_multi_az("prod", MultiAz::Single), "it is that already");
     let named = InstanceConfig::named("x", "eu-central-1", "111122223333");
     assert_eq!((named.instance_class, named.vcpus), (None, None), "no limit unless a class is given");
+}
+
+#[test]
+fn express_takes_ten_gigabytes_and_no_compression() {
+    let mut lab = Lab::new();
+    for (name, megabytes) in [("Fits", 10_239_u64), ("Large", 10_241)] {
+        let config = DatabaseConfig {
+            size_bytes: megabytes << 20,
+            transactions_per_minute_milli: 0,
+            ..DatabaseConfig::named(name)
+        };
+        lab.world.add_database("prod", &config).unwrap();
+        let id = lab.backup(name, &format!("{name}.bak"));
+        assert_eq!(lab.finish(id), "SUCCESS");
+    }
+    lab.world.configure_instance("prod", |config| config.edition = Edition::Express);
+    assert_eq!(restored(&mut lab, "X", "Fits.bak").0, "SUCCESS");
+    let (ending, info) = restored(&mut lab, "Y", "Large.bak");
+    assert_eq!(ending, "ERROR");
+    assert!(info.contains("would exceed your licensed limit of 10240 MB per database."), "{info}");
+    lab.batch("EXEC rdsadmin.dbo.rds_set_configuration 'S3 backup compression', 'true'");
+    let id = lab.backup("X", "x.bak");
+    assert_eq!(lab.finish(id), "ERROR");
+    assert!(lab.info(id).contains("BACKUP DATABASE WITH COMPRESSION isn't supported on Express Edition"));
+    lab.world.configure_instance("prod", |config| config.edition = Edition::Standard);
+    assert_eq!(restored(&mut lab, "Y", "Large.bak").0, "SUCCESS");
 }
