@@ -124,6 +124,10 @@ pub struct Texts {
     pub no_space: String,
     /// A restore of a database that Express does not hold, in the manner of SQL Server's 1827 `[UNSOURCED]`.
     pub express_size: String,
+    /// A native backup or restore on a read replica, or a database created there `[UNSOURCED]`.
+    pub on_replica: String,
+    /// A native restore on an instance with a read replica in another Region `[UNSOURCED]`.
+    pub cross_region_replica: String,
 }
 
 /// All knobs.
@@ -288,6 +292,9 @@ impl Default for Texts {
             no_space: "There is insufficient free space on disk volume 'D:\\' to create the database. The database requires {needed} additional free bytes, while only {free} bytes are available."
                 .into(),
             express_size: "CREATE DATABASE or ALTER DATABASE failed because the resulting cumulative database size would exceed your licensed limit of 10240 MB per database."
+                .into(),
+            on_replica: "The operation isn't supported on a read replica DB instance.".into(),
+            cross_region_replica: "Native restores aren't supported on DB instances that have cross-Region read replicas."
                 .into(),
         }
     }

@@ -245,9 +245,9 @@ impl World {
         self.databases.get_mut(id.0 as usize)
     }
 
-    /// A database of an instance by name, as it is now.
+    /// A database of an instance by name, as it is now; a read replica has those of its source.
     pub fn find_database(&self, instance: &str, name: &str) -> Option<DatabaseId> {
-        self.instances.get(self.index_of(instance)?)?.database(name)
+        self.shown(self.index_of(instance)?)?.database(name)
     }
 
     /// Every incarnation of every database that ever existed, with its instance and name.

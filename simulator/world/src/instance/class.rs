@@ -53,8 +53,11 @@ impl Instance {
 }
 
 impl World {
-    /// Refuses one database too many.
+    /// Refuses one database too many, and any on a read replica.
     pub(crate) fn refuse_database(&self, instance: usize, name: &str) -> Result<(), EngineError> {
+        if self.is_replica(instance) {
+            return Err(EngineError::raised(self.knobs.texts.on_replica.clone()));
+        }
         self.refuse_restored(instance, 0, name).map_or(Ok(()), |text| Err(EngineError::raised(text)))
     }
 

@@ -118,6 +118,8 @@ pub struct InstanceConfig {
     pub vcpus: Option<u32>,
     /// `AllocatedStorage`, in bytes and of all volumes together; `None` never fills.
     pub allocated_storage_bytes: Option<u64>,
+    /// `ReadReplicaSourceDBInstanceIdentifier` of a read replica, which `World::add_replica` makes.
+    pub replica_of: Option<String>,
 }
 
 impl InstanceConfig {
@@ -145,6 +147,7 @@ impl InstanceConfig {
             instance_class: None,
             vcpus: None,
             allocated_storage_bytes: None,
+            replica_of: None,
         }
     }
 

@@ -4,5 +4,6 @@ pub(crate) mod automated;
 pub(crate) mod class;
 pub(crate) mod config;
 pub(crate) mod failover;
+pub(crate) mod replica;
 pub(crate) mod state;
 pub(crate) mod storage;

@@ -226,7 +226,6 @@ impl World {
 
     /// `rds_cancel_task`.
     pub(crate) fn cancel(&mut self, instance: usize, id: u32) -> Result<(), EngineError> {
-        let (now, span) = (self.now_ms, self.knobs.cancel_seconds);
         let say = |text: &str, state: &str| {
             EngineError::raised(text.replace("{id}", &id.to_string()).replace("{lifecycle}", state))
         };
@@ -243,10 +242,17 @@ impl World {
         if task.is_some_and(|task| task.kind == TaskType::FinishRestore) {
             return Err(say(&self.knobs.texts.cancel_finish, ""));
         }
+        self.request_cancel(instance, id);
+        Ok(())
+    }
+
+    /// Cancels a task that has not ended: it ends soon, as planned or cancelled.
+    pub(crate) fn request_cancel(&mut self, instance: usize, id: u32) {
+        let (now, span) = (self.now_ms, self.knobs.cancel_seconds);
         let mut stream = Stream::of(self.seed, Purpose::Cancel, &[instance as u64, u64::from(id)]);
         let done = now + stream.between(span.min * SECOND, span.max * SECOND);
-        let created = lifecycle == Lifecycle::Created;
-        let Some(task) = self.instances.get_mut(instance).and_then(|i| i.task_mut(id)) else { return Ok(()) };
+        let Some(task) = self.instances.get_mut(instance).and_then(|i| i.task_mut(id)) else { return };
+        let created = task.lifecycle == Lifecycle::Created;
         task.lifecycle = Lifecycle::CancelRequested;
         // A task that fails or is killed goes on doing so; one that succeeds first wins the race.
         let failing = task.stopped.is_some();
@@ -259,6 +265,5 @@ impl World {
         } else if first && !failing {
             self.replan(instance, id, Lifecycle::Cancelled, Vec::new(), done);
         }
-        Ok(())
     }
 }

@@ -20,6 +20,7 @@ mod limits;
 mod native_restore;
 mod order;
 mod pipe;
+mod replicas;
 mod restore;
 mod select;
 mod speed;

@@ -93,11 +93,14 @@ impl World {
         Ok(())
     }
 
-    /// What every native backup and restore needs: no open transaction, and the option.
+    /// What every native backup and restore needs: no open transaction, an instance that is no replica, and the option.
     pub(super) fn may_run_native(&self, call: &Call<'_>) -> Result<(), EngineError> {
         if self.in_transaction(call.session) {
             let text = "Cannot perform a backup or restore operation within a transaction.";
             return Err(EngineError::new(3021, text));
+        }
+        if self.is_replica(call.instance) {
+            return Err(refuse(self.knobs.texts.on_replica.clone()));
         }
         if !self.has_option(call.instance) {
             return Err(refuse(

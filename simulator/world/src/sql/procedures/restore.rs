@@ -153,6 +153,7 @@ impl World {
         answer: &mut Response,
     ) -> Result<(), EngineError> {
         self.may_run_native(call)?;
+        self.refuse_cross_region(call.instance)?;
         let name = call.bound.text(0).unwrap_or_default();
         self.refuse_chain(call.instance)?;
         self.refuse_open_restore(call.instance, &name, true)?;
@@ -202,6 +203,7 @@ impl World {
         if arn.trim().is_empty() {
             return refuse("S3 ARN prefix cannot be empty");
         }
+        self.refuse_cross_region(call.instance)?;
         if kind != BackupKind::Full || recovery == Recovery::NoRecovery {
             self.refuse_chain(call.instance)?;
         }

@@ -62,7 +62,7 @@ struct Rows<'w> {
 
 impl<'w> Rows<'w> {
     fn new(world: &'w World, instance: usize) -> Self {
-        let host = world.instances.get(instance);
+        let host = world.shown(instance);
         let mut users: Vec<&Database> = host
             .into_iter()
             .flat_map(|i| i.databases.values())
