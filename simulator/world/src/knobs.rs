@@ -128,6 +128,22 @@ pub struct Texts {
     pub on_replica: String,
     /// A native restore on an instance with a read replica in another Region `[UNSOURCED]`.
     pub cross_region_replica: String,
+    /// A procedure of S3 integration on an instance without a role for it `[UNSOURCED]`.
+    pub s3_integration_off: String,
+    /// A path that does not lie below `D:\S3\`, `{path}` `[UNSOURCED]`.
+    pub file_path: String,
+    /// A file or directory that is not there, `{path}` `[UNSOURCED]`.
+    pub file_missing: String,
+    /// A file or object that is there already and may not be overwritten, `{path}` `[UNSOURCED]`.
+    pub file_exists: String,
+    /// A file whose extension can't be downloaded, `{path}` `[UNSOURCED]`.
+    pub file_type: String,
+    /// A download beyond 100 files in `D:\S3\` `[UNSOURCED]`.
+    pub file_limit: String,
+    /// A directory deleted without `@force_delete`, `{path}` `[UNSOURCED]`.
+    pub file_directory: String,
+    /// `rds_cancel_task` on a delete or list task in progress, which can't be cancelled `[UNSOURCED]`.
+    pub cancel_files: String,
 }
 
 /// All knobs.
@@ -296,6 +312,15 @@ impl Default for Texts {
             on_replica: "The operation isn't supported on a read replica DB instance.".into(),
             cross_region_replica: "Native restores aren't supported on DB instances that have cross-Region read replicas."
                 .into(),
+            s3_integration_off: "The S3_INTEGRATION feature isn't enabled on the DB instance.".into(),
+            file_path: "The file path '{path}' is not valid. Files are stored in D:\\S3\\.".into(),
+            file_missing: "The file '{path}' does not exist.".into(),
+            file_exists: "The file '{path}' already exists. Please reissue task with the overwrite property."
+                .into(),
+            file_type: "The file '{path}' has an extension that isn't supported.".into(),
+            file_limit: "There can't be more than 100 files in D:\\S3\\.".into(),
+            file_directory: "The directory '{path}' can't be deleted without @force_delete = 1.".into(),
+            cancel_files: "Task with Task Id {id} can't be cancelled because it is in progress.".into(),
         }
     }
 }

@@ -51,6 +51,6 @@ pub use s3::{
 pub use sql::session::SessionId;
 pub use tasks::{
     fact::TaskFact,
-    task::{Lifecycle, TaskType},
+    task::{FileTask, Lifecycle, TaskType},
 };
 pub use world::World;

@@ -120,6 +120,8 @@ pub struct InstanceConfig {
     pub allocated_storage_bytes: Option<u64>,
     /// `ReadReplicaSourceDBInstanceIdentifier` of a read replica, which `World::add_replica` makes.
     pub replica_of: Option<String>,
+    /// Whether a role for the feature `S3_INTEGRATION` is associated with it.
+    pub s3_integration: bool,
 }
 
 impl InstanceConfig {
@@ -148,6 +150,7 @@ impl InstanceConfig {
             vcpus: None,
             allocated_storage_bytes: None,
             replica_of: None,
+            s3_integration: true,
         }
     }
 

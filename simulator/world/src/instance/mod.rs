@@ -3,6 +3,7 @@
 pub(crate) mod automated;
 pub(crate) mod class;
 pub(crate) mod config;
+pub(crate) mod disk;
 pub(crate) mod failover;
 pub(crate) mod replica;
 pub(crate) mod state;

@@ -59,7 +59,7 @@ pub(crate) fn task_info(task: &Task, seed: u64, knobs: &Knobs, now: Ms, shift: M
         );
         lines.push((started + 640, text));
     }
-    if task.kind != TaskType::LogCopy {
+    if task.kind != TaskType::LogCopy && !task.kind.is_files() {
         progress(task, seed, &keys, &mut lines, task.seen(knobs, now));
     }
     lines.extend(task.lines.iter().filter(|(at, _)| *at <= now).cloned());

@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod fact;
+pub(crate) mod files;
 pub(crate) mod info;
 pub(crate) mod limits;
 pub(crate) mod queue;

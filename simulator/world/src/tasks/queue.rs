@@ -11,7 +11,7 @@ use crate::{
     database::state::DatabaseId,
     error::EngineError,
     stream::{Purpose, Stream},
-    tasks::task::{Lifecycle, Line, Task, TaskType, Work},
+    tasks::task::{FileTask, Lifecycle, Line, Task, TaskType, Work},
     time::{DAY, Ms, SECOND},
     world::{Event, World},
 };
@@ -53,6 +53,7 @@ impl World {
             database: new.database,
             database_name: new.database_name,
             s3_arn: new.s3_arn,
+            filepath: None,
             kms: new.kms,
             created: now,
             eligible,
@@ -74,6 +75,8 @@ impl World {
         {
             host.tasks.pop_front();
         }
+        let oldest = host.tasks.front().map_or(id, |task| task.id);
+        host.listings.retain(|task, _| *task >= oldest);
         self.look_later(instance, eligible);
         id
     }
@@ -126,6 +129,8 @@ impl World {
             self.start_backup(instance, id);
         } else if task.kind.is_restore() {
             self.start_restore(instance, id);
+        } else if task.kind.is_files() {
+            self.start_files(instance, id);
         } else {
             self.start_copy(instance, id);
         }
@@ -200,6 +205,9 @@ impl World {
                 Some(Work::Restore { restored: Some(restored), .. }) => {
                     self.finish_restore(instance, id, *restored);
                 }
+                Some(Work::Files { bucket, key, path, moving }) => {
+                    self.finish_files(instance, id, (&bucket, &key), &path, moving);
+                }
                 _ => {}
             }
         } else if let Some(Work::Backup { bucket, uploads, .. }) = work
@@ -241,6 +249,11 @@ impl World {
         }
         if task.is_some_and(|task| task.kind == TaskType::FinishRestore) {
             return Err(say(&self.knobs.texts.cancel_finish, ""));
+        }
+        // "Delete and list tasks that are in progress can't be cancelled."
+        let short = [FileTask::List, FileTask::Delete].map(TaskType::Files);
+        if lifecycle == Lifecycle::InProgress && task.is_some_and(|task| short.contains(&task.kind)) {
+            return Err(say(&self.knobs.texts.cancel_files, ""));
         }
         self.request_cancel(instance, id);
         Ok(())

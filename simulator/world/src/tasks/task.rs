@@ -10,6 +10,7 @@ use crate::{
     database::{backups::RunningBackup, state::DatabaseId},
     knobs::Knobs,
     restore::Restoring,
+    s3::Body,
     time::{Ms, SECOND},
 };
 
@@ -26,6 +27,21 @@ pub enum TaskType {
     Restore(BackupKind, Recovery),
     /// `FINISH_RESTORE`.
     FinishRestore,
+    /// A task of S3 integration: files between S3 and `D:\S3`.
+    Files(FileTask),
+}
+
+/// What S3 integration does with files. RDS user guide, "Monitoring the status of a file transfer task".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileTask {
+    /// `DOWNLOAD_FROM_S3`.
+    Download,
+    /// `UPLOAD_TO_S3`.
+    Upload,
+    /// `LIST_FILES_ON_DISK`.
+    List,
+    /// `DELETE_FILES_ON_DISK`.
+    Delete,
 }
 
 /// What a restore leaves behind.
@@ -53,6 +69,10 @@ impl TaskType {
             Self::Restore(BackupKind::Log, Recovery::Recovery) => "RESTORE_DB_LOG",
             Self::Restore(BackupKind::Log, Recovery::NoRecovery) => "RESTORE_DB_LOG_NORECOVERY",
             Self::FinishRestore => "FINISH_RESTORE",
+            Self::Files(FileTask::Download) => "DOWNLOAD_FROM_S3",
+            Self::Files(FileTask::Upload) => "UPLOAD_TO_S3",
+            Self::Files(FileTask::List) => "LIST_FILES_ON_DISK",
+            Self::Files(FileTask::Delete) => "DELETE_FILES_ON_DISK",
         }
     }
 
@@ -64,6 +84,11 @@ impl TaskType {
     /// Whether it restores a database, or opens one that was restored.
     pub fn is_restore(self) -> bool {
         matches!(self, Self::Restore(..) | Self::FinishRestore)
+    }
+
+    /// Whether it moves, lists or deletes files.
+    pub fn is_files(self) -> bool {
+        matches!(self, Self::Files(_))
     }
 
     /// Whether the database opens behind it.
@@ -125,6 +150,8 @@ pub(crate) struct Task {
     pub(crate) database: Option<DatabaseId>,
     pub(crate) database_name: Arc<str>,
     pub(crate) s3_arn: Arc<str>,
+    /// Path on the instance, of a transfer of files.
+    pub(crate) filepath: Option<Arc<str>>,
     pub(crate) kms: Option<Arc<str>>,
     pub(crate) created: Ms,
     /// Not before this a slot may take it.
@@ -241,5 +268,14 @@ pub(crate) enum Work {
         stop: Option<Ms>,
         /// The database as it will be, once the task runs.
         restored: Option<Box<Restoring>>,
+    },
+    /// A task of S3 integration.
+    Files {
+        bucket: String,
+        key: String,
+        /// Below `D:\S3\`, as asked for.
+        path: String,
+        /// What moves, once it runs, and its bytes.
+        moving: Option<(Body, u64)>,
     },
 }

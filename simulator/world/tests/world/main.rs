@@ -22,6 +22,7 @@ mod order;
 mod pipe;
 mod replicas;
 mod restore;
+mod s3_integration;
 mod select;
 mod speed;
 mod storage;

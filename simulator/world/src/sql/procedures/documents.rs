@@ -33,7 +33,20 @@ const SINCE: &[(&str, &str, Documents)] = &[
     ("rds_restore_log", "@buffer_count", Documents::Newest),
 ];
 
+/// Since when there is a procedure, where not from the beginning. S3 integration came in October 2019.
+const PROCEDURES_SINCE: &[(&str, Documents)] = &[
+    ("rds_download_from_s3", Documents::Of2023),
+    ("rds_upload_to_s3", Documents::Of2023),
+    ("rds_gather_file_details", Documents::Of2023),
+    ("rds_delete_from_filesystem", Documents::Of2023),
+];
+
 impl Documents {
+    /// Whether there was a procedure.
+    pub(super) fn has(self, procedure: &str) -> bool {
+        !PROCEDURES_SINCE.iter().any(|(of, since)| *of == procedure && *since > self)
+    }
+
     /// The parameters of a procedure where another time had others.
     pub(super) fn parameters(self, procedure: &str, declared: &'static [Declared]) -> &'static [Declared] {
         match (self, procedure) {

@@ -4,6 +4,7 @@
 //! 86,400 tasks of 36 days, and `task_info` is written only where it is projected.
 
 pub(crate) mod databases;
+pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod tasks;
@@ -92,6 +93,11 @@ impl World {
                 let given = exactly(given, 2, "rds_fn_task_status")?;
                 let task = value::integer(&given[1], "int")?.filter(|t| *t != 0);
                 Ok(Box::new(tasks::TaskTable::function(self, instance, value::text(&given[0]), task)))
+            }
+            ("rds_fn_list_file_details", Some(given)) if name.is_in("msdb", current) => {
+                let given = exactly(given, 1, "rds_fn_list_file_details")?;
+                let task = value::integer(&given[0], "int")?.and_then(|task| u32::try_from(task).ok());
+                Ok(Box::new(files::FileTable::new(self, instance, task)))
             }
             ("rds_fn_list_tlog_backup_metadata", Some(given)) if name.is_in("msdb", current) => {
                 let given = exactly(given, 1, "rds_fn_list_tlog_backup_metadata")?;
