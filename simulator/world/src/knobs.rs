@@ -144,6 +144,12 @@ pub struct Texts {
     pub file_directory: String,
     /// `rds_cancel_task` on a delete or list task in progress, which can't be cancelled `[UNSOURCED]`.
     pub cancel_files: String,
+    /// A restore of a database with a FILESTREAM filegroup `[UNSOURCED]`.
+    pub filestream: String,
+    /// In-memory tables on an instance with database mirroring, in `task_info` and in the event of a conversion `[UNSOURCED]`.
+    pub in_memory_mirrored: String,
+    /// A differential or a log on a database with a file whose `file_guid` is NULL `[UNSOURCED]`.
+    pub null_file_guid: String,
 }
 
 /// All knobs.
@@ -321,6 +327,11 @@ impl Default for Texts {
             file_limit: "There can't be more than 100 files in D:\\S3\\.".into(),
             file_directory: "The directory '{path}' can't be deleted without @force_delete = 1.".into(),
             cancel_files: "Task with Task Id {id} can't be cancelled because it is in progress.".into(),
+            filestream: "Databases with a FILESTREAM filegroup can't be restored.".into(),
+            in_memory_mirrored: "The database contains in-memory file groups that are not supported for Multi-AZ."
+                .into(),
+            null_file_guid: "Differential and log restores aren't supported for databases with files whose file_guid is NULL."
+                .into(),
         }
     }
 }

@@ -238,6 +238,7 @@ impl World {
             size_bytes: old.size_bytes,
             growth_bytes: old.growth_bytes,
             file_count: old.file_count,
+            features: old.features,
             ..DatabaseConfig::named(&old.name)
         };
         let mut fresh =

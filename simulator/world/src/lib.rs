@@ -27,7 +27,7 @@ mod world;
 pub use backup_file::{BackupFile, BackupKind, BackupSet, RecoveryModel};
 pub use content::{Content, PAGES, PageVersion, Rows};
 pub use database::{
-    config::DatabaseConfig,
+    config::{DatabaseConfig, Features},
     import::HistoryHeader,
     state::DatabaseId,
     writes::{Burst, Rhythm},

@@ -339,6 +339,7 @@ impl World {
             serial: 0,
             is_offline: false,
             captures_changes: false,
+            features: config.features,
         }
     }
 

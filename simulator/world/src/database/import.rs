@@ -268,6 +268,7 @@ fn import_file(
         compressed_bytes: header.size_bytes,
         major_version: database.major_version,
         stripes: u8::try_from(header.objects.len().max(1)).unwrap_or(u8::MAX),
+        features: database.features,
     };
     Some(BackupFile { set, payload, kms_key: None })
 }

@@ -89,7 +89,7 @@ impl World {
     }
 
     /// Somebody converts an instance to or from Multi-AZ. To Multi-AZ a backup of the primary is made, which moves the
-    /// differential base. Returns whether it was done; with more databases than the mode holds an event says why not.
+    /// differential base. Returns whether it was done; with more databases than the mode holds, or in-memory tables under mirroring, an event says why not.
     pub fn break_multi_az(&mut self, instance: &str, mode: MultiAz) -> bool {
         let Some(index) = self.index_of(instance) else { return false };
         let Some(host) = self.instances.get(index).filter(|host| host.config.multi_az != mode) else {
@@ -104,6 +104,13 @@ impl World {
         let class = host.config.instance_class.as_deref();
         let limit = class.and_then(|class| databases_max(class, host.config.vcpus, mode));
         if let Some(why) = too_many(host, limit) {
+            let text = format!("Unable to convert the DB instance to Multi-AZ: {why}");
+            self.publish(index, "RDS-EVENT-0084", text);
+            return false;
+        }
+        let in_memory = |id| self.database(id).is_some_and(|held| held.features.in_memory);
+        if mode == MultiAz::Mirroring && host.databases.values().copied().any(in_memory) {
+            let why = &self.knobs.texts.in_memory_mirrored;
             let text = format!("Unable to convert the DB instance to Multi-AZ: {why}");
             self.publish(index, "RDS-EVENT-0084", text);
             return false;

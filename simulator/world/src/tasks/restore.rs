@@ -105,6 +105,9 @@ impl World {
             return Ok(Read { restored, bytes });
         }
         let mut restored = before.cloned().ok_or_else(not_restoring)?;
+        if restored.begun_with.set.features.null_file_guid {
+            return Err(self.knobs.texts.null_file_guid.clone());
+        }
         restored.apply(self.engine(), &file, *stop).map_err(|error| error.text)?;
         if stop.is_some() && task.kind.opens() && !restored.stopped {
             return Err(Restoring::not_reached().text);
@@ -186,8 +189,12 @@ impl World {
         let vlf = restored.redo.vlf.saturating_add(1);
         let branch = self.branches.add_generated(writes_seed, Some(restored.at), now, writes, 8, vlf);
         let fork = Fork { from: now, lsn: restored.redo, guid: Database::fresh_guid(seed, id.0, 2) };
-        let config =
-            DatabaseConfig { size_bytes: set.size_bytes, growth_bytes: 0, ..DatabaseConfig::named(name) };
+        let config = DatabaseConfig {
+            size_bytes: set.size_bytes,
+            growth_bytes: 0,
+            features: set.features,
+            ..DatabaseConfig::named(name)
+        };
         let mut fresh = self.blank_database(instance, id, &config, (now, branch), (set.family_guid, fork));
         fresh.forks.insert(0, Fork { from: Ms::MIN, lsn: set.checkpoint_lsn, guid: restored.fork });
         fresh.fulls = vec![(set.finish, set.checkpoint_lsn)];

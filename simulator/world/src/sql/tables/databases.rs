@@ -305,6 +305,7 @@ impl Table for MasterFiles<'_> {
         match column {
             0 => number(entry),
             1 => int(file),
+            2 if file == 1 && user.is_some_and(|d| d.features.null_file_guid) => Value::Null,
             2 => maybe(user, |d| {
                 guid(Database::fresh_guid(self.rows.world.seed, d.id.0, 100 + u64::from(file)))
             }),
