@@ -150,6 +150,8 @@ pub struct Texts {
     pub in_memory_mirrored: String,
     /// A differential or a log on a database with a file whose `file_guid` is NULL `[UNSOURCED]`.
     pub null_file_guid: String,
+    /// A restore from a directory bucket whose ARN does not end in `/*` `[UNSOURCED]`.
+    pub directory_bucket_key: String,
 }
 
 /// All knobs.
@@ -332,6 +334,7 @@ impl Default for Texts {
                 .into(),
             null_file_guid: "Differential and log restores aren't supported for databases with files whose file_guid is NULL."
                 .into(),
+            directory_bucket_key: "The S3 ARN of a directory bucket must end with /*.".into(),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     error::EngineError,
     instance::state::Unrecovered,
     restore::{ObjectRef, Restoring},
+    s3::is_directory,
     stream::{Purpose, Stream},
     tasks::{
         info::restore_failure_lines,
@@ -86,6 +87,11 @@ impl World {
             let restored = before.cloned().ok_or_else(not_restoring)?;
             return Ok(Read { restored, bytes: 0 });
         };
+        // "If using a directory bucket, the ARN must end with /*."
+        let whole = key == "*" || key.ends_with("/*");
+        if kind != BackupKind::Log && is_directory(bucket) && !whole {
+            return Err(self.knobs.texts.directory_bucket_key.clone());
+        }
         let file = self.read_native(instance, bucket, key, task.kms.as_deref())?;
         if file.set.kind != kind {
             return Err(lost());

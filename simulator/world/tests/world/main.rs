@@ -8,6 +8,7 @@
 )]
 
 mod administration;
+mod arns;
 #[path = "../../../tds/tests/wire/pipe.rs"]
 #[expect(dead_code, reason = "the tests of `tds` look at the bytes as well")]
 mod bytes;

@@ -68,7 +68,9 @@ impl World {
         let stripes = value::integer(bound.get(5), "int")?.unwrap_or(1);
         let overwrite = value::integer(bound.get(3), "int")?.unwrap_or(0) != 0;
         check_transfer(bound, 6)?;
-        let (bucket, key) = check_target(&arn, stripes)?;
+        check_target(&arn, stripes)?;
+        // A malformed ARN is no error of the call: the task fails.
+        let (bucket, key) = self.locate(call.instance, &arn).unwrap_or_default();
         let database = self.instances.get(call.instance).and_then(|i| i.database(&name));
         let Some(database) = database else {
             return Err(refuse(self.knobs.texts.unknown_database.replace("{name}", &name)));
@@ -145,13 +147,12 @@ impl World {
     }
 }
 
-/// Bucket and key of the target, when stripes and `*` agree.
-fn check_target(arn: &str, stripes: i64) -> Result<(String, String), EngineError> {
+/// Whether the target names something, and stripes and `*` agree.
+fn check_target(arn: &str, stripes: i64) -> Result<(), EngineError> {
     if arn.trim().is_empty() {
         return Err(refuse("S3 ARN prefix cannot be empty"));
     }
-    // A malformed ARN is no error of the call: the task ends in Access Denied.
-    let (bucket, key) = split_arn(arn).unwrap_or(("", ""));
+    let key = split_arn(arn).map_or("", |(_, key)| key);
     if !(1..=FILES_MAX).contains(&stripes) {
         return Err(refuse(format!("The value of @number_of_files must be between 1 and {FILES_MAX}.")));
     }
@@ -161,7 +162,7 @@ fn check_target(arn: &str, stripes: i64) -> Result<(String, String), EngineError
             "Multi-file backups need exactly one asterisk (*) in the file-name part of the S3 ARN.",
         ));
     }
-    Ok((bucket.into(), key.into()))
+    Ok(())
 }
 
 /// Block size, transfer size and buffers, as the user guide lists them.

@@ -21,7 +21,6 @@ use crate::{
         value,
     },
     tasks::{
-        info::split_arn,
         queue::NewTask,
         task::{Recovery, TaskType, Work},
     },
@@ -231,9 +230,9 @@ impl World {
             }
         }
         // A malformed ARN is no error of the call: the task ends in Access Denied.
-        let (bucket, key) = split_arn(&arn).map_or(("", ""), |parts| parts);
-        self.refuse_at_call(call.instance, bucket)?;
-        let work = Work::Restore { from: Some((bucket.to_owned(), key.to_owned())), stop, restored: None };
+        let (bucket, key) = self.locate(call.instance, &arn).unwrap_or_default();
+        self.refuse_at_call(call.instance, &bucket)?;
+        let work = Work::Restore { from: Some((bucket, key)), stop, restored: None };
         let kms = kms.filter(|arn| !arn.is_empty()).map(Arc::from);
         let kind = TaskType::Restore(kind, recovery);
         self.submit_restore(call, (kind, Arc::from(name), &arn), kms, work, answer);
