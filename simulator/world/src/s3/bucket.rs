@@ -1,6 +1,6 @@
 //! What is a bucket: its settings, its objects with their versions, its unfinished uploads.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     s3::{
@@ -80,6 +80,8 @@ pub(crate) struct Data {
     pub(crate) size_bytes: u64,
     pub(crate) class: StorageClass,
     pub(crate) health: Health,
+    /// The key of SSE-KMS; `None` is SSE-S3.
+    pub(crate) kms_key: Option<Arc<str>>,
 }
 
 /// An upload that is neither completed nor aborted.

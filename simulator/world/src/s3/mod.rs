@@ -7,6 +7,7 @@
 mod access;
 pub(crate) mod body;
 mod bucket;
+mod encryption;
 mod packed;
 mod reads;
 mod writes;

@@ -52,8 +52,13 @@ impl Entry {
     /// The file as a version.
     pub(crate) fn data_version(&self) -> Version {
         let body = Body::Log(LogRef { database: self.database, number: self.number });
-        let data =
-            Data { body, size_bytes: self.size_bytes, class: StorageClass::Standard, health: Health::Good };
+        let data = Data {
+            body,
+            size_bytes: self.size_bytes,
+            class: StorageClass::Standard,
+            health: Health::Good,
+            kms_key: None,
+        };
         Version { serial: self.serial, modified: Ms::from(self.copied) * SECOND, data: Some(data) }
     }
 }

@@ -54,6 +54,7 @@ impl World {
             database_name: new.database_name,
             s3_arn: new.s3_arn,
             filepath: None,
+            default_encryption: false,
             kms: new.kms,
             created: now,
             eligible,

@@ -152,6 +152,9 @@ impl World {
         if keys.is_empty() || !keys.iter().all(known) {
             return Err(denied());
         }
+        if keys.iter().any(|key| !self.may_decrypt(bucket, key)) {
+            return Err(denied());
+        }
         let objects: Vec<ObjectRef> = keys.iter().map(|key| ObjectRef::newest(bucket, key)).collect();
         // The user guide words it so for what "isn't a valid backup file"; other damage is told in SQL Server's words.
         let told =

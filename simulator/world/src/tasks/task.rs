@@ -152,6 +152,8 @@ pub(crate) struct Task {
     pub(crate) s3_arn: Arc<str>,
     /// Path on the instance, of a transfer of files.
     pub(crate) filepath: Option<Arc<str>>,
+    /// `@enable_bucket_default_encryption`, of a backup.
+    pub(crate) default_encryption: bool,
     pub(crate) kms: Option<Arc<str>>,
     pub(crate) created: Ms,
     /// Not before this a slot may take it.

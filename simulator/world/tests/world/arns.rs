@@ -1,8 +1,8 @@
 //! ARNs: access points, directory buckets, partitions, and which edition of the documents knows which.
 
-use world::{BucketConfig, Documents, InstanceConfig, Knobs};
+use world::{BucketConfig, Documents, InstanceConfig, KeyConfig, Knobs};
 
-use crate::lab::{ACCOUNT, Lab, REGION, prompt, task_id};
+use crate::lab::{ACCOUNT, KEY, Lab, REGION, prompt, task_id};
 
 /// The ARN of the directory bucket of [`lab`].
 const DIRECTORY: &str = "arn:aws:s3express:eu-central-1:111122223333:bucket/fast--euc1-az1--x-s3";
@@ -86,6 +86,37 @@ fn a_directory_bucket_is_restored_from_by_folder() {
             "{arn} {info}"
         );
     }
+}
+
+#[test]
+fn the_default_encryption_of_a_bucket_is_asked_for_or_always_that_of_a_directory() {
+    let mut lab = lab(Documents::Newest);
+    let managed = KEY.replace("good", "managed");
+    lab.world.add_key(KeyConfig { customer_managed: false, ..KeyConfig::usable(&managed, REGION) });
+    for bucket in ["vault", "fast--euc1-az1--x-s3"] {
+        let set = |config: &mut BucketConfig| config.default_kms_key = Some(KEY.into());
+        lab.world.s3_mut().configure(bucket, set).unwrap();
+    }
+    let key = |lab: &Lab, bucket, key| lab.world.s3().head(bucket, key, None).unwrap().kms_key;
+    assert_eq!(backup(&mut lab, "arn:aws:s3:::vault/plain.bak", "").0, "SUCCESS");
+    let on = ", @enable_bucket_default_encryption = 1";
+    assert_eq!(backup(&mut lab, "arn:aws:s3:::vault/key.bak", on).0, "SUCCESS");
+    let off = ", @enable_bucket_default_encryption = 0";
+    assert_eq!(backup(&mut lab, &format!("{DIRECTORY}/dir/a.bak"), off).0, "SUCCESS");
+    assert_eq!(key(&lab, "vault", "plain.bak"), None);
+    assert_eq!(key(&lab, "vault", "key.bak").as_deref(), Some(KEY));
+    assert_eq!(key(&lab, "fast--euc1-az1--x-s3", "dir/a.bak").as_deref(), Some(KEY));
+    assert_eq!(restore(&mut lab, "B", "arn:aws:s3:::vault/key.bak").0, "SUCCESS");
+    // Without the key nothing is written or read under it.
+    assert!(lab.world.kms_mut().configure(KEY, |key| key.enabled = false));
+    let (ending, info) = backup(&mut lab, "arn:aws:s3:::vault/other.bak", on);
+    assert!(ending == "ERROR" && info.contains(&format!("] {KEY} is disabled. [")), "{info}");
+    let (ending, info) = restore(&mut lab, "C", "arn:aws:s3:::vault/key.bak");
+    assert!(ending == "ERROR" && info.contains(") exception: Access Denied ["), "{info}");
+    assert_eq!(restore(&mut lab, "C", "arn:aws:s3:::vault/plain.bak").0, "SUCCESS");
+    lab.world.s3_mut().configure("vault", |config| config.default_kms_key = Some(managed.clone())).unwrap();
+    assert_eq!(backup(&mut lab, "arn:aws:s3:::vault/managed.bak", on).0, "SUCCESS");
+    assert_eq!(key(&lab, "vault", "managed.bak").as_deref(), Some(managed.as_str()));
 }
 
 #[test]
