@@ -1,7 +1,10 @@
 //! What does nobody know about the service?
 //!
 //! Every behaviour that the public sources leave open is a field here with its default and its range; a test or a swarm
-//! turns it both ways. What a source states is no knob. `[INF]` and `[UNSOURCED]` in the field notes mark the origin.
+//! turns it both ways: [`Knobs::drawn`] draws all but the texts, which are names for what nobody recorded. What a source states
+//! is no knob. `[INF]` and `[UNSOURCED]` in the field notes mark the origin.
+
+mod drawn;
 
 use serde::{Deserialize, Serialize};
 
@@ -169,21 +172,21 @@ pub struct Knobs {
     pub setup_seconds: Span,
     /// Speed of a task, per cent of the instance's throughput `[INF]`, 50 to 150.
     pub speed_percent: Span,
-    /// Seconds between two refreshes of the visible progress: "approximately every two minutes".
+    /// Seconds between two refreshes of the visible progress: "approximately every two minutes", 60 to 180.
     pub refresh_seconds: i64,
     /// Whether `created_at`, `last_updated` and `task_info` are server-local instead of UTC `[UNSOURCED]`.
     pub task_times_local: bool,
-    /// Days that ended tasks stay listed: 36.
+    /// Days that ended tasks stay listed: 36, which is stated and not drawn.
     pub task_history_days: i64,
     /// Seconds that an automated backup takes `[INF]`, 60 to 7,200.
     pub automated_backup_seconds: Span,
-    /// Automated backups skipped under load, parts in a million.
+    /// Automated backups skipped under load, parts in a million, 0 to 200,000.
     pub automated_backup_skip_ppm: u32,
     /// Whether native backups stay CREATED while an automated backup runs `[INF]`; otherwise they fail on start.
     pub automated_backup_blocks_start: bool,
     /// Whether a killed backup ends CANCELLED instead of ERROR `[UNSOURCED]`.
     pub aborted_is_cancelled: bool,
-    /// Incomplete multipart uploads left by an aborted task, parts in a million `[INF]`.
+    /// Incomplete multipart uploads left by an aborted task, parts in a million `[INF]`, 0 to 1,000,000.
     pub abandoned_upload_ppm: u32,
     /// Native backups in the maintenance window `[UNSOURCED]`.
     pub maintenance: MaintenanceRule,
@@ -203,19 +206,19 @@ pub struct Knobs {
     pub multi_az_refuses_chains: bool,
     /// What a failover does to native tasks `[UNSOURCED]`.
     pub failover_fate: FailoverFate,
-    /// Seconds that a failover takes: "typically 60-120 s".
+    /// Seconds that a failover takes: "typically 60-120 s", 60 to 120.
     pub failover_seconds: Span,
     /// Whether a failover starts a new recovery fork `[INF]`.
     pub failover_starts_fork: bool,
-    /// Seconds until RDS sets a changed recovery model back: "within five minutes".
+    /// Seconds until RDS sets a changed recovery model back: "within five minutes", 1 to 300.
     pub recovery_reset_seconds: Span,
     /// Seconds that a cancel takes on a running task `[INF]`, 1 to 120.
     pub cancel_seconds: Span,
     /// Milliseconds that one log file takes to copy, beside moving its bytes `[INF]`, 10 to 2,000.
     pub copy_file_ms: Span,
-    /// Days of log files listed: "the last 7 days".
+    /// Days of log files listed: "the last 7 days", which is not drawn.
     pub log_list_days: i64,
-    /// Bytes of a log file that holds no record `[INF]`.
+    /// Bytes of a log file that holds no record `[INF]`, 512 to 65,536.
     pub log_file_overhead_bytes: u64,
     /// Whether the guid in log copy keys is upper case; the AWS sample lower-cases it.
     pub log_key_guid_upper: bool,
@@ -226,7 +229,8 @@ pub struct Knobs {
     pub crossing_log_joins_last_fork: bool,
     /// Compressed size, per cent of the data `[INF]`, 10 to 100.
     pub compressed_percent: u64,
-    /// Backups whose `first_lsn` lies before the checkpoint because a transaction was open, parts in a million.
+    /// Backups whose `first_lsn` lies before the checkpoint because a transaction was open, parts in a million,
+    /// 0 to 1,000,000.
     pub long_transaction_ppm: u32,
     /// Whether backups end on whole seconds. Headers have that resolution and no source says which way they round.
     pub whole_seconds: bool,

@@ -28,6 +28,7 @@ mod s3_integration;
 mod select;
 mod speed;
 mod storage;
+mod swarm;
 mod tasks;
 mod tlog;
 mod windows;
