@@ -132,6 +132,6 @@ impl World {
 
 /// As the event prints a size.
 fn gigabytes(bytes: u64) -> String {
-    let hundredths = u128::from(bytes) * 100 >> 30;
+    let hundredths = (u128::from(bytes) * 100) >> 30;
     format!("{}.{:02} GB", hundredths / 100, hundredths % 100)
 }
