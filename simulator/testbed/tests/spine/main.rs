@@ -12,6 +12,7 @@ mod differentials;
 mod foreign;
 mod history;
 mod killed;
+mod limits;
 mod policy;
 mod promotions;
 mod region;

@@ -8,7 +8,7 @@ use crate::{
     backup_file::BackupKind,
     error::EngineError,
     instance::{config::MultiAz, state::Instance},
-    tasks::task::{TaskType, Work},
+    tasks::task::{Task, TaskType, Work},
     world::World,
 };
 
@@ -40,15 +40,15 @@ impl Instance {
         databases_max(self.config.instance_class.as_deref()?, self.config.vcpus, self.config.multi_az)
     }
 
-    /// Databases of its users, with those that are being restored by tasks other than one.
+    /// Databases of its users, with those that restores other than one task are about to make.
     fn database_count(&self, other_than: u32) -> usize {
-        let is_new = |id: &&u32| {
-            let full =
-                |task: &crate::tasks::task::Task| matches!(task.kind, TaskType::Restore(BackupKind::Full, _));
-            let reads = matches!(self.work.get(id), Some(Work::Restore { restored: Some(_), .. }));
-            **id != other_than && reads && self.task(**id).is_some_and(full)
+        let makes_one = |task: &&Task| {
+            task.id != other_than
+                && matches!(task.kind, TaskType::Restore(BackupKind::Full, _))
+                && matches!(self.work.get(&task.id), Some(Work::Restore { restored: Some(_), .. }))
         };
-        self.databases.len() + self.restoring.len() + self.running.iter().filter(is_new).count()
+        let coming = self.running.iter().filter_map(|id| self.task(*id)).filter(makes_one).count();
+        self.databases.len() + self.restoring.len() + coming
     }
 }
 
