@@ -20,5 +20,6 @@ mod replies;
 mod runs;
 mod story;
 mod stripes;
+mod swarm;
 mod trouble;
 mod turned_down;
