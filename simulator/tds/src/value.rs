@@ -39,6 +39,8 @@ pub enum SqlType {
     VarChar(Option<u16>),
     /// varbinary of at most so many bytes; `None` is max.
     VarBinary(Option<u16>),
+    /// date.
+    Date,
     /// datetime: 1/300 s steps since 1900-01-01.
     DateTime,
     /// datetime2 with so many fractional digits.
@@ -69,7 +71,7 @@ pub enum Value {
     Text(String),
     /// Bytes.
     Binary(Vec<u8>),
-    /// datetime and datetime2: nanoseconds since 1970-01-01 00:00 in the server's own clock, without a zone; rounded to
+    /// date, datetime and datetime2: nanoseconds since 1970-01-01 00:00 in the server's own clock, without a zone; rounded to
     /// what the column can hold when written (datetime ends in 0, 3 or 7 milliseconds, as SQL Server rounds).
     DateTime(i128),
     /// uniqueidentifier, bytes in the order they are printed (`00112233-4455-...` is `[0x00, 0x11, ...]`).

@@ -13,6 +13,7 @@ use crate::{
     },
     guid::Guid,
     lsn::Lsn,
+    tde::certificate::Thumbprint,
     time::{Ms, timestamp},
 };
 
@@ -155,4 +156,6 @@ pub struct BackupFile {
     pub(crate) payload: Payload,
     /// KMS key that the file cannot be read without.
     pub(crate) kms_key: Option<Arc<str>>,
+    /// Certificate that the file cannot be restored without.
+    pub(crate) tde_thumbprint: Option<Thumbprint>,
 }

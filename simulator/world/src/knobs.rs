@@ -155,6 +155,42 @@ pub struct Texts {
     pub null_file_guid: String,
     /// A restore from a directory bucket whose ARN does not end in `/*` `[UNSOURCED]`.
     pub directory_bucket_key: String,
+    /// `task_type` of a backup of a TDE certificate `[UNSOURCED]`.
+    pub backup_certificate_task_type: String,
+    /// `task_type` of a restore of a TDE certificate `[UNSOURCED]`.
+    pub restore_certificate_task_type: String,
+    /// `rds_cancel_task` on a task of a TDE certificate, which can't be cancelled `[UNSOURCED]`.
+    pub cancel_certificate: String,
+    /// A procedure for TDE certificates without the option `TRANSPARENT_DATA_ENCRYPTION` `[UNSOURCED]`.
+    pub tde_option: String,
+    /// A TDE certificate backed up or restored on a Multi-AZ instance, which isn't supported `[UNSOURCED]`.
+    pub multi_az_certificate: String,
+    /// A certificate name that is empty or NULL, which it can't be `[UNSOURCED]`.
+    pub certificate_name_empty: String,
+    /// A certificate name with other characters or another beginning than allowed, `{name}` the name `[UNSOURCED]`.
+    pub certificate_name: String,
+    /// A file name that does not end as it must, `{parameter}` and `{extension}` which and how `[UNSOURCED]`.
+    pub certificate_extension: String,
+    /// More user certificates than the ten supported `[UNSOURCED]`.
+    pub certificate_limit: String,
+    /// A certificate to back up or drop that does not exist, `{name}` its name `[UNSOURCED]`.
+    pub unknown_certificate: String,
+    /// `rds_drop_tde_certificate` of one that is no user certificate, `{name}` its name `[UNSOURCED]`.
+    pub drop_rds_certificate: String,
+    /// A restored user certificate used to encrypt a database, `{name}` its name `[UNSOURCED]`.
+    pub certificate_encrypts_nothing: String,
+    /// Files of a certificate that exist already, `@overwrite_s3_files` being 0: "returns an error" `[UNSOURCED]`.
+    pub certificate_files_exist: String,
+    /// An object that holds no certificate, or no private key of it, `{key}` its key `[UNSOURCED]`.
+    pub certificate_file_invalid: String,
+    /// A private key without `x-amz-meta-rds-tde-pwd`, `{key}` its key `[UNSOURCED]`.
+    pub certificate_password_missing: String,
+    /// A password that the KMS key does not open, or that does not open the private key `[UNSOURCED]`.
+    pub certificate_password_wrong: String,
+    /// A KMS key of another account for a TDE certificate, `{key}` its ARN `[UNSOURCED]`.
+    pub key_account: String,
+    /// Subject of the certificate that RDS generates `[UNSOURCED]`.
+    pub rds_certificate_subject: String,
 }
 
 /// All knobs.
@@ -339,6 +375,30 @@ impl Default for Texts {
             null_file_guid: "Differential and log restores aren't supported for databases with files whose file_guid is NULL."
                 .into(),
             directory_bucket_key: "The S3 ARN of a directory bucket must end with /*.".into(),
+            backup_certificate_task_type: "BACKUP_TDE_CERT".into(),
+            restore_certificate_task_type: "RESTORE_TDE_CERT".into(),
+            cancel_certificate:
+                "Task with Task Id {id} can't be cancelled because it is for a TDE certificate.".into(),
+            tde_option: "The TRANSPARENT_DATA_ENCRYPTION option is not enabled.".into(),
+            multi_az_certificate: "TDE certificates can't be backed up or restored on Multi-AZ DB instances."
+                .into(),
+            certificate_name_empty: "The certificate name can't be empty or null.".into(),
+            certificate_name: "The certificate name '{name}' is not valid.".into(),
+            certificate_extension: "The file extension for {parameter} must be {extension}.".into(),
+            certificate_limit:
+                "The number of user TDE certificates exceeds 10. Drop unused TDE certificates and try again."
+                    .into(),
+            unknown_certificate: "Certificate {name} does not exist.".into(),
+            drop_rds_certificate: "Certificate {name} can't be dropped: it is no user TDE certificate."
+                .into(),
+            certificate_encrypts_nothing:
+                "Certificate {name} can't be used to encrypt a database on this DB instance.".into(),
+            certificate_files_exist: "Please reissue task with correct type and overwrite property".into(),
+            certificate_file_invalid: "{key} is not a valid certificate or private key file.".into(),
+            certificate_password_missing: "{key} has no x-amz-meta-rds-tde-pwd metadata.".into(),
+            certificate_password_wrong: "The private key password can't be decrypted.".into(),
+            key_account: "Cross-account key {key} isn't supported.".into(),
+            rds_certificate_subject: "RDS TDE certificate".into(),
         }
     }
 }

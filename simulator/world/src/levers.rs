@@ -20,7 +20,8 @@ use crate::{
     error::EngineError,
     instance::config::{InstanceConfig, LogAccess, MultiAz, OptionStatus},
     s3::{Deleted, Health, S3Error, StorageClass},
-    stream::{Purpose, Stream},
+    stream::{Purpose, Stream, draw},
+    tde::files::{self, CertificateFiles},
     time::{SECOND, ceil_ms},
     world::{Event, World},
 };
@@ -161,6 +162,30 @@ impl World {
         if let Some(host) = self.index_of(instance).and_then(|i| self.instances.get_mut(i)) {
             change(&mut host.config);
         }
+        // The option of encryption is an option of the same group: adding it generates a certificate.
+        if let Some(index) = self.index_of(instance) {
+            self.generate_certificate(index);
+        }
+    }
+
+    /// BACKUP CERTIFICATE, with a password that somebody had KMS generate under a key. The files are theirs to store. `None`: there
+    /// is no such certificate, or no such key.
+    pub fn export_certificate(&self, instance: &str, name: &str, key: &str) -> Option<CertificateFiles> {
+        let index = self.index_of(instance)?;
+        let held = self.instances.get(index)?.certificate(name)?;
+        self.kms.describe(key)?;
+        let keys = [index as u64, u64::MAX - 1, u64::from(held.id)];
+        Some(files::write(&held.issued, draw(self.seed, Purpose::Certificate, &keys), key))
+    }
+
+    /// A certificate is lost, whatever it protects. Returns whether it was there.
+    pub fn break_certificate(&mut self, instance: &str, name: &str) -> bool {
+        let Some(host) = self.index_of(instance).and_then(|i| self.instances.get_mut(i)) else {
+            return false;
+        };
+        let Some(id) = host.certificate(name).map(|held| held.id) else { return false };
+        host.certificates.retain(|held| held.id != id);
+        true
     }
 
     /// Drops a database: its service logs and its msdb history go with it.
@@ -245,6 +270,9 @@ impl World {
             self.blank_database(old.instance, id, &config, (now, branch), (old.family_guid, fork));
         let before = Fork { from: i64::MIN, ..old.fork_at(at) };
         fresh.forks.insert(0, before);
+        if old.encryption.needed_at(at).is_some() {
+            fresh.encryption = old.encryption.clone();
+        }
         // The database restored from counts as having been backed up: its base and its chain go on.
         fresh.base = old.base.filter(|b: &DifferentialBase| b.at <= at);
         fresh.fulls = old.fulls.iter().copied().filter(|(end, _)| *end <= at).collect();

@@ -21,6 +21,7 @@ mod s3;
 mod sql;
 mod stream;
 mod tasks;
+mod tde;
 mod time;
 mod world;
 
@@ -52,5 +53,9 @@ pub use sql::session::SessionId;
 pub use tasks::{
     fact::TaskFact,
     task::{FileTask, Lifecycle, TaskType},
+};
+pub use tde::{
+    certificate::Thumbprint,
+    files::{CertificateFiles, PASSWORD_METADATA},
 };
 pub use world::World;

@@ -15,6 +15,7 @@ use crate::{
     error::EngineError,
     lsn::Lsn,
     s3::{Body, Health, S3Error, StorageClass},
+    tde::certificate::Thumbprint,
     time::{Ms, ceil_ms},
     world::World,
 };
@@ -109,6 +110,11 @@ impl World {
         self.read_backup(object).map(|(file, _)| file.set.clone())
     }
 
+    /// `TDEThumbprint` of RESTORE FILELISTONLY of one object: the certificate that it can't be restored without.
+    pub fn tde_thumbprint(&self, object: &ObjectRef) -> Result<Option<Thumbprint>, EngineError> {
+        self.read_backup(object).map(|(file, _)| file.tde_thumbprint)
+    }
+
     /// The backup that these objects are the stripes of.
     pub(crate) fn read_set(&self, stripes: &[ObjectRef]) -> Result<Arc<BackupFile>, EngineError> {
         let mut found: Option<Arc<BackupFile>> = None;
@@ -191,6 +197,11 @@ impl World {
         }
         state.ok_or_else(no_device)
     }
+}
+
+/// The error for a backup whose certificate is not on the server.
+pub(crate) fn no_certificate_for(thumbprint: Thumbprint) -> EngineError {
+    terminated(33_111, format!("Cannot find server certificate with thumbprint '{thumbprint}'."))
 }
 
 fn no_device() -> EngineError {

@@ -35,6 +35,8 @@ pub(crate) enum Purpose {
     Abort = 12,
     /// Knobs of a swarm, keyed by knob.
     Knobs = 20,
+    /// Certificates of an instance, and the passwords of their private keys.
+    Certificate = 13,
 }
 
 /// Finaliser of splitmix64: a bijection that scatters its input.

@@ -29,8 +29,9 @@ use crate::{
     knobs::Knobs,
     lsn::Lsn,
     s3::{BucketConfig, S3},
-    sql::session::Session,
+    sql::{session::Session, statements::Statements},
     stream::{Purpose, Stream},
+    tde::key::Encryption,
     time::{Ms, floor_ms, timestamp},
 };
 
@@ -72,6 +73,7 @@ pub struct World {
     pub(crate) kms: Kms,
     pub(crate) sessions: BTreeMap<u64, Session>,
     pub(crate) session_serial: u64,
+    pub(crate) statements: Statements,
     events: VecDeque<RdsEvent>,
 }
 
@@ -93,6 +95,7 @@ impl World {
             kms: Kms::default(),
             sessions: BTreeMap::new(),
             session_serial: 0,
+            statements: Statements::default(),
             events: VecDeque::new(),
         }
     }
@@ -181,6 +184,7 @@ impl World {
         self.schedule_automated_backup(index, self.now_ms);
         self.schedule_maintenance(index, self.now_ms);
         self.schedule_storage(index);
+        self.generate_certificate(index);
     }
 
     /// S3, as its API shows it.
@@ -340,6 +344,7 @@ impl World {
             is_offline: false,
             captures_changes: false,
             features: config.features,
+            encryption: Encryption::default(),
         }
     }
 

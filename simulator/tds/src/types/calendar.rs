@@ -77,6 +77,12 @@ pub(crate) fn to_datetime2(nanoseconds: i128, scale: u8) -> Option<(u32, u64)> {
     Some((u32::try_from(days).ok()?, u64::try_from(units).ok()?))
 }
 
+/// The day of a moment: days since 0001-01-01.
+pub(crate) fn to_date(nanoseconds: i128) -> Option<u32> {
+    let days = nanoseconds.div_euclid(DAY_NANOSECONDS) + DAYS_0001_TO_1970;
+    u32::try_from(days).ok().filter(|days| i128::from(*days) <= DAYS_0001_MAX)
+}
+
 /// A date: days since 0001-01-01, as nanoseconds since 1970 of its midnight.
 pub(crate) fn from_date(days: u32) -> Option<i128> {
     let days = i128::from(days);

@@ -17,6 +17,7 @@ use crate::{
 
 const GUID: u8 = 0x24;
 const INT_N: u8 = 0x26;
+const DATE_N: u8 = 0x28;
 const DATETIME2_N: u8 = 0x2A;
 const BIT_N: u8 = 0x68;
 const NUMERIC_N: u8 = 0x6C;
@@ -89,6 +90,7 @@ pub(crate) fn type_info(out: &mut Vec<u8>, wire: Wire, collation: Collation) {
         SqlType::Int => out.extend_from_slice(&[INT_N, 4]),
         SqlType::BigInt => out.extend_from_slice(&[INT_N, 8]),
         SqlType::Float => out.extend_from_slice(&[FLOAT_N, 8]),
+        SqlType::Date => out.push(DATE_N),
         SqlType::DateTime => out.extend_from_slice(&[DATETIME_N, 8]),
         SqlType::UniqueIdentifier => out.extend_from_slice(&[GUID, 16]),
         SqlType::DateTime2(scale) => out.extend_from_slice(&[DATETIME2_N, scale]),
@@ -130,6 +132,7 @@ pub(crate) fn value(out: &mut Vec<u8>, wire: Wire, value: &Value) -> Result<(), 
         SqlType::BigInt => short(&integer::<i64>(wire.sql_type, value)?.to_le_bytes()),
         SqlType::Float => short(&float(wire.sql_type, value)?.to_le_bytes()),
         SqlType::Numeric { precision, scale } => short(&numeric(precision, scale, value)?),
+        SqlType::Date => short(&date(value)?),
         SqlType::DateTime => short(&datetime(value)?),
         SqlType::DateTime2(scale) => short(&datetime2(scale, value)?),
         SqlType::UniqueIdentifier => short(&guid(value)?),
@@ -261,6 +264,12 @@ fn datetime(value: &Value) -> Result<[u8; 8], ValueError> {
     bytes[..4].copy_from_slice(&days.to_le_bytes());
     bytes[4..].copy_from_slice(&ticks.to_le_bytes());
     Ok(bytes)
+}
+
+fn date(value: &Value) -> Result<Vec<u8>, ValueError> {
+    let expected = SqlType::Date;
+    let days = calendar::to_date(moment(expected, value)?).ok_or(ValueError::Range { expected })?;
+    Ok(days.to_le_bytes()[..3].to_vec())
 }
 
 fn datetime2(scale: u8, value: &Value) -> Result<Vec<u8>, ValueError> {

@@ -138,6 +138,9 @@ fn value_of(sql_type: SqlType) -> BoxedStrategy<Value> {
         SqlType::VarBinary(length) => {
             vec(any::<u8>(), 0..=length.map_or(3_000, usize::from)).prop_map(Value::Binary).boxed()
         }
+        SqlType::Date => {
+            (-719_162_i128..2_932_897).prop_map(|day| Value::DateTime(day * 86_400_000_000_000)).boxed()
+        }
         // What is no tick of a datetime is rounded; whole ticks come back as they are.
         SqlType::DateTime => (-53_690_i128..=2_958_463, 0..25_920_000_i128)
             .prop_map(|(day, tick)| {
@@ -171,6 +174,7 @@ fn sql_type() -> impl Strategy<Value = SqlType> {
         Just(SqlType::DateTime),
         (0..=7_u8).prop_map(SqlType::DateTime2),
         Just(SqlType::UniqueIdentifier),
+        Just(SqlType::Date),
     ]
 }
 

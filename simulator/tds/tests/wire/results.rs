@@ -9,6 +9,9 @@ use crate::{
 };
 
 /// A value of every type, and what tiberius calls the column when it is NOT NULL and when it is nullable.
+/// Nanoseconds of a day.
+const DAY: i128 = 86_400_000_000_000;
+
 fn every_type() -> Vec<(SqlType, Value, ColumnType, ColumnType)> {
     let text = Value::Text("zł \u{1F600}".into());
     vec![
@@ -63,6 +66,12 @@ fn every_type() -> Vec<(SqlType, Value, ColumnType, ColumnType)> {
             Value::DateTime(1_763_683_200_123_000_000),
             ColumnType::Datetime2,
             ColumnType::Datetime2,
+        ),
+        (
+            SqlType::Date,
+            Value::DateTime(1_763_683_200_000_000_000 / DAY * DAY),
+            ColumnType::Daten,
+            ColumnType::Daten,
         ),
         (SqlType::UniqueIdentifier, Value::Guid(*b"0123456789abcdef"), ColumnType::Guid, ColumnType::Guid),
     ]

@@ -131,6 +131,9 @@ pub(crate) fn seen(data: &ColumnData<'_>) -> Value {
             let units = i128::from(value.time().increments());
             Value::DateTime(days * DAY + units * 10_i128.pow(9 - u32::from(value.time().scale())))
         })),
+        ColumnData::Date(value) => {
+            option(value.map(|value| Value::DateTime((i128::from(value.days()) - 719_162) * DAY)))
+        }
         other => panic!("no type of this front: {other:?}"),
     }
 }

@@ -131,6 +131,7 @@ impl Database {
             set,
             payload: Payload::Pages(ContentRef { branch: self.branch, count: end.count }),
             kms_key: None,
+            tde_thumbprint: self.encryption.needed_at(at),
         }
     }
 

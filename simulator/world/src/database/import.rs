@@ -270,5 +270,5 @@ fn import_file(
         stripes: u8::try_from(header.objects.len().max(1)).unwrap_or(u8::MAX),
         features: database.features,
     };
-    Some(BackupFile { set, payload, kms_key: None })
+    Some(BackupFile { set, payload, kms_key: None, tde_thumbprint: None })
 }

@@ -305,6 +305,6 @@ impl Database {
         };
         let (from, until) = (file.start.count, file.end.count);
         let payload = Payload::Records { branch: self.branch, from, until, reaches: file.at };
-        Some(BackupFile { set, payload, kms_key: None })
+        Some(BackupFile { set, payload, kms_key: None, tde_thumbprint: self.encryption.needed_at(file.at) })
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     guid::Guid,
     installed::chain::LogChain,
     lsn::Lsn,
+    tde::key::Encryption,
     time::Ms,
 };
 
@@ -79,6 +80,8 @@ pub(crate) struct Database {
     /// Change data capture is on.
     pub(crate) captures_changes: bool,
     pub(crate) features: Features,
+    /// Transparent data encryption.
+    pub(crate) encryption: Encryption,
 }
 
 impl Database {

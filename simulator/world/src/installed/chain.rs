@@ -110,6 +110,7 @@ impl Database {
             set,
             payload: Payload::Records { branch: self.branch, from, until, reaches },
             kms_key: None,
+            tde_thumbprint: self.encryption.needed_at(at),
         })
     }
 

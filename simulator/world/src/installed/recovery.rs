@@ -15,8 +15,9 @@ use crate::{
     },
     error::EngineError,
     installed::{backup::serialized, chain::Archive},
-    restore::{ObjectRef, Restoring},
+    restore::{ObjectRef, Restoring, no_certificate_for},
     stream::{Purpose, Stream},
+    tde::key::Encryption,
     time::ceil_ms,
     world::World,
 };
@@ -66,6 +67,7 @@ impl World {
             return Err(EngineError::new(3101, text));
         }
         let stop = stop_at.map(ceil_ms);
+        self.opens_all(id, objects)?;
         let restored = self.restoring(objects, stop)?;
         if stop.is_some() && !restored.stopped {
             return Err(Restoring::not_reached());
@@ -73,7 +75,7 @@ impl World {
         if restored.stopped_on_crossing {
             return Err(EngineError::raised("the model does not stop inside a log that crosses a fork"));
         }
-        let (at, whole) = (restored.at, restored.whole);
+        let (at, whole, needed) = (restored.at, restored.whole, restored.tde_thumbprint);
         let lsn = if restored.by_log {
             let moment = stop.map_or(now, |stop| stop - 1);
             self.branches.position_at(at.branch, moment).lsn.clamp(whole.lsn, restored.redo)
@@ -91,6 +93,10 @@ impl World {
         let base = self.database(id).and_then(|d| d.base_after(&restored));
         let (database, _) = self.installed(id)?;
         database.serial = serial;
+        if needed != database.encryption.needed_at(now) {
+            database.encryption =
+                needed.map_or_else(Encryption::default, |certificate| Encryption::restored(certificate, now));
+        }
         database.left.push((now, std::mem::replace(&mut database.branch, branch)));
         database.forks.push(Fork { from: now, lsn, guid });
         (database.base, database.recovery_model) = (base, model);
@@ -100,6 +106,20 @@ impl World {
         if let Some(chain) = &mut database.installed {
             chain.go_on_from((model != RecoveryModel::Simple).then_some(archive), lsn);
             chain.bases.extend(base.map(|base| DifferentialBase { at: now, ..base }));
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    /// Refuses objects whose certificate is not on the server of a database (33111). What can't be read is refused where it is.
+    fn opens_all(&self, id: DatabaseId, objects: &[ObjectRef]) -> Result<(), EngineError> {
+        let host = self.database(id).and_then(|held| self.instances.get(held.instance));
+        for object in objects {
+            let needed = self.tde_thumbprint(object).ok().flatten();
+            if let Some(missing) = needed.filter(|print| !host.is_some_and(|host| host.opens(*print))) {
+                return Err(no_certificate_for(missing));
+            }
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ pub enum MultiAz {
     AlwaysOn,
 }
 
-/// State of the option `SQLSERVER_BACKUP_RESTORE` and of the option group that holds it.
+/// State of an option, such as `SQLSERVER_BACKUP_RESTORE`, and of the option group that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionStatus {
     /// `in-sync`.
@@ -122,6 +122,8 @@ pub struct InstanceConfig {
     pub replica_of: Option<String>,
     /// Whether a role for the feature `S3_INTEGRATION` is associated with it.
     pub s3_integration: bool,
+    /// The option `TRANSPARENT_DATA_ENCRYPTION`, in the RDS API `TDE`. RDS generates a certificate when it is there.
+    pub tde_option: OptionStatus,
 }
 
 impl InstanceConfig {
@@ -151,6 +153,7 @@ impl InstanceConfig {
             allocated_storage_bytes: None,
             replica_of: None,
             s3_integration: true,
+            tde_option: OptionStatus::Absent,
         }
     }
 

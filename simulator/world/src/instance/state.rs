@@ -15,6 +15,7 @@ use crate::{
     },
     restore::Restoring,
     tasks::task::{Task, Work},
+    tde::certificate::Certificate,
     time::{DailyWindow, Ms, WeeklyWindow},
 };
 
@@ -114,6 +115,10 @@ pub(crate) struct Instance {
     pub(crate) listings: BTreeMap<u32, Vec<Listed>>,
     /// Application locks by database and resource.
     pub(crate) locks: BTreeMap<(String, String), Vec<Held>>,
+    /// Certificates in master, in order of their ids.
+    pub(crate) certificates: Vec<Certificate>,
+    /// Counts certificates, to number and draw them.
+    pub(crate) certificates_made: u32,
 }
 
 impl Instance {
@@ -153,6 +158,8 @@ impl Instance {
             disk: Disk::default(),
             listings: BTreeMap::new(),
             locks: BTreeMap::new(),
+            certificates: Vec::new(),
+            certificates_made: 0,
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
     error::EngineError,
     guid::Guid,
     lsn::Lsn,
+    tde::certificate::Thumbprint,
     time::Ms,
 };
 
@@ -51,6 +52,8 @@ pub(crate) struct Restoring {
     pub(crate) by_log: bool,
     /// Whether that log crosses a fork.
     pub(crate) stopped_on_crossing: bool,
+    /// The certificate that the set applied last needs.
+    pub(crate) tde_thumbprint: Option<Thumbprint>,
 }
 
 impl Restoring {
@@ -81,6 +84,7 @@ impl Restoring {
             stopped: stop.is_some_and(|s| s <= set.finish),
             by_log: false,
             stopped_on_crossing: false,
+            tde_thumbprint: file.tde_thumbprint,
         })
     }
 
@@ -92,7 +96,7 @@ impl Restoring {
         stop: Option<Ms>,
     ) -> Result<(), EngineError> {
         check_damage(&file.set)?;
-        match (file.set.kind, file.payload) {
+        let applied = match (file.set.kind, file.payload) {
             (BackupKind::Full, _) => {
                 *self = Self::full(engine, file, stop)?;
                 Ok(())
@@ -106,7 +110,11 @@ impl Restoring {
                 self.log(engine, &file.set, (branch, from, until, reaches), stop)
             }
             _ => Err(no_database(&file.set)),
+        };
+        if applied.is_ok() {
+            self.tde_thumbprint = file.tde_thumbprint;
         }
+        applied
     }
 
     fn differential(

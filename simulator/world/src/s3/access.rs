@@ -64,7 +64,7 @@ impl S3 {
 
 impl Documents {
     /// Whether an edition knows an ARN of this sort, by its partition and what stands for the bucket.
-    fn knows(self, partition: &str, bucket: &str) -> bool {
+    fn knows_arn(self, partition: &str, bucket: &str) -> bool {
         let is_new = partition == "aws-eusc" || bucket.starts_with("arn:");
         self >= Self::Newest || !is_new
     }
@@ -78,7 +78,7 @@ impl World {
         let partition = arn.split(':').nth(1)?;
         let region = self.instances.get(instance).map(|host| host.config.region.as_str())?;
         // A directory bucket is not named as a general purpose one.
-        let known = self.knobs.documents.knows(partition, bucket)
+        let known = self.knobs.documents.knows_arn(partition, bucket)
             && (bucket.starts_with("arn:") || !is_directory(bucket));
         (known && partition == partition_of(region))
             .then(|| (self.s3.bucket_behind(bucket).to_owned(), key.to_owned()))

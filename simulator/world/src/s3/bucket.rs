@@ -82,6 +82,8 @@ pub(crate) struct Data {
     pub(crate) health: Health,
     /// The key of SSE-KMS; `None` is SSE-S3.
     pub(crate) kms_key: Option<Arc<str>>,
+    /// User metadata by header, `x-amz-meta-...`; most objects have none.
+    pub(crate) metadata: Option<Arc<BTreeMap<String, String>>>,
 }
 
 /// An upload that is neither completed nor aborted.

@@ -58,6 +58,7 @@ impl Entry {
             class: StorageClass::Standard,
             health: Health::Good,
             kms_key: None,
+            metadata: None,
         };
         Version { serial: self.serial, modified: Ms::from(self.copied) * SECOND, data: Some(data) }
     }

@@ -1,6 +1,6 @@
 //! What can be read from a bucket: `ListObjectsV2`, `ListObjectVersions`, `HeadObject`, `GetObject`, `ListMultipartUploads`.
 
-use std::{ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -151,6 +151,17 @@ impl S3 {
         let bucket = self.readable(bucket)?;
         let found = self.find(bucket, key, version)?;
         Ok(self.head_of(bucket, key, &found))
+    }
+
+    /// The user metadata that `HeadObject` and `GetObject` answer with, by header.
+    pub fn metadata(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<BTreeMap<String, String>, S3Error> {
+        let found = self.find(self.readable(bucket)?, key, version)?;
+        Ok(found.data.and_then(|data| data.metadata).map_or_else(BTreeMap::new, |held| (*held).clone()))
     }
 
     /// `GetObject` of bytes somebody put; backups are opaque and answer with no bytes.

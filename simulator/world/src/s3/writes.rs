@@ -1,6 +1,6 @@
 //! What can change a bucket: `PutObject` with conditions, `DeleteObject` with versions, multipart uploads, log copies.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     database::state::DatabaseId,
@@ -98,6 +98,19 @@ impl S3 {
         self.head(bucket, key, None)
     }
 
+    /// `PutObject` of bytes with user metadata, by header such as `x-amz-meta-rds-tde-pwd`.
+    pub fn put_with_metadata(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+        metadata: BTreeMap<String, String>,
+    ) -> Result<ObjectHead, S3Error> {
+        let head = self.put(bucket, key, bytes, &Condition::Always)?;
+        self.alter(bucket, key, |data| data.metadata = Some(Arc::new(metadata)))?;
+        Ok(head)
+    }
+
     /// Stores a body, whoever asks.
     pub(crate) fn store(
         &mut self,
@@ -109,14 +122,33 @@ impl S3 {
         let (serial, modified) = (self.next_serial(), self.now);
         let bucket = self.bucket_mut(bucket)?;
         bucket.unpack(key);
-        let data =
-            Data { body, size_bytes, class: StorageClass::Standard, health: Health::Good, kms_key: None };
+        let data = Data {
+            body,
+            size_bytes,
+            class: StorageClass::Standard,
+            health: Health::Good,
+            kms_key: None,
+            metadata: None,
+        };
         let versions = bucket.objects.entry(key.into()).or_default();
         if !bucket.config.versioned {
             versions.clear();
         }
         versions.push(Version { serial, modified, data: Some(data) });
         Ok(())
+    }
+
+    /// Stores bytes with user metadata, whoever asks.
+    pub(crate) fn store_bytes(
+        &mut self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+        metadata: Option<BTreeMap<String, String>>,
+    ) -> Result<(), S3Error> {
+        let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.store(bucket, key, Body::Bytes(Arc::from(bytes)), size_bytes)?;
+        self.alter(bucket, key, |data| data.metadata = metadata.map(Arc::new))
     }
 
     /// Stores one file of a log copy; an existing one of that name is overwritten.

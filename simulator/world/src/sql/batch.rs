@@ -1,138 +1,26 @@
 //! Which statements are in a batch, and what happens to each?
 //!
-//! Tokens come from sqlparser's SQL Server dialect; statements are told apart by their first word, because T-SQL needs no
-//! separators. SELECT goes to the query engine, EXEC and bare names to procedures; DECLARE, SET, PRINT, IF, USE and
-//! transactions are as small as clients need them. The batch ends at its first error: simpler than SQL Server, which
-//! goes on after some.
+//! Statements are told apart by their first word. SELECT goes to the query engine, EXEC and bare names to procedures; DECLARE,
+//! SET, PRINT, USE and transactions are as small as clients need them; CREATE, ALTER and DROP are those of encryption. The
+//! batch ends at its first error: simpler than SQL Server, which goes on after some.
 
-use sqlparser::{
-    dialect::MsSqlDialect,
-    parser::Parser,
-    tokenizer::{Token, Tokenizer},
-};
-use tds::{Response, ResultSet, ServerMessage, TransactionRequest, Value};
+use sqlparser::{ast::Query, dialect::MsSqlDialect, parser::Parser, tokenizer::Token};
+use tds::{Response, ServerMessage, TransactionRequest, Value};
 
 use crate::{
     error::EngineError,
-    sql::{Raised, Variables, select, session::SessionId, tables::databases::system_id, value},
+    sql::{
+        Raised, Variables, select,
+        session::SessionId,
+        tables::databases::system_id,
+        tokens::{DEPTH_MAX, STARTS, Tokens, near, too_deep, word},
+        value,
+    },
     world::World,
 };
 
-/// Batches inside batches: SQL Server allows 32.
-const DEPTH_MAX: u32 = 32;
-
 /// Tokens in one chain of operators, with those around it. A longer one becomes a tree deeper than a thread's stack.
 const CHAIN_MAX: u32 = 500;
-
-/// Words that begin a statement.
-const STARTS: &[&str] = &[
-    "SELECT",
-    "EXEC",
-    "EXECUTE",
-    "SET",
-    "DECLARE",
-    "USE",
-    "PRINT",
-    "BEGIN",
-    "COMMIT",
-    "ROLLBACK",
-    "IF",
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "BACKUP",
-    "RESTORE",
-    "WAITFOR",
-    "CREATE",
-    "ALTER",
-    "DROP",
-    "RAISERROR",
-    "THROW",
-    "RETURN",
-    "DBCC",
-];
-
-/// The tokens of a batch, read from left to right.
-pub(super) struct Tokens {
-    list: Vec<Token>,
-    at: usize,
-}
-
-impl Tokens {
-    fn of(text: &str) -> Result<Self, EngineError> {
-        let dialect = MsSqlDialect {};
-        let list = Tokenizer::new(&dialect, text).tokenize().map_err(|e| {
-            EngineError::new(105, format!("Unclosed quotation mark or invalid token: {}.", e.message))
-        })?;
-        let list = list.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
-        Ok(Self { list, at: 0 })
-    }
-
-    pub(super) fn peek(&self) -> &Token {
-        self.list.get(self.at).unwrap_or(&Token::EOF)
-    }
-
-    fn peek_at(&self, ahead: usize) -> &Token {
-        self.list.get(self.at + ahead).unwrap_or(&Token::EOF)
-    }
-
-    pub(super) fn next(&mut self) -> Token {
-        let token = self.peek().clone();
-        self.at += 1;
-        token
-    }
-
-    pub(super) fn take(&mut self, wanted: &Token) -> bool {
-        let found = self.peek() == wanted;
-        self.at += usize::from(found);
-        found
-    }
-
-    /// Takes an unquoted word, whatever its case.
-    pub(super) fn take_word(&mut self, words: &[&str]) -> bool {
-        let found = word(self.peek()).is_some_and(|w| words.iter().any(|x| w.eq_ignore_ascii_case(x)));
-        self.at += usize::from(found);
-        found
-    }
-
-    /// Takes tokens up to the end of the statement that begins here.
-    fn rest_of_statement(&mut self) -> Vec<Token> {
-        let (mut gathered, mut depth) = (Vec::new(), 0_u32);
-        loop {
-            let token = self.peek();
-            let starts = word(token).is_some_and(|w| STARTS.iter().any(|s| w.eq_ignore_ascii_case(s)));
-            let union = gathered.last().and_then(word).is_some_and(|w| {
-                ["UNION", "ALL", "EXCEPT", "INTERSECT"].iter().any(|x| w.eq_ignore_ascii_case(x))
-            });
-            match token {
-                Token::EOF => break,
-                Token::SemiColon if depth == 0 => break,
-                Token::LParen => depth += 1,
-                Token::RParen => depth = depth.saturating_sub(1),
-                _ if starts && depth == 0 && !gathered.is_empty() && !union => break,
-                _ => {}
-            }
-            gathered.push(self.next());
-        }
-        gathered
-    }
-}
-
-/// An unquoted word.
-pub(super) fn word(token: &Token) -> Option<&str> {
-    match token {
-        Token::Word(w) if w.quote_style.is_none() => Some(&w.value),
-        _ => None,
-    }
-}
-
-/// The error for a token that does not belong.
-pub(super) fn near(token: &Token) -> EngineError {
-    match token {
-        Token::EOF => EngineError::new(102, "Incorrect syntax near end of batch."),
-        other => EngineError::new(102, format!("Incorrect syntax near '{other}'.")),
-    }
-}
 
 impl World {
     /// Runs the statements of a batch.
@@ -145,11 +33,9 @@ impl World {
         depth: u32,
     ) -> Result<(), Raised> {
         if depth > DEPTH_MAX {
-            let text =
-                "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).";
-            return Err(EngineError::new(217, text).into());
+            return Err(too_deep().into());
         }
-        let mut tokens = Tokens::of(text)?;
+        let mut tokens = self.statements.tokens(text)?;
         let mut first = true;
         while *tokens.peek() != Token::EOF {
             if !tokens.take(&Token::SemiColon) {
@@ -160,7 +46,7 @@ impl World {
         Ok(())
     }
 
-    fn statement(
+    pub(super) fn statement(
         &mut self,
         session: SessionId,
         tokens: &mut Tokens,
@@ -168,11 +54,14 @@ impl World {
         answer: &mut Response,
         (depth, first): (u32, bool),
     ) -> Result<(), Raised> {
+        if depth > DEPTH_MAX {
+            return Err(too_deep().into());
+        }
         let start = word(tokens.peek()).unwrap_or_default().to_uppercase();
         match start.as_str() {
-            "SELECT" => {
-                let statement = tokens.rest_of_statement();
-                answer.results.extend(self.select(session, statement, variables)?);
+            "SELECT" | "WITH" => {
+                let query = tokens.query(parse)?;
+                answer.results.extend(select::run(self, session, variables, &query)?);
             }
             "EXEC" | "EXECUTE" => {
                 tokens.next();
@@ -189,8 +78,12 @@ impl World {
                 tokens.next();
                 self.use_database(session, &tokens.next())?;
             }
+            "BEGIN" if !tokens.begins_transaction() => {
+                self.block(session, tokens, variables, answer, depth)?;
+            }
             "BEGIN" | "COMMIT" | "ROLLBACK" => self.transaction_statement(session, tokens)?,
             "IF" => self.condition(session, tokens, variables, answer, depth)?,
+            "CREATE" | "ALTER" | "DROP" => self.definition(session, tokens)?,
             "BACKUP" | "RESTORE" => {
                 let text = format!("{start} DATABASE permission denied in database 'master'.");
                 return Err(EngineError::new(262, text).into());
@@ -201,23 +94,6 @@ impl World {
             _ => return Err(near(tokens.peek()).into()),
         }
         Ok(())
-    }
-
-    /// The result of a SELECT; none when it assigns variables.
-    fn select(
-        &self,
-        session: SessionId,
-        statement: Vec<Token>,
-        variables: &mut Variables,
-    ) -> Result<Option<ResultSet>, EngineError> {
-        check_length(&statement)?;
-        let dialect = MsSqlDialect {};
-        let mut parser = Parser::new(&dialect).with_tokens(statement);
-        let query = parser.parse_query().map_err(|e| syntax(&e.to_string()))?;
-        if parser.peek_token().token != Token::EOF {
-            return Err(near(&parser.peek_token().token));
-        }
-        select::run(self, session, variables, &query)
     }
 
     /// The value of an expression that names no table.
@@ -235,6 +111,19 @@ impl World {
             return Err(near(&parser.peek_token().token));
         }
         select::constant(self, session, variables, &parsed)
+    }
+
+    /// Whether a condition that names no table holds.
+    pub(super) fn test(
+        &self,
+        session: SessionId,
+        condition: Vec<Token>,
+        variables: &Variables,
+    ) -> Result<bool, EngineError> {
+        check_length(&condition)?;
+        let dialect = MsSqlDialect {};
+        let parsed = Parser::new(&dialect).with_tokens(condition).parse_expr();
+        select::holds(self, session, variables, &parsed.map_err(|e| syntax(&e.to_string()))?)
     }
 
     fn declare(
@@ -300,27 +189,6 @@ impl World {
         Ok(())
     }
 
-    fn condition(
-        &mut self,
-        session: SessionId,
-        tokens: &mut Tokens,
-        variables: &mut Variables,
-        answer: &mut Response,
-        depth: u32,
-    ) -> Result<(), Raised> {
-        let mut expression = tokens.rest_of_statement();
-        expression.remove(0);
-        check_length(&expression)?;
-        let dialect = MsSqlDialect {};
-        let parsed = Parser::new(&dialect).with_tokens(expression).parse_expr();
-        let parsed = parsed.map_err(|e| syntax(&e.to_string()))?;
-        if select::holds(self, session, variables, &parsed)? {
-            return self.statement(session, tokens, variables, answer, (depth, false));
-        }
-        tokens.rest_of_statement();
-        Ok(())
-    }
-
     fn use_database(&mut self, session: SessionId, token: &Token) -> Result<(), EngineError> {
         let Token::Word(name) = token else { return Err(near(token)) };
         let name = name.value.clone();
@@ -362,6 +230,18 @@ impl World {
         let host = self.sessions.get(&session.0).and_then(|s| self.instances.get(s.instance));
         let server = host.map(|i| i.config.name.to_uppercase()).unwrap_or_default();
         ServerMessage { severity: 0, ..EngineError::new(0, text).message(&server, "") }
+    }
+}
+
+/// Reads a query.
+fn parse(statement: Vec<Token>) -> Result<Query, EngineError> {
+    check_length(&statement)?;
+    let dialect = MsSqlDialect {};
+    let mut parser = Parser::new(&dialect).with_tokens(statement);
+    let query = parser.parse_query().map_err(|e| syntax(&e.to_string()))?;
+    match parser.peek_token().token {
+        Token::EOF => Ok(*query),
+        other => Err(near(&other)),
     }
 }
 

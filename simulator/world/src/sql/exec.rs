@@ -10,9 +10,10 @@ use crate::{
     error::EngineError,
     sql::{
         Raised, Variables,
-        batch::{Tokens, near, no_variable, word},
+        batch::no_variable,
         calls::{Argument, ObjectName},
         session::SessionId,
+        tokens::{Tokens, near, word},
         value::parse_number,
     },
     world::World,

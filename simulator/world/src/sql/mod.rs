@@ -6,12 +6,17 @@
 mod applock;
 mod batch;
 pub(crate) mod calls;
+pub(crate) mod encryption;
 mod exec;
+mod flow;
 mod ids;
 pub(crate) mod procedures;
+mod query;
 pub(crate) mod select;
 pub(crate) mod session;
+pub(crate) mod statements;
 pub(crate) mod tables;
+mod tokens;
 pub(crate) mod value;
 
 use std::collections::BTreeMap;

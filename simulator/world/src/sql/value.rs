@@ -119,7 +119,7 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
 
 /// What the collation compares.
 pub(crate) fn folded(text: &str) -> String {
-    text.trim_end_matches(' ').to_lowercase()
+    text.trim_end_matches(' ').chars().flat_map(char::to_lowercase).collect()
 }
 
 /// A number as mantissa and scale; `None` when it is none.
@@ -185,14 +185,16 @@ fn guid(text: &str) -> Result<[u8; 16], EngineError> {
     })
 }
 
+/// The error for text that is no value of a type.
+pub(crate) fn no_conversion(held: &Value, target: &str) -> EngineError {
+    let shown = text(held).unwrap_or_default();
+    let text =
+        format!("Conversion failed when converting the nvarchar value '{shown}' to data type {target}.");
+    EngineError::new(245, text)
+}
+
 fn text_number(text: &str, other: &Value) -> Result<Value, EngineError> {
-    let refuse = || {
-        let target = type_name(other);
-        EngineError::new(
-            245,
-            format!("Conversion failed when converting the nvarchar value '{text}' to data type {target}."),
-        )
-    };
+    let refuse = || no_conversion(&Value::Text(text.into()), type_name(other));
     if float(other).is_none() {
         return Err(incompatible(&Value::Text(text.into()), other));
     }

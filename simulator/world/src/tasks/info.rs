@@ -77,7 +77,7 @@ pub(crate) fn task_info(task: &Task, seed: u64, knobs: &Knobs, now: Ms, shift: M
         );
         lines.push((started + 640, text));
     }
-    if task.kind != TaskType::LogCopy && !task.kind.is_files() {
+    if task.kind != TaskType::LogCopy && !task.kind.is_files() && !task.kind.is_of_certificate() {
         progress(task, seed, &keys, &mut lines, task.seen(knobs, now));
     }
     lines.extend(task.lines.iter().filter(|(at, _)| *at <= now).cloned());

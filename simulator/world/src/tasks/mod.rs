@@ -1,6 +1,7 @@
 //! Native tasks: the queue of two slots, what runs in it, and what it says of itself.
 
 pub(crate) mod backup;
+mod certificate;
 pub(crate) mod copy;
 pub(crate) mod fact;
 pub(crate) mod files;

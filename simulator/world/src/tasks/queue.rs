@@ -132,6 +132,8 @@ impl World {
             self.start_restore(instance, id);
         } else if task.kind.is_files() {
             self.start_files(instance, id);
+        } else if task.kind.is_of_certificate() {
+            self.start_certificate(instance, id);
         } else {
             self.start_copy(instance, id);
         }
@@ -209,6 +211,7 @@ impl World {
                 Some(Work::Files { bucket, key, path, moving }) => {
                     self.finish_files(instance, id, (&bucket, &key), &path, moving);
                 }
+                Some(work @ Work::Certificate { .. }) => self.finish_certificate(instance, id, work),
                 _ => {}
             }
         } else if let Some(Work::Backup { bucket, uploads, .. }) = work
@@ -250,6 +253,9 @@ impl World {
         }
         if task.is_some_and(|task| task.kind == TaskType::FinishRestore) {
             return Err(say(&self.knobs.texts.cancel_finish, ""));
+        }
+        if task.is_some_and(|task| task.kind.is_of_certificate()) {
+            return Err(say(&self.knobs.texts.cancel_certificate, ""));
         }
         // "Delete and list tasks that are in progress can't be cancelled."
         let short = [FileTask::List, FileTask::Delete].map(TaskType::Files);

@@ -14,14 +14,15 @@ use crate::{
         writes::{Rhythm, Writes},
     },
     error::EngineError,
-    instance::state::Unrecovered,
-    restore::{ObjectRef, Restoring},
+    instance::state::{Instance, Unrecovered},
+    restore::{ObjectRef, Restoring, no_certificate_for},
     s3::is_directory,
     stream::{Purpose, Stream},
     tasks::{
         info::restore_failure_lines,
         task::{Lifecycle, TaskType, Work},
     },
+    tde::key::Encryption,
     time::{Ms, SECOND, ceil_second},
     world::World,
 };
@@ -101,6 +102,11 @@ impl World {
             return Err(format!(
                 "The database was backed up on a server running version {made}. That version is incompatible with this server, which is running version {here}. Either restore the database on a server that supports the backup, or use a backup that is compatible with this server."
             ));
+        }
+        if let Some(thumbprint) = file.tde_thumbprint.filter(|print| !host.opens(*print)) {
+            // The task lists the files of a backup before it restores them, and there the engine stops.
+            let stops = "RESTORE FILELIST is terminating abnormally.";
+            return Err(format!("{}  {stops}", no_certificate_for(thumbprint).text));
         }
         let bytes = file.set.size_bytes;
         if kind == BackupKind::Full {
@@ -211,6 +217,11 @@ impl World {
         if self.retains(instance) {
             fresh.logs.continue_from(restored.whole, now - 1, now);
         }
+        fresh.encryption = restored.tde_thumbprint.map_or_else(Encryption::default, |brought| {
+            // Before anybody may use the database, RDS encrypts its key with a certificate of its own.
+            let own = self.instances.get(instance).and_then(Instance::service_certificate);
+            Encryption::restored(own.map_or(brought, |own| own.issued.thumbprint), now)
+        });
         fresh.sql_id = sql_id;
         if let Some(host) = self.instances.get_mut(instance) {
             host.databases.insert(name.to_lowercase(), id);

@@ -11,6 +11,7 @@ use crate::{
     knobs::Knobs,
     restore::Restoring,
     s3::Body,
+    tde::certificate::Issued,
     time::{Ms, SECOND},
 };
 
@@ -29,6 +30,10 @@ pub enum TaskType {
     FinishRestore,
     /// A task of S3 integration: files between S3 and `D:\S3`.
     Files(FileTask),
+    /// A backup of a TDE certificate; the name of its type is a knob.
+    BackupCertificate,
+    /// A restore of one, likewise.
+    RestoreCertificate,
 }
 
 /// What S3 integration does with files. RDS user guide, "Monitoring the status of a file transfer task".
@@ -73,6 +78,8 @@ impl TaskType {
             Self::Files(FileTask::Upload) => "UPLOAD_TO_S3",
             Self::Files(FileTask::List) => "LIST_FILES_ON_DISK",
             Self::Files(FileTask::Delete) => "DELETE_FILES_ON_DISK",
+            Self::BackupCertificate => &knobs.texts.backup_certificate_task_type,
+            Self::RestoreCertificate => &knobs.texts.restore_certificate_task_type,
         }
     }
 
@@ -89,6 +96,11 @@ impl TaskType {
     /// Whether it moves, lists or deletes files.
     pub fn is_files(self) -> bool {
         matches!(self, Self::Files(_))
+    }
+
+    /// Whether it backs up or restores a TDE certificate.
+    pub(crate) fn is_of_certificate(self) -> bool {
+        matches!(self, Self::BackupCertificate | Self::RestoreCertificate)
     }
 
     /// Whether the database opens behind it.
@@ -279,5 +291,15 @@ pub(crate) enum Work {
         path: String,
         /// What moves, once it runs, and its bytes.
         moving: Option<(Body, u64)>,
+    },
+    /// A backup or restore of a TDE certificate.
+    Certificate {
+        name: Arc<str>,
+        /// Bucket and key of the `.cer` file.
+        certificate: (String, String),
+        /// Bucket and key of the `.pvk` file.
+        private_key: (String, String),
+        /// What a restore has read, once it runs.
+        read: Option<Issued>,
     },
 }

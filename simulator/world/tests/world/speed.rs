@@ -2,9 +2,13 @@
 //! takes is what the test runner prints.
 
 use tds::Value;
+use tiberius::Client;
 use world::{DatabaseConfig, InstanceConfig, SessionId};
 
-use crate::lab::{ACCOUNT, Lab, REGION, cell, text};
+use crate::{
+    lab::{ACCOUNT, Lab, REGION, cell, text},
+    pipe::{Pipe, config, run},
+};
 
 const INSTANCES: usize = 2;
 const DATABASES: usize = 30;
@@ -65,4 +69,43 @@ fn a_week_of_sixty_databases() {
     let Value::Int(done) = cell(&done, 0, "n") else { panic!("a number") };
     assert!(tasks > 2_000 && usize::try_from(*done).unwrap() > tasks / INSTANCES - 60, "{tasks} {done}");
     assert!(lab.keys("logs/").len() > 100_000);
+}
+
+/// Hours of 36 days, as long as tasks are listed.
+const HISTORY_HOURS: i64 = 36 * 24;
+/// Calls of a client that are measured; a handful where nobody measures.
+const CALLS: u32 = if cfg!(debug_assertions) { 50 } else { 200_000 };
+
+/// Polls by one client over the in-memory pipe, over 36 days of history: 50,000 a second is the promise, and a release build
+/// is held to it. The client's own work is in it.
+#[test]
+fn polls_over_36_days_of_history() {
+    let mut lab = Lab::new();
+    for number in 0..4 {
+        let small = DatabaseConfig { size_bytes: 4_000_000, ..DatabaseConfig::named(&format!("D{number}")) };
+        lab.world.add_database("prod", &small).unwrap();
+    }
+    let mut last = 0;
+    let step = if cfg!(debug_assertions) { 12 } else { 1 };
+    for hour in (0..HISTORY_HOURS).step_by(step) {
+        for number in 0..4 {
+            last = lab.backup(&format!("D{number}"), &format!("{number}/{hour}.bak"));
+        }
+        lab.wait(3_600 * i64::try_from(step).unwrap());
+    }
+    let first = i32::try_from(last).unwrap() - 9;
+    let pipe = Pipe::into(lab);
+    let sql = "SELECT task_id, task_type, lifecycle, [% complete] AS percent_complete, last_updated FROM msdb.dbo.rds_fn_task_status(NULL, 0) WHERE task_id >= @P1 ORDER BY task_id";
+    let mut client =
+        run(async { Box::pin(Client::connect(config("simulated"), pipe.connect())).await }).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "what this measures")]
+    let began = std::time::Instant::now();
+    for _ in 0..CALLS {
+        let rows = run(async { client.query(sql, &[&first]).await?.into_first_result().await }).unwrap();
+        assert_eq!(rows.len(), 10);
+    }
+    let taken = began.elapsed();
+    let each = f64::from(CALLS) / taken.as_secs_f64();
+    println!("{each:.0} polls a second, {last} tasks listed");
+    assert!(cfg!(debug_assertions) || each > 50_000.0, "{each:.0} a second");
 }

@@ -33,18 +33,27 @@ const SINCE: &[(&str, &str, Documents)] = &[
     ("rds_restore_log", "@buffer_count", Documents::Newest),
 ];
 
-/// Since when there is a procedure, where not from the beginning. S3 integration came in October 2019.
-const PROCEDURES_SINCE: &[(&str, Documents)] = &[
-    ("rds_download_from_s3", Documents::Of2023),
-    ("rds_upload_to_s3", Documents::Of2023),
-    ("rds_gather_file_details", Documents::Of2023),
-    ("rds_delete_from_filesystem", Documents::Of2023),
+/// What came in June 2022 and is neither procedure nor function before.
+const CERTIFICATES: &[&str] = &[
+    "rds_backup_tde_certificate",
+    "rds_restore_tde_certificate",
+    "rds_drop_tde_certificate",
+    "rds_fn_list_user_tde_certificates",
+];
+
+/// S3 integration came in October 2019.
+const S3_INTEGRATION: &[&str] = &[
+    "rds_download_from_s3",
+    "rds_upload_to_s3",
+    "rds_gather_file_details",
+    "rds_delete_from_filesystem",
+    "rds_fn_list_file_details",
 ];
 
 impl Documents {
-    /// Whether there was a procedure.
-    pub(super) fn has(self, procedure: &str) -> bool {
-        !PROCEDURES_SINCE.iter().any(|(of, since)| *of == procedure && *since > self)
+    /// Whether a procedure or function of RDS, by its lower-case name, was there.
+    pub(crate) fn knows(self, name: &str) -> bool {
+        self > Self::Of2019 || !CERTIFICATES.contains(&name) && !S3_INTEGRATION.contains(&name)
     }
 
     /// The parameters of a procedure where another time had others.

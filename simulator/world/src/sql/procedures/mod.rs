@@ -5,6 +5,7 @@
 
 mod administration;
 mod backup;
+mod certificate;
 mod configuration;
 mod documents;
 mod files;
@@ -57,6 +58,9 @@ const RDS: &[(&str, &str, &[crate::sql::calls::Declared], Procedure)] = &[
     ("rdsadmin", "rds_set_database_online", administration::ONE_DATABASE, World::rds_set_database_online),
     ("rdsadmin", "rds_show_configuration", configuration::SHOW, World::rds_show_configuration),
     ("rdsadmin", "rds_set_configuration", configuration::SET, World::rds_set_configuration),
+    ("msdb", "rds_backup_tde_certificate", certificate::BACKUP, World::rds_backup_tde_certificate),
+    ("msdb", "rds_restore_tde_certificate", certificate::RESTORE, World::rds_restore_tde_certificate),
+    ("msdb", "rds_drop_tde_certificate", certificate::DROP, World::rds_drop_tde_certificate),
 ];
 
 impl World {
@@ -76,8 +80,9 @@ impl World {
         let raised = |error| Raised { error, procedure: name.written.clone() };
         let found =
             RDS.iter().find(|(database, known, ..)| *known == name.object && name.is_in(database, &current));
-        let found = found.filter(|(_, known, ..)| self.knobs.documents.has(known));
-        if let Some((_, known, declared, procedure)) = found {
+        if let Some((_, known, declared, procedure)) =
+            found.filter(|(_, known, ..)| self.knobs.documents.knows(known))
+        {
             let declared = self.knobs.documents.parameters(known, declared);
             let bound = bind(&name.written, declared, arguments).map_err(raised)?;
             self.knobs.documents.check(known, &name.written, arguments).map_err(raised)?;

@@ -1,9 +1,9 @@
 //! What does an expression of the parser mean here?
 
 use sqlparser::ast::{
-    BinaryLength, BinaryOperator, CaseWhen, CharacterLength, DataType, ExactNumberInfo, Expr as Ast,
-    Function as AstFunction, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, UnaryOperator,
-    Value as AstValue,
+    BinaryLength, BinaryOperator, CaseWhen, CastKind, CharacterLength, DataType, ExactNumberInfo,
+    Expr as Ast, Function as AstFunction, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    UnaryOperator, Value as AstValue,
 };
 use tds::{SqlType, Value};
 
@@ -12,7 +12,7 @@ use crate::{
     sql::{
         batch::no_variable,
         select::{
-            Context,
+            Context, Unable,
             expression::{Aggregate, Comparison, Expr, Function, Predicate},
             functions,
             sources::Sources,
@@ -29,8 +29,8 @@ pub(super) struct Compiler<'a, 'w> {
 }
 
 /// The type that a literal value has.
-pub(super) fn literal(value: Value) -> Expr {
-    let sql_type = match &value {
+pub(crate) fn literal_type(value: &Value) -> SqlType {
+    match value {
         Value::Null | Value::Int(-2_147_483_648..=2_147_483_647) => SqlType::Int,
         Value::Int(_) => SqlType::BigInt,
         Value::Bit(_) => SqlType::Bit,
@@ -48,45 +48,69 @@ pub(super) fn literal(value: Value) -> Expr {
         }
         Value::DateTime(_) => SqlType::DateTime2(7),
         Value::Guid(_) => SqlType::UniqueIdentifier,
-    };
+    }
+}
+
+/// A value as an expression.
+pub(super) fn literal(value: Value) -> Expr {
+    let sql_type = literal_type(&value);
     Expr::Literal(value, sql_type)
 }
 
 impl Compiler<'_, '_> {
     /// A scalar.
-    pub(super) fn scalar(&self, ast: &Ast) -> Result<Expr, EngineError> {
+    pub(super) fn scalar(&self, ast: &Ast) -> Result<Expr, Unable> {
         match ast {
             Ast::Nested(expr)
             | Ast::Collate { expr, .. }
             | Ast::UnaryOp { op: UnaryOperator::Plus, expr } => self.scalar(expr),
-            Ast::Value(value) => constant(&value.value).map(literal),
+            Ast::Value(value) => Ok(literal_value(&value.value).map(literal)?),
             Ast::Identifier(name) if name.quote_style.is_none() && name.value.starts_with('@') => {
-                self.variable(&name.value)
+                Ok(self.variable(&name.value)?)
             }
-            Ast::Identifier(name) => self.column(std::slice::from_ref(name)),
-            Ast::CompoundIdentifier(parts) => self.column(parts),
+            Ast::Identifier(name) => Ok(self.column(std::slice::from_ref(name))?),
+            Ast::CompoundIdentifier(parts) => Ok(self.column(parts)?),
             Ast::Function(function) => self.function(function),
-            Ast::Cast { expr, data_type, .. } | Ast::Convert { expr, data_type: Some(data_type), .. } => {
-                Ok(Expr::Cast(Box::new(self.scalar(expr)?), sql_type(data_type)?))
+            Ast::Cast { kind: CastKind::Cast, expr, data_type, .. } => self.cast(expr, data_type),
+            Ast::Convert { is_try: false, expr, data_type: Some(data_type), styles, .. }
+                if styles.is_empty() =>
+            {
+                self.cast(expr, data_type)
             }
             Ast::UnaryOp { op: UnaryOperator::Minus, expr } => match self.scalar(expr)? {
-                Expr::Literal(value, _) => functions::call(Function::Negate, &[value]).map(literal),
-                inner => Ok(Expr::Call(Function::Negate, vec![inner])),
+                Expr::Literal(value, _) if is_whole(literal_type(&value)) => {
+                    Ok(functions::call(Function::Negate, &[value]).map(literal)?)
+                }
+                inner => self.whole(Function::Negate, vec![inner]),
             },
             Ast::BinaryOp { left, op, right } => {
                 let function = match op {
                     BinaryOperator::Plus => Function::Add,
                     BinaryOperator::Minus => Function::Subtract,
                     BinaryOperator::Multiply => Function::Multiply,
-                    other => return Err(unsupported(&other.to_string())),
+                    _ => return Err(Unable::Beyond),
                 };
-                Ok(Expr::Call(function, vec![self.scalar(left)?, self.scalar(right)?]))
+                self.whole(function, vec![self.scalar(left)?, self.scalar(right)?])
             }
             Ast::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref())
             }
-            other => Err(unsupported(&other.to_string())),
+            _ => Err(Unable::Beyond),
         }
+    }
+
+    fn cast(&self, expr: &Ast, data_type: &DataType) -> Result<Expr, Unable> {
+        Ok(Expr::Cast(Box::new(self.scalar(expr)?), sql_type(data_type)?))
+    }
+
+    /// Arithmetic of whole numbers, and text that is joined: fractions and moments take more than is known here.
+    fn whole(&self, function: Function, operands: Vec<Expr>) -> Result<Expr, Unable> {
+        let text = |e: &Expr| matches!(e.sql_type(self.sources), SqlType::NVarChar(_) | SqlType::VarChar(_));
+        let numbers = operands.iter().all(|e| is_whole(e.sql_type(self.sources)));
+        if numbers || function == Function::Add && operands.iter().all(text) {
+            return Ok(Expr::Call(function, operands));
+        }
+        Err(Unable::Beyond)
     }
 
     fn variable(&self, name: &str) -> Result<Expr, EngineError> {
@@ -123,12 +147,15 @@ impl Compiler<'_, '_> {
         found.ok_or_else(|| EngineError::new(207, format!("Invalid column name '{name}'.")))
     }
 
-    fn function(&self, function: &AstFunction) -> Result<Expr, EngineError> {
+    fn function(&self, function: &AstFunction) -> Result<Expr, Unable> {
+        if function.over.is_some() || !function.within_group.is_empty() {
+            return Err(Unable::Beyond);
+        }
         let name = function.name.to_string().trim_start_matches("sys.").to_lowercase();
         let given: &[FunctionArg] = match &function.args {
             FunctionArguments::None => &[],
-            FunctionArguments::List(list) => &list.args,
-            FunctionArguments::Subquery(_) => return Err(unsupported("(")),
+            FunctionArguments::List(list) if list.duplicate_treatment.is_none() => &list.args,
+            _ => return Err(Unable::Beyond),
         };
         if name == "count" && matches!(given, [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]) {
             return Ok(Expr::Aggregate(Aggregate::Count, None));
@@ -138,6 +165,10 @@ impl Compiler<'_, '_> {
             && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Identifier(unit))), rest @ ..] = given
         {
             return functions::date_add(&unit.value, self.arguments(rest)?);
+        }
+        let counts = matches!(name.as_str(), "count" | "count_big" | "max" | "min");
+        if !counts && !functions::knows(&name) {
+            return Err(Unable::Beyond);
         }
         let arguments = self.arguments(given)?;
         let aggregate = match name.as_str() {
@@ -153,10 +184,10 @@ impl Compiler<'_, '_> {
         functions::named(self.context, &name, &arguments)
     }
 
-    fn arguments(&self, given: &[FunctionArg]) -> Result<Vec<Expr>, EngineError> {
+    fn arguments(&self, given: &[FunctionArg]) -> Result<Vec<Expr>, Unable> {
         let argument = |a: &FunctionArg| match a {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(ast)) => self.scalar(ast),
-            other => Err(unsupported(&other.to_string())),
+            _ => Err(Unable::Beyond),
         };
         given.iter().map(argument).collect()
     }
@@ -166,7 +197,7 @@ impl Compiler<'_, '_> {
         operand: Option<&Ast>,
         conditions: &[CaseWhen],
         otherwise: Option<&Ast>,
-    ) -> Result<Expr, EngineError> {
+    ) -> Result<Expr, Unable> {
         let mut branches = Vec::new();
         for CaseWhen { condition, result } in conditions {
             let condition = match operand {
@@ -181,8 +212,14 @@ impl Compiler<'_, '_> {
         Ok(Expr::Case(branches, otherwise.map(Box::new)))
     }
 
+    /// A scalar of a condition: rows are looked at one by one, so it holds no aggregate.
+    fn operand(&self, ast: &Ast) -> Result<Expr, Unable> {
+        let expr = self.scalar(ast)?;
+        if expr.aggregates() { Err(Unable::Beyond) } else { Ok(expr) }
+    }
+
     /// A predicate.
-    pub(super) fn predicate(&self, ast: &Ast) -> Result<Predicate, EngineError> {
+    pub(super) fn predicate(&self, ast: &Ast) -> Result<Predicate, Unable> {
         let negate = |negated: bool, p: Predicate| if negated { Predicate::Not(Box::new(p)) } else { p };
         match ast {
             Ast::Nested(inner) => self.predicate(inner),
@@ -194,30 +231,41 @@ impl Compiler<'_, '_> {
                 Ok(Predicate::Or(Box::new(self.predicate(left)?), Box::new(self.predicate(right)?)))
             }
             Ast::BinaryOp { left, op, right } => match Comparison::of(op) {
-                Some(how) => Ok(Predicate::Compare(self.scalar(left)?, how, self.scalar(right)?)),
-                None => Err(no_condition(ast)),
+                Some(how) => Ok(Predicate::Compare(self.operand(left)?, how, self.operand(right)?)),
+                None => Err(Unable::Beyond),
             },
-            Ast::IsNull(expr) => Ok(Predicate::IsNull(self.scalar(expr)?)),
-            Ast::IsNotNull(expr) => Ok(negate(true, Predicate::IsNull(self.scalar(expr)?))),
+            Ast::IsNull(expr) => Ok(Predicate::IsNull(self.operand(expr)?)),
+            Ast::IsNotNull(expr) => Ok(negate(true, Predicate::IsNull(self.operand(expr)?))),
             Ast::InList { expr, list, negated } => {
-                let list: Result<Vec<Expr>, EngineError> = list.iter().map(|e| self.scalar(e)).collect();
-                Ok(negate(*negated, Predicate::In(self.scalar(expr)?, list?)))
+                let list: Result<Vec<Expr>, Unable> = list.iter().map(|e| self.operand(e)).collect();
+                Ok(negate(*negated, Predicate::In(self.operand(expr)?, list?)))
             }
             Ast::Between { expr, negated, low, high } => {
                 let from =
-                    Predicate::Compare(self.scalar(expr)?, Comparison::GreaterOrEqual, self.scalar(low)?);
-                let to = Predicate::Compare(self.scalar(expr)?, Comparison::LessOrEqual, self.scalar(high)?);
+                    Predicate::Compare(self.operand(expr)?, Comparison::GreaterOrEqual, self.operand(low)?);
+                let to =
+                    Predicate::Compare(self.operand(expr)?, Comparison::LessOrEqual, self.operand(high)?);
                 Ok(negate(*negated, Predicate::And(Box::new(from), Box::new(to))))
             }
             Ast::Like { negated, any: false, expr, pattern, escape_char: None } => {
-                Ok(negate(*negated, Predicate::Like(self.scalar(expr)?, self.scalar(pattern)?)))
+                Ok(negate(*negated, Predicate::Like(self.operand(expr)?, self.operand(pattern)?)))
             }
-            other => Err(no_condition(other)),
+            _ => Err(Unable::Beyond),
         }
     }
 }
 
-fn no_condition(ast: &Ast) -> EngineError {
+/// Whether values of a type are whole numbers.
+fn is_whole(sql_type: SqlType) -> bool {
+    match sql_type {
+        SqlType::Bit | SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt => true,
+        SqlType::Numeric { scale, .. } => scale == 0,
+        _ => false,
+    }
+}
+
+/// The error for what is no condition.
+pub(crate) fn no_condition(ast: &Ast) -> EngineError {
     let text = format!(
         "An expression of non-boolean type specified in a context where a condition is expected, near '{ast}'."
     );
@@ -225,11 +273,12 @@ fn no_condition(ast: &Ast) -> EngineError {
 }
 
 /// The error for a function with the wrong number of arguments.
-pub(super) fn wrong_count(name: &str, wanted: usize) -> EngineError {
+pub(crate) fn wrong_count(name: &str, wanted: usize) -> EngineError {
     EngineError::new(174, format!("The {name} function requires {wanted} argument(s)."))
 }
 
-fn constant(value: &AstValue) -> Result<Value, EngineError> {
+/// The value of a literal.
+pub(crate) fn literal_value(value: &AstValue) -> Result<Value, EngineError> {
     match value {
         AstValue::Number(text, _) => parse_number(text).ok_or_else(|| unsupported(text)),
         AstValue::SingleQuotedString(text) | AstValue::NationalStringLiteral(text) => {
@@ -242,7 +291,7 @@ fn constant(value: &AstValue) -> Result<Value, EngineError> {
 }
 
 /// The type of a CAST.
-fn sql_type(data_type: &DataType) -> Result<SqlType, EngineError> {
+pub(crate) fn sql_type(data_type: &DataType) -> Result<SqlType, EngineError> {
     let width = |length: &Option<CharacterLength>, most: u16| match length {
         None => Some(30),
         Some(CharacterLength::Max) => None,
@@ -273,6 +322,7 @@ fn sql_type(data_type: &DataType) -> Result<SqlType, EngineError> {
             Some(BinaryLength::Max) => None,
             None => Some(30),
         }),
+        DataType::Date => SqlType::Date,
         DataType::Datetime(_) => SqlType::DateTime,
         DataType::Custom(name, arguments) => match name.to_string().to_lowercase().as_str() {
             "datetime2" => {

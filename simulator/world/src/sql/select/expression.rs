@@ -88,6 +88,20 @@ impl Expr {
         }
     }
 
+    /// Whether there is an aggregate in it.
+    pub(super) fn aggregates(&self) -> bool {
+        match self {
+            Self::Aggregate(..) => true,
+            Self::Cast(inner, _) => inner.aggregates(),
+            Self::Call(_, arguments) => arguments.iter().any(Self::aggregates),
+            Self::Case(branches, otherwise) => {
+                branches.iter().any(|(_, result)| result.aggregates())
+                    || otherwise.as_ref().is_some_and(|e| e.aggregates())
+            }
+            Self::Literal(..) | Self::Column { .. } => false,
+        }
+    }
+
     /// Its value in a row. Of an aggregate the caller takes the argument.
     pub(super) fn value(&self, sources: &Sources<'_>, row: &Row) -> Result<Value, EngineError> {
         match self {
@@ -211,7 +225,7 @@ impl Predicate {
 }
 
 /// LIKE with `%`, `_` and `[...]`, without regard to case.
-fn like(text: &str, pattern: &str) -> bool {
+pub(crate) fn like(text: &str, pattern: &str) -> bool {
     let text: Vec<char> = folded(text).chars().collect();
     let pattern = atoms(&pattern.to_lowercase());
     // Greedy with one place to come back to: enough, because only `%` matches more than one character.

@@ -8,7 +8,7 @@ use crate::{
     error::EngineError,
     sql::{
         select::{
-            Context,
+            Context, Unable,
             compile::{literal, wrong_count},
             expression::{Expr, Function},
         },
@@ -17,6 +17,8 @@ use crate::{
     },
     time::{Ms, round_datetime},
 };
+
+const NANOSECONDS_A_DAY: i128 = 86_400_000_000_000;
 
 fn typed(value: Value, sql_type: SqlType) -> Expr {
     Expr::Literal(value, sql_type)
@@ -67,10 +69,38 @@ fn product(host: &crate::instance::state::Instance) -> String {
     parts.map(plain).collect::<Vec<_>>().join(".")
 }
 
+/// Functions that are known here.
+const KNOWN: &[&str] = &[
+    "isnull",
+    "coalesce",
+    "upper",
+    "lower",
+    "len",
+    "sysutcdatetime",
+    "sysdatetime",
+    "getutcdate",
+    "getdate",
+    "current_timestamp",
+    "db_name",
+    "db_id",
+    "suser_sname",
+    "suser_name",
+    "original_login",
+    "system_user",
+    "serverproperty",
+    "applock_mode",
+];
+
+/// Whether a function is known here, by its name in lower case.
+pub(super) fn knows(name: &str) -> bool {
+    KNOWN.contains(&name)
+}
+
 /// A function by name.
-pub(super) fn named(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr, EngineError> {
+pub(super) fn named(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr, Unable> {
     let count = arguments.len();
-    let needs = |wanted: usize| if count == wanted { Ok(()) } else { Err(wrong_count(name, wanted)) };
+    let needs =
+        |wanted: usize| if count == wanted { Ok(()) } else { Err(Unable::from(wrong_count(name, wanted))) };
     let call = |function| Ok(Expr::Call(function, arguments.to_vec()));
     match name {
         "isnull" => needs(2).and_then(|()| call(Function::FirstValue)),
@@ -83,7 +113,7 @@ pub(super) fn named(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Re
 }
 
 /// Functions of the server's state.
-fn server(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr, EngineError> {
+fn server(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr, Unable> {
     let world = context.world;
     let session = world.sessions.get(&context.session.0);
     let host = session.and_then(|s| world.instances.get(s.instance));
@@ -126,10 +156,7 @@ fn server(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr,
             );
             typed(mode, SqlType::NVarChar(Some(32)))
         }
-        _ => {
-            let text = format!("'{name}' is not a recognized built-in function name.");
-            return Err(EngineError::new(195, text));
-        }
+        _ => return Err(Unable::Beyond),
     })
 }
 
@@ -156,11 +183,11 @@ fn property(host: Option<&crate::instance::state::Instance>, name: &str) -> Expr
 }
 
 /// `DATEADD(unit, number, moment)` of constants.
-pub(super) fn date_add(unit: &str, arguments: Vec<Expr>) -> Result<Expr, EngineError> {
+pub(super) fn date_add(unit: &str, arguments: Vec<Expr>) -> Result<Expr, Unable> {
     let [Expr::Literal(number, _), Expr::Literal(moment, sql_type)] =
         <[Expr; 2]>::try_from(arguments).map_err(|_| wrong_count("dateadd", 3))?
     else {
-        return Err(super::unsupported("DATEADD"));
+        return Err(Unable::Beyond);
     };
     let each: i128 = match unit.to_lowercase().as_str() {
         "millisecond" | "ms" => 1,
@@ -169,7 +196,7 @@ pub(super) fn date_add(unit: &str, arguments: Vec<Expr>) -> Result<Expr, EngineE
         "hour" | "hh" => 3_600_000,
         "day" | "dd" | "d" => 86_400_000,
         "week" | "wk" | "ww" => 604_800_000,
-        other => return Err(EngineError::new(155, format!("'{other}' is not a recognized dateadd option."))),
+        _ => return Err(Unable::Beyond),
     };
     let sql_type = if matches!(sql_type, SqlType::DateTime | SqlType::DateTime2(_)) {
         sql_type
@@ -228,11 +255,16 @@ fn arithmetic(function: Function, a: &Value, b: &Value) -> Result<Value, EngineE
 }
 
 /// CAST and CONVERT.
-pub(super) fn cast(held: &Value, target: SqlType) -> Result<Value, EngineError> {
+pub(crate) fn cast(held: &Value, target: SqlType) -> Result<Value, EngineError> {
     if *held == Value::Null {
         return Ok(Value::Null);
     }
+    let text_of_number =
+        matches!(held, Value::Text(text) if !text.trim().is_empty() && text.trim().parse::<i64>().is_err());
     Ok(match target {
+        SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt if text_of_number => {
+            return Err(value::no_conversion(held, target_name(target)));
+        }
         SqlType::Bit => value::integer(held, "bit")?.map_or(Value::Null, |n| Value::Bit(n != 0)),
         SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt => {
             value::integer(held, "int")?.map_or(Value::Null, Value::Int)
@@ -253,6 +285,8 @@ pub(super) fn cast(held: &Value, target: SqlType) -> Result<Value, EngineError> 
         SqlType::DateTime | SqlType::DateTime2(_) => {
             value::moment(held)?.map_or(Value::Null, Value::DateTime)
         }
+        SqlType::Date => value::moment(held)?
+            .map_or(Value::Null, |at| Value::DateTime(at.div_euclid(NANOSECONDS_A_DAY) * NANOSECONDS_A_DAY)),
         SqlType::UniqueIdentifier => match held {
             Value::Guid(bytes) => Value::Guid(*bytes),
             other => {
@@ -267,6 +301,15 @@ pub(super) fn cast(held: &Value, target: SqlType) -> Result<Value, EngineError> 
             }
         },
     })
+}
+
+fn target_name(target: SqlType) -> &'static str {
+    match target {
+        SqlType::TinyInt => "tinyint",
+        SqlType::SmallInt => "smallint",
+        SqlType::BigInt => "bigint",
+        _ => "int",
+    }
 }
 
 fn numeric(held: &Value, scale: u8) -> Result<Value, EngineError> {

@@ -1,8 +1,8 @@
 //! How is a SELECT answered?
 //!
 //! FROM opens tables (comma, INNER, LEFT and CROSS joins; equality joins use an index), WHERE keeps rows, ORDER BY sorts,
-//! TOP cuts, the projection computes what is shown. COUNT, MAX and MIN work over everything; GROUP BY, subqueries, UNION
-//! and the rest are refused. Values are computed only where they are used.
+//! TOP cuts, the projection computes what is shown. COUNT, MAX and MIN work over everything. Values are computed only where
+//! they are used. What is not known here is asked of `query`, which knows more and takes longer.
 
 mod compile;
 mod expression;
@@ -15,7 +15,7 @@ use sqlparser::ast::{
     Expr as Ast, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
     SetExpr, Top, TopQuantity,
 };
-use tds::{Column, ResultSet, Value};
+use tds::{Column, ResultSet, SqlType, Value};
 
 use crate::{
     error::EngineError,
@@ -23,8 +23,12 @@ use crate::{
     world::World,
 };
 use compile::Compiler;
+pub(super) use compile::{literal_type, literal_value, no_condition, sql_type, wrong_count};
+pub(super) use expression::like;
 use expression::{Aggregate, Expr, Row};
+pub(super) use functions::cast;
 use sources::Sources;
+pub(super) use sources::object_name;
 
 /// What the evaluation of a statement may look at.
 pub(crate) struct Context<'w> {
@@ -39,8 +43,59 @@ struct Output {
     expr: Expr,
 }
 
-fn unsupported(what: &str) -> EngineError {
+/// Why there is no answer here.
+#[derive(Debug)]
+enum Unable {
+    /// It takes more than is known here.
+    Beyond,
+    /// It is wrong.
+    Wrong(EngineError),
+}
+
+impl From<EngineError> for Unable {
+    fn from(error: EngineError) -> Self {
+        Self::Wrong(error)
+    }
+}
+
+/// The error for what nothing here knows.
+pub(super) fn unsupported(what: &str) -> EngineError {
     EngineError::new(102, format!("Incorrect syntax near '{what}'."))
+}
+
+/// The error for a function that is none.
+fn no_function(name: &str) -> EngineError {
+    EngineError::new(195, format!("'{name}' is not a recognized built-in function name."))
+}
+
+/// The error for two sources under one name.
+pub(super) fn same_names(alias: &str) -> EngineError {
+    let text = format!(
+        "The objects \"{alias}\" in the FROM clause have the same exposed names. Use correlation names to distinguish them."
+    );
+    EngineError::new(1013, text)
+}
+
+/// The error for a wildcard over nothing, or over a name that is no source.
+pub(super) fn nothing_to_unfold(alias: Option<&str>) -> EngineError {
+    match alias {
+        Some(alias) => EngineError::new(
+            107,
+            format!(
+                "The column prefix '{alias}' does not match with a table name or alias name used in the query."
+            ),
+        ),
+        None => EngineError::new(263, "Must specify table to select from."),
+    }
+}
+
+/// The place that a number in ORDER BY means. Error 108 for one that is none.
+pub(super) fn place_of(value: &Value, outputs: usize) -> Result<usize, EngineError> {
+    let number = value::integer(value, "int")?.unwrap_or(0);
+    let place = usize::try_from(number).ok().and_then(|p| p.checked_sub(1)).filter(|p| *p < outputs);
+    place.ok_or_else(|| {
+        EngineError::new(108, format!("The ORDER BY position number {number} is out of range of the number of items in the select list."))
+    })
 }
 
 /// Runs a query. `None` when it only assigns variables.
@@ -50,37 +105,41 @@ pub(crate) fn run(
     variables: &mut Variables,
     query: &Query,
 ) -> Result<Option<ResultSet>, EngineError> {
-    if query.with.is_some()
+    let context = Context { world, session, variables };
+    let set = match native(&context, query) {
+        Ok(set) => set,
+        Err(Unable::Wrong(error)) => return Err(error),
+        Err(Unable::Beyond) => super::query::run(&context, query)?,
+    };
+    if set.columns.iter().all(|c| c.name.starts_with('@')) {
+        assign(variables, &set.columns, set.rows.last())?;
+        return Ok(None);
+    }
+    Ok(Some(set))
+}
+
+/// The answer to a query, where it is one of those that are known here.
+fn native(context: &Context<'_>, query: &Query) -> Result<ResultSet, Unable> {
+    let more = query.with.is_some()
         || query.fetch.is_some()
         || query.for_clause.is_some()
-        || query.limit_clause.is_some()
-    {
-        return Err(unsupported("WITH"));
-    }
-    let SetExpr::Select(select) = query.body.as_ref() else { return Err(unsupported("UNION")) };
+        || query.limit_clause.is_some();
+    let SetExpr::Select(select) = query.body.as_ref() else { return Err(Unable::Beyond) };
     let order = match query.order_by.as_ref().map(|o| &o.kind) {
         None => &[][..],
         Some(OrderByKind::Expressions(list)) => list.as_slice(),
-        Some(OrderByKind::All(_)) => return Err(unsupported("ALL")),
+        Some(OrderByKind::All(_)) => return Err(Unable::Beyond),
     };
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty());
-    if grouped || select.having.is_some() || select.distinct.is_some() || select.into.is_some() {
-        return Err(unsupported("GROUP"));
+    if more || grouped || select.having.is_some() || select.distinct.is_some() || select.into.is_some() {
+        return Err(Unable::Beyond);
     }
-    let (outputs, rows) = {
-        let context = Context { world, session, variables };
-        let sources = Sources::open(&context, &select.from)?;
-        let outputs = outputs(&context, &sources, select)?;
-        let keys = sort_keys(&context, &sources, order, &outputs)?;
-        let top = select.top.as_ref().map(|t| top(&context, t)).transpose()?;
-        let rows = rows(&context, &sources, select, &outputs, &keys, top)?;
-        (described(&sources, outputs), rows)
-    };
-    if outputs.iter().all(|c| c.name.starts_with('@')) {
-        assign(variables, &outputs, rows.last())?;
-        return Ok(None);
-    }
-    Ok(Some(ResultSet { columns: outputs, rows, affected: None }))
+    let sources = Sources::open(context, &select.from)?;
+    let outputs = outputs(context, &sources, select)?;
+    let keys = sort_keys(context, &sources, order, &outputs)?;
+    let top = select.top.as_ref().map(|t| top(context, t)).transpose()?;
+    let rows = rows(context, &sources, select, &outputs, &keys, top)?;
+    Ok(ResultSet { columns: described(&sources, outputs), rows, affected: None })
 }
 
 /// The value of an expression without tables.
@@ -92,7 +151,24 @@ pub(crate) fn constant(
 ) -> Result<Value, EngineError> {
     let context = Context { world, session, variables };
     let sources = Sources::none();
-    Compiler { context: &context, sources: &sources }.scalar(ast)?.value(&sources, &Row::new())
+    match (Compiler { context: &context, sources: &sources }).scalar(ast) {
+        Ok(expr) => expr.value(&sources, &Row::new()),
+        Err(Unable::Wrong(error)) => Err(error),
+        Err(Unable::Beyond) => super::query::constant(&context, ast),
+    }
+}
+
+/// What is a constant here: a variable, a clock, a property of the server. Errors 195 and 102 for what is not known.
+pub(super) fn constant_of(context: &Context<'_>, ast: &Ast) -> Result<(Value, SqlType), EngineError> {
+    let sources = Sources::none();
+    match (Compiler { context, sources: &sources }).scalar(ast) {
+        Ok(expr) => Ok((expr.value(&sources, &Row::new())?, expr.sql_type(&sources))),
+        Err(Unable::Wrong(error)) => Err(error),
+        Err(Unable::Beyond) => Err(match ast {
+            Ast::Function(function) => no_function(&function.name.to_string().to_lowercase()),
+            other => unsupported(&other.to_string()),
+        }),
+    }
 }
 
 /// Whether a condition without tables holds.
@@ -104,8 +180,11 @@ pub(crate) fn holds(
 ) -> Result<bool, EngineError> {
     let context = Context { world, session, variables };
     let sources = Sources::none();
-    let predicate = Compiler { context: &context, sources: &sources }.predicate(ast)?;
-    Ok(predicate.holds(&sources, &Row::new())? == Some(true))
+    match (Compiler { context: &context, sources: &sources }).predicate(ast) {
+        Ok(predicate) => Ok(predicate.holds(&sources, &Row::new())? == Some(true)),
+        Err(Unable::Wrong(error)) => Err(error),
+        Err(Unable::Beyond) => super::query::holds(&context, ast),
+    }
 }
 
 fn assign(
@@ -131,11 +210,7 @@ fn described(sources: &Sources<'_>, outputs: Vec<Output>) -> Vec<Column> {
 }
 
 /// The projection: items with their names, wildcards unfolded.
-fn outputs(
-    context: &Context<'_>,
-    sources: &Sources<'_>,
-    select: &Select,
-) -> Result<Vec<Output>, EngineError> {
+fn outputs(context: &Context<'_>, sources: &Sources<'_>, select: &Select) -> Result<Vec<Output>, Unable> {
     let compiler = Compiler { context, sources };
     let mut outputs = Vec::new();
     for item in &select.projection {
@@ -150,22 +225,22 @@ fn outputs(
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
                 outputs.extend(wildcard(sources, Some(&name.to_string()))?);
             }
-            other => return Err(unsupported(&other.to_string())),
+            _ => return Err(Unable::Beyond),
         }
+    }
+    // An aggregate is known here where it is all of an expression.
+    if outputs.iter().any(|o| o.expr.aggregates() && o.expr.aggregate().is_none()) {
+        return Err(Unable::Beyond);
     }
     let aggregates = outputs.iter().filter(|o| o.expr.aggregate().is_some()).count();
     if aggregates > 0 && aggregates < outputs.len() {
-        let name =
-            outputs.iter().find(|o| o.expr.aggregate().is_none()).map(|o| o.name.clone()).unwrap_or_default();
-        let text = format!(
-            "Column '{name}' is invalid in the select list because it is not contained in either an aggregate function or the GROUP BY clause."
-        );
-        return Err(EngineError::new(8120, text));
+        return Err(Unable::Beyond);
     }
     Ok(outputs)
 }
 
-fn implied_name(ast: &Ast) -> String {
+/// The name that a column has from its expression.
+pub(super) fn implied_name(ast: &Ast) -> String {
     match ast {
         Ast::Identifier(Ident { value, .. }) if !value.starts_with('@') => value.clone(),
         Ast::CompoundIdentifier(parts) => parts.last().map(|p| p.value.clone()).unwrap_or_default(),
@@ -189,15 +264,7 @@ fn wildcard(sources: &Sources<'_>, alias: Option<&str>) -> Result<Vec<Output>, E
         );
     }
     if outputs.is_empty() {
-        return Err(match alias {
-            Some(alias) => EngineError::new(
-                107,
-                format!(
-                    "The column prefix '{alias}' does not match with a table name or alias name used in the query."
-                ),
-            ),
-            None => EngineError::new(263, "Must specify table to select from."),
-        });
+        return Err(nothing_to_unfold(alias));
     }
     Ok(outputs)
 }
@@ -213,7 +280,7 @@ fn sort_keys(
     sources: &Sources<'_>,
     order: &[sqlparser::ast::OrderByExpr],
     outputs: &[Output],
-) -> Result<Vec<SortKey>, EngineError> {
+) -> Result<Vec<SortKey>, Unable> {
     let compiler = Compiler { context, sources };
     let mut keys = Vec::new();
     for item in order {
@@ -222,30 +289,27 @@ fn sort_keys(
             Ast::Identifier(name) => outputs.iter().position(|o| o.name.eq_ignore_ascii_case(&name.value)),
             _ => None,
         };
-        let by_place = match compiler.scalar(&item.expr) {
-            Ok(Expr::Literal(Value::Int(place), _)) => {
-                let index =
-                    usize::try_from(place).ok().and_then(|p| p.checked_sub(1)).filter(|p| *p < outputs.len());
-                Some(index.ok_or_else(|| {
-                    EngineError::new(108, format!("The ORDER BY position number {place} is out of range of the number of items in the select list."))
-                })?)
-            }
+        let by_place = match &item.expr {
+            Ast::Value(place) => Some(place_of(&literal_value(&place.value)?, outputs.len())?),
             _ => None,
         };
         keys.push(match by_name.or(by_place) {
             Some(place) => SortKey::Output(place, descends),
-            None => SortKey::Expression(compiler.scalar(&item.expr)?, descends),
+            None => match compiler.scalar(&item.expr)? {
+                expr if expr.aggregates() => return Err(Unable::Beyond),
+                expr => SortKey::Expression(expr, descends),
+            },
         });
     }
     Ok(keys)
 }
 
-fn top(context: &Context<'_>, top: &Top) -> Result<usize, EngineError> {
+fn top(context: &Context<'_>, top: &Top) -> Result<usize, Unable> {
     if top.percent || top.with_ties {
-        return Err(unsupported("PERCENT"));
+        return Err(Unable::Beyond);
     }
     let count = match &top.quantity {
-        None => return Err(unsupported("TOP")),
+        None => return Err(Unable::Beyond),
         Some(TopQuantity::Constant(count)) => *count,
         Some(TopQuantity::Expr(ast)) => {
             let sources = Sources::none();
@@ -266,7 +330,7 @@ fn rows(
     outputs: &[Output],
     keys: &[SortKey],
     top: Option<usize>,
-) -> Result<Vec<Vec<Value>>, EngineError> {
+) -> Result<Vec<Vec<Value>>, Unable> {
     let mut kept = sources.rows(context, select.selection.as_ref())?;
     if outputs.iter().any(|o| o.expr.aggregate().is_some()) {
         let row: Result<Vec<Value>, EngineError> =
@@ -279,7 +343,9 @@ fn rows(
         kept = sorted(sources, outputs, keys, kept)?;
         kept.truncate(top.unwrap_or(usize::MAX));
     }
-    kept.iter().map(|row| outputs.iter().map(|o| o.expr.value(sources, row)).collect()).collect()
+    let shown = |row: &Row| outputs.iter().map(|o| o.expr.value(sources, row)).collect();
+    let rows: Result<Vec<Vec<Value>>, EngineError> = kept.iter().map(shown).collect();
+    Ok(rows?)
 }
 
 fn sorted(

@@ -16,10 +16,10 @@ use crate::{
     sql::{
         calls::ObjectName,
         select::{
-            Context,
+            Context, Unable,
             compile::Compiler,
             expression::{Comparison, Expr, Predicate, Row},
-            unsupported,
+            same_names, unsupported,
         },
         tables::{Hint, Table},
         value::{self, folded},
@@ -35,6 +35,9 @@ enum Join {
     /// Rows that match, or nothing.
     Left(Ast),
 }
+
+/// Pairs of rows that a join makes at most: more is left to the engine that bounds its work.
+const PAIRS_MAX: usize = 1_000_000;
 
 /// A table of the FROM clause.
 pub(super) struct Source<'w> {
@@ -65,7 +68,7 @@ impl<'w> Sources<'w> {
     }
 
     /// Opens the tables of a FROM clause.
-    pub(super) fn open(context: &Context<'w>, from: &[TableWithJoins]) -> Result<Self, EngineError> {
+    pub(super) fn open(context: &Context<'w>, from: &[TableWithJoins]) -> Result<Self, Unable> {
         let mut sources = Self { list: Vec::new() };
         for group in from {
             sources.add(context, &group.relation, Join::Cross)?;
@@ -76,7 +79,7 @@ impl<'w> Sources<'w> {
                     JoinOperator::Left(JoinConstraint::On(on))
                     | JoinOperator::LeftOuter(JoinConstraint::On(on)) => Join::Left(on.clone()),
                     JoinOperator::CrossJoin(_) => Join::Cross,
-                    _ => return Err(unsupported("JOIN")),
+                    _ => return Err(Unable::Beyond),
                 };
                 sources.add(context, &join.relation, how)?;
             }
@@ -84,22 +87,22 @@ impl<'w> Sources<'w> {
         Ok(sources)
     }
 
-    fn add(&mut self, context: &Context<'w>, factor: &TableFactor, join: Join) -> Result<(), EngineError> {
-        let TableFactor::Table { name, alias, args, .. } = factor else { return Err(unsupported("(")) };
+    fn add(&mut self, context: &Context<'w>, factor: &TableFactor, join: Join) -> Result<(), Unable> {
+        let TableFactor::Table { name, alias, args, .. } = factor else { return Err(Unable::Beyond) };
         let name = object_name(name)?;
         let arguments = match args {
             None => None,
             Some(given) => {
                 let none = Sources::none();
                 let compiler = Compiler { context, sources: &none };
-                let values: Result<Vec<Value>, EngineError> = given
+                let values: Result<Vec<Value>, Unable> = given
                     .args
                     .iter()
                     .map(|a| match a {
                         FunctionArg::Unnamed(FunctionArgExpr::Expr(ast)) => {
-                            compiler.scalar(ast)?.value(&none, &Row::new())
+                            Ok(compiler.scalar(ast)?.value(&none, &Row::new())?)
                         }
-                        other => Err(unsupported(&other.to_string())),
+                        _ => Err(Unable::Beyond),
                     })
                     .collect();
                 Some(values?)
@@ -108,27 +111,26 @@ impl<'w> Sources<'w> {
         let table = context.world.open_table(context.session, &name, arguments.as_deref())?;
         let alias = alias.as_ref().map_or(name.object, |a| a.name.value.to_lowercase());
         if self.list.iter().any(|s| s.alias == alias) {
-            let text = format!(
-                "The objects \"{alias}\" in the FROM clause have the same exposed names. Use correlation names to distinguish them."
-            );
-            return Err(EngineError::new(1013, text));
+            return Err(same_names(&alias).into());
         }
         self.list.push(Source { alias, table, join });
         Ok(())
     }
 
     /// The rows that joins and WHERE leave.
-    pub(super) fn rows(
-        &self,
-        context: &Context<'_>,
-        selection: Option<&Ast>,
-    ) -> Result<Vec<Row>, EngineError> {
+    pub(super) fn rows(&self, context: &Context<'_>, selection: Option<&Ast>) -> Result<Vec<Row>, Unable> {
         let compiler = Compiler { context, sources: self };
         let condition = selection.map(|ast| compiler.predicate(ast)).transpose()?;
         let mut rows: Vec<Row> = vec![Row::new()];
         for (place, source) in self.list.iter().enumerate() {
             let hints = if place == 0 { hints(condition.as_ref()) } else { Vec::new() };
             let numbers = source.table.rows(&hints);
+            if place > 0
+                && rows.len().saturating_mul(numbers.len()) > PAIRS_MAX
+                && !self.indexed(&compiler, place)
+            {
+                return Err(Unable::Beyond);
+            }
             rows = match &source.join {
                 Join::Cross => cross(&rows, &numbers),
                 Join::Inner(on) => self.joined(&rows, place, &numbers, &compiler.predicate(on)?, false)?,
@@ -143,6 +145,16 @@ impl<'w> Sources<'w> {
             }
         }
         Ok(kept)
+    }
+
+    /// Whether a join looks its rows up.
+    fn indexed(&self, compiler: &Compiler<'_, '_>, place: usize) -> bool {
+        match self.list.get(place).map(|source| &source.join) {
+            Some(Join::Inner(on) | Join::Left(on)) => {
+                compiler.predicate(on).is_ok_and(|on| on.equality_with(place).is_some())
+            }
+            _ => false,
+        }
     }
 
     fn joined(
@@ -222,7 +234,7 @@ fn hints(condition: Option<&Predicate>) -> Vec<Hint> {
 }
 
 /// A name as sqlparser reads it.
-fn object_name(name: &AstName) -> Result<ObjectName, EngineError> {
+pub(crate) fn object_name(name: &AstName) -> Result<ObjectName, EngineError> {
     let part = |p: &sqlparser::ast::ObjectNamePart| {
         p.as_ident().map(|i| i.value.clone()).ok_or_else(|| unsupported("("))
     };

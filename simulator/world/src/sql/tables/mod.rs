@@ -3,6 +3,7 @@
 //! A table hands out row numbers and computes a value only when asked: a poll that filters by task id never builds the
 //! 86,400 tasks of 36 days, and `task_info` is written only where it is projected.
 
+pub(crate) mod certificates;
 pub(crate) mod databases;
 pub(crate) mod files;
 pub(crate) mod history;
@@ -83,6 +84,19 @@ impl World {
                 Ok(Box::new(databases::RecoveryStatus::new(self, instance)))
             }
             ("master_files", None) if catalogue => Ok(Box::new(databases::MasterFiles::new(self, instance))),
+            ("dm_database_encryption_keys", None) if catalogue => {
+                Ok(Box::new(certificates::EncryptionKeys::new(self, instance)))
+            }
+            ("certificates", None) if catalogue => {
+                let database = if name.database.is_empty() { current } else { &name.database };
+                Ok(Box::new(certificates::Certificates::new(self, instance, database)))
+            }
+            ("rds_fn_list_user_tde_certificates", Some(given))
+                if name.is_in("msdb", current) && self.knobs.documents.knows(&name.object) =>
+            {
+                exactly(given, 0, "rds_fn_list_user_tde_certificates")?;
+                Ok(Box::new(certificates::UserCertificates::new(self, instance)))
+            }
             ("backupset", None) if name.is_in("msdb", current) => {
                 Ok(Box::new(history::BackupSets::new(self, instance)))
             }
@@ -94,7 +108,9 @@ impl World {
                 let task = value::integer(&given[1], "int")?.filter(|t| *t != 0);
                 Ok(Box::new(tasks::TaskTable::function(self, instance, value::text(&given[0]), task)))
             }
-            ("rds_fn_list_file_details", Some(given)) if name.is_in("msdb", current) => {
+            ("rds_fn_list_file_details", Some(given))
+                if name.is_in("msdb", current) && self.knobs.documents.knows(&name.object) =>
+            {
                 let given = exactly(given, 1, "rds_fn_list_file_details")?;
                 let task = value::integer(&given[0], "int")?.and_then(|task| u32::try_from(task).ok());
                 Ok(Box::new(files::FileTable::new(self, instance, task)))

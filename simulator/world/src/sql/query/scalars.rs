@@ -1,0 +1,334 @@
+//! How is a scalar translated?
+
+use sqlparser::ast::{
+    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, Expr as Ast, Ident, Query, UnaryOperator,
+};
+use tds::{SqlType, Value};
+
+use crate::{
+    error::EngineError,
+    sql::{
+        query::{
+            Term, Translator,
+            calls::{self, Call},
+            numbers::Shape,
+            scope::{Place, find},
+            sets::Use,
+            texts::Text,
+            types::{self, Class, Operator, arithmetic, class, common},
+        },
+        select::{self, unsupported},
+    },
+};
+
+impl Translator<'_, '_> {
+    /// A scalar. Where rows are grouped, it is a grouping expression or made of them and of aggregates.
+    pub(super) fn scalar(&mut self, ast: &Ast) -> Result<Term, EngineError> {
+        if let Some(keys) = self.scopes.last().filter(|s| s.is_grouped()).and_then(|s| s.groups.clone())
+            && !keys.is_empty()
+            && let Ok(term) = self.at(Place::Rows, |inside| inside.plain(ast))
+            && keys.contains(&term.sql)
+        {
+            return Ok(term);
+        }
+        self.plain(ast)
+    }
+
+    /// Translates something as it stands at another place.
+    pub(super) fn at<T>(
+        &mut self,
+        place: Place,
+        inside: impl FnOnce(&mut Self) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let before = self.scopes.last_mut().map(|s| std::mem::replace(&mut s.place, place));
+        let done = inside(self);
+        if let (Some(scope), Some(before)) = (self.scopes.last_mut(), before) {
+            scope.place = before;
+        }
+        done
+    }
+
+    fn plain(&mut self, ast: &Ast) -> Result<Term, EngineError> {
+        match ast {
+            Ast::Nested(inner) | Ast::Collate { expr: inner, .. } => self.scalar(inner),
+            Ast::UnaryOp { op: UnaryOperator::Plus, expr } => self.scalar(expr),
+            Ast::Value(value) => Ok(self.literal(select::literal_value(&value.value)?)),
+            Ast::Identifier(name) if name.quote_style.is_none() && name.value.starts_with('@') => {
+                self.native(ast)
+            }
+            Ast::Identifier(name) => self.column(std::slice::from_ref(name)),
+            Ast::CompoundIdentifier(parts) => self.column(parts),
+            Ast::Function(function) => self.function(function),
+            Ast::Cast { kind, expr, data_type, .. } => {
+                let target = select::sql_type(data_type)?;
+                let term = self.scalar(expr)?;
+                self.cast(term, target, *kind != CastKind::Cast)
+            }
+            Ast::Convert { is_try, expr, data_type: Some(data_type), styles, .. } => {
+                self.convert(expr, data_type, styles, *is_try)
+            }
+            Ast::UnaryOp { op: UnaryOperator::Minus, expr } => {
+                let term = self.scalar(expr)?;
+                let sql_type = term.sql_type;
+                Ok(self.computed(Call::Shape(Shape::Negative), &[term], sql_type))
+            }
+            Ast::BinaryOp { left, op, right } => self.operation(left, op, right),
+            Ast::Case { operand, conditions, else_result, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref())
+            }
+            Ast::Subquery(query) => self.subquery(query),
+            Ast::Trim { expr, trim_where: None, trim_what: None, trim_characters: None } => {
+                self.text_function(Text::Trim, &[expr])
+            }
+            Ast::Substring { expr, substring_from: Some(from), substring_for: Some(length), .. } => {
+                self.text_function(Text::Substring, &[expr, from, length])
+            }
+            Ast::Ceil { expr, field: CeilFloorKind::DateTimeField(_) } => self.shape(Shape::Ceiling, expr),
+            Ast::Floor { expr, field: CeilFloorKind::DateTimeField(_) } => self.shape(Shape::Floor, expr),
+            other => Err(unsupported(&other.to_string())),
+        }
+    }
+
+    /// A value that the text gives.
+    pub(super) fn literal(&mut self, value: Value) -> Term {
+        let sql_type = select::literal_type(&value);
+        let sql = self.engine.parameter(&value);
+        Term { literal: Some(value), ..Term::new(sql, sql_type) }
+    }
+
+    /// What the native queries know to be a constant: variables, clocks, properties of the server.
+    pub(super) fn native(&mut self, ast: &Ast) -> Result<Term, EngineError> {
+        let (value, sql_type) = select::constant_of(self.context, ast)?;
+        let sql = self.engine.parameter(&value);
+        Ok(Term { literal: Some(value), ..Term::new(sql, sql_type) })
+    }
+
+    fn column(&mut self, parts: &[Ident]) -> Result<Term, EngineError> {
+        let found = find(&self.scopes, parts)?;
+        let grouped = found.outwards == 0 && self.scopes.last().is_some_and(super::scope::Scope::is_grouped);
+        let scope = self.scopes.iter().rev().nth(found.outwards);
+        let Some((source, column)) = scope
+            .and_then(|s| s.sources.get(found.source))
+            .and_then(|s| Some((s, s.columns.get(found.column)?)))
+        else {
+            return Err(unsupported("."));
+        };
+        let term = Term::new(column.sql.clone(), column.sql_type);
+        if grouped {
+            let name = if source.alias.is_empty() {
+                column.name.clone()
+            } else {
+                format!("{}.{}", source.alias, column.name)
+            };
+            return Err(self.not_grouped(&name));
+        }
+        if let Some(load) = source.load {
+            self.mark(load, found.column);
+        }
+        Ok(term)
+    }
+
+    /// A column will be read.
+    pub(super) fn mark(&mut self, load: usize, column: usize) {
+        if let Some(used) = self.loads.get_mut(load).and_then(|l| l.used.get_mut(column)) {
+            *used = true;
+        }
+    }
+
+    fn not_grouped(&self, name: &str) -> EngineError {
+        let by = self.scopes.last().and_then(|s| s.groups.as_ref()).is_some_and(|g| !g.is_empty());
+        let text = if by {
+            format!(
+                "Column '{name}' is invalid in the select list because it is not contained in either an aggregate function or the GROUP BY clause."
+            )
+        } else {
+            format!(
+                "Column '{name}' is invalid in the select list because it is not contained in an aggregate function and there is no GROUP BY clause."
+            )
+        };
+        EngineError::new(8120, text)
+    }
+
+    /// A call. What is known beforehand is computed at once, so that its error comes whatever the rows are.
+    pub(super) fn computed(&mut self, call: Call, given: &[Term], sql_type: SqlType) -> Term {
+        let literals: Option<Vec<Value>> = given.iter().map(|t| t.literal.clone()).collect();
+        if let Some(Ok(value)) = literals.map(|l| calls::evaluate(call, &l)) {
+            let sql = self.engine.parameter(&value);
+            return Term { literal: Some(value), ..Term::new(sql, sql_type) };
+        }
+        let arguments: Vec<&str> = given.iter().map(|t| t.sql.as_str()).collect();
+        Term::new(self.engine.call(call, &arguments), sql_type)
+    }
+
+    /// CAST.
+    pub(super) fn cast(&mut self, term: Term, target: SqlType, attempt: bool) -> Result<Term, EngineError> {
+        if let (Some(value), false) = (&term.literal, attempt) {
+            calls::cast(value, target)?;
+        }
+        Ok(self.computed(Call::Cast { target, attempt }, &[term], target))
+    }
+
+    /// Brings a term to a type where values of its own would compare wrongly.
+    pub(super) fn brought(&mut self, term: Term, target: SqlType) -> Result<Term, EngineError> {
+        if class(term.sql_type) == class(target) {
+            return Ok(Term { sql_type: target, ..term });
+        }
+        if term.is_null() {
+            return Ok(Term { sql_type: target, ..term });
+        }
+        let refused = matches!((class(term.sql_type), class(target)), (Class::Guid, t) if t != Class::Text && t != Class::Bytes)
+            || matches!((class(term.sql_type), class(target)), (Class::Bytes, Class::Moment | Class::Float));
+        if refused {
+            let text = format!(
+                "Operand type clash: {} is incompatible with {}",
+                types::name(term.sql_type),
+                types::name(target)
+            );
+            return Err(EngineError::new(206, text));
+        }
+        // A number beside a moment counts days.
+        if class(target) == Class::Moment && !matches!(class(term.sql_type), Class::Text | Class::Moment) {
+            let zero = self.literal(Value::DateTime(-2_208_988_800_000_000_000));
+            return Ok(self.computed(
+                Call::Arithmetic(Operator::Add, SqlType::DateTime),
+                &[zero, term],
+                SqlType::DateTime,
+            ));
+        }
+        self.cast(term, target, false)
+    }
+
+    /// The type of several terms together; NULLs have none of their own.
+    pub(super) fn together(terms: &[Term]) -> SqlType {
+        let typed = terms.iter().filter(|t| !t.is_null()).map(|t| t.sql_type);
+        typed.reduce(common).unwrap_or(SqlType::Int)
+    }
+
+    fn convert(
+        &mut self,
+        expr: &Ast,
+        data_type: &DataType,
+        styles: &[Ast],
+        attempt: bool,
+    ) -> Result<Term, EngineError> {
+        let target = select::sql_type(data_type)?;
+        let term = self.scalar(expr)?;
+        match styles {
+            [style] if class(term.sql_type) == Class::Moment && class(target) == Class::Text => {
+                let style = self.scalar(style)?;
+                Ok(self.computed(Call::Styled(target), &[term, style], target))
+            }
+            // Styles of other conversions say how to read what one reading covers here.
+            _ => self.cast(term, target, attempt),
+        }
+    }
+
+    fn operation(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast) -> Result<Term, EngineError> {
+        let operator = match op {
+            BinaryOperator::Plus => Operator::Add,
+            BinaryOperator::Minus => Operator::Subtract,
+            BinaryOperator::Multiply => Operator::Multiply,
+            BinaryOperator::Divide => Operator::Divide,
+            BinaryOperator::Modulo => Operator::Modulo,
+            other => return Err(unsupported(&other.to_string())),
+        };
+        let (a, b) = (self.scalar(left)?, self.scalar(right)?);
+        let texts = |t: &Term| class(t.sql_type) == Class::Text || t.is_null();
+        if operator == Operator::Add && texts(&a) && texts(&b) {
+            return Ok(self.computed(Call::Join, &[a, b], SqlType::NVarChar(Some(4000))));
+        }
+        self.combined(operator, a, b)
+    }
+
+    /// Arithmetic on two terms.
+    pub(super) fn combined(&mut self, operator: Operator, a: Term, b: Term) -> Result<Term, EngineError> {
+        let (x, y) = match (a.is_null(), b.is_null()) {
+            (true, false) => (b.sql_type, b.sql_type),
+            (false, true) => (a.sql_type, a.sql_type),
+            _ => (a.sql_type, b.sql_type),
+        };
+        let target = arithmetic(operator, x, y)?;
+        if let (Some(a), Some(b)) = (&a.literal, &b.literal) {
+            calls::evaluate(Call::Arithmetic(operator, target), &[a.clone(), b.clone()])?;
+        }
+        // Text beside a number is read as one of its type, with the error of that.
+        let side = common(x, y);
+        let mut read = |term: Term| {
+            if class(term.sql_type) == Class::Text { self.brought(term, side) } else { Ok(term) }
+        };
+        let (a, b) = (read(a)?, read(b)?);
+        Ok(self.computed(Call::Arithmetic(operator, target), &[a, b], target))
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&Ast>,
+        conditions: &[CaseWhen],
+        otherwise: Option<&Ast>,
+    ) -> Result<Term, EngineError> {
+        let (mut tests, mut results) = (Vec::new(), Vec::new());
+        for CaseWhen { condition, result } in conditions {
+            tests.push(match operand {
+                None => self.predicate(condition)?,
+                Some(held) => {
+                    let (a, b) = (self.scalar(held)?, self.scalar(condition)?);
+                    self.compared(a, "=", b)?
+                }
+            });
+            results.push(self.scalar(result)?);
+        }
+        results.push(match otherwise {
+            Some(ast) => self.scalar(ast)?,
+            None => self.literal(Value::Null),
+        });
+        self.chosen(&tests, results)
+    }
+
+    /// CASE of conditions and results, the last of which is ELSE.
+    pub(super) fn chosen(&mut self, tests: &[String], results: Vec<Term>) -> Result<Term, EngineError> {
+        let target = Self::together(&results);
+        let mut sql = String::from("CASE");
+        let mut tests = tests.iter();
+        for result in results {
+            let result = self.brought(result, target)?.sql;
+            match tests.next() {
+                Some(test) => sql.extend([" WHEN ", test, " THEN ", &result]),
+                None => sql.extend([" ELSE ", &result]),
+            }
+        }
+        Ok(Term::new(sql + " END", target))
+    }
+
+    fn shape(&mut self, how: Shape, expr: &Ast) -> Result<Term, EngineError> {
+        let term = self.scalar(expr)?;
+        self.shaped(how, term)
+    }
+
+    /// A function of one number.
+    pub(super) fn shaped(&mut self, how: Shape, term: Term) -> Result<Term, EngineError> {
+        let term =
+            if class(term.sql_type) == Class::Text { self.brought(term, SqlType::Float)? } else { term };
+        let sql_type = match (how, term.sql_type) {
+            (Shape::Floor | Shape::Ceiling, SqlType::Numeric { precision, .. }) => {
+                SqlType::Numeric { precision, scale: 0 }
+            }
+            (_, other) => other,
+        };
+        Ok(self.computed(Call::Shape(how), &[term], sql_type))
+    }
+
+    /// A subquery that stands for one value. Errors: 116 for several columns, 512 for several rows.
+    fn subquery(&mut self, query: &Query) -> Result<Term, EngineError> {
+        let translated = self.deeper(|inside| inside.query(query, Use::Nested))?;
+        let [column] = translated.columns.as_slice() else {
+            let text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.";
+            return Err(EngineError::new(116, text));
+        };
+        let single = self.engine.call(Call::Single, &["c0", "n"]);
+        let sql = format!(
+            "(SELECT {single} FROM (SELECT c0, COUNT(*) OVER () AS n FROM ({})) LIMIT 1)",
+            translated.sql
+        );
+        Ok(Term::new(sql, column.sql_type))
+    }
+}
