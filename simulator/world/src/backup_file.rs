@@ -7,7 +7,10 @@
 use std::sync::Arc;
 
 use crate::{
-    database::branch::{BranchId, ContentRef},
+    database::{
+        branch::{BranchId, ContentRef},
+        config::Features,
+    },
     guid::Guid,
     lsn::Lsn,
     tde::certificate::Thumbprint,
@@ -115,6 +118,8 @@ pub struct BackupSet {
     pub major_version: u8,
     /// Files the set is striped over.
     pub stripes: u8,
+    /// What the database had.
+    pub(crate) features: Features,
 }
 
 impl BackupSet {

@@ -1,7 +1,10 @@
 //! What does nobody know about the service?
 //!
 //! Every behaviour that the public sources leave open is a field here with its default and its range; a test or a swarm
-//! turns it both ways. What a source states is no knob. `[INF]` and `[UNSOURCED]` in the field notes mark the origin.
+//! turns it both ways: [`Knobs::drawn`] draws all but the texts, which are names for what nobody recorded. What a source states
+//! is no knob. `[INF]` and `[UNSOURCED]` in the field notes mark the origin.
+
+mod drawn;
 
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +119,42 @@ pub struct Texts {
     pub keep_cdc_norecovery: String,
     /// Encrypting with a KMS key in a Region other than the instance's, `{key}` its ARN `[UNSOURCED]`.
     pub key_region: String,
+    /// One database more than the instance class and the Multi-AZ mode hold, `{name}` its name, `{limit}` how many they hold
+    /// `[UNSOURCED]`.
+    pub too_many_databases: String,
+    /// A restore that does not fit on the storage, in the manner of SQL Server's 3257: `{needed}` and `{free}` in bytes
+    /// `[UNSOURCED]`.
+    pub no_space: String,
+    /// A restore of a database that Express does not hold, in the manner of SQL Server's 1827 `[UNSOURCED]`.
+    pub express_size: String,
+    /// A native backup or restore on a read replica, or a database created there `[UNSOURCED]`.
+    pub on_replica: String,
+    /// A native restore on an instance with a read replica in another Region `[UNSOURCED]`.
+    pub cross_region_replica: String,
+    /// A procedure of S3 integration on an instance without a role for it `[UNSOURCED]`.
+    pub s3_integration_off: String,
+    /// A path that does not lie below `D:\S3\`, `{path}` `[UNSOURCED]`.
+    pub file_path: String,
+    /// A file or directory that is not there, `{path}` `[UNSOURCED]`.
+    pub file_missing: String,
+    /// A file or object that is there already and may not be overwritten, `{path}` `[UNSOURCED]`.
+    pub file_exists: String,
+    /// A file whose extension can't be downloaded, `{path}` `[UNSOURCED]`.
+    pub file_type: String,
+    /// A download beyond 100 files in `D:\S3\` `[UNSOURCED]`.
+    pub file_limit: String,
+    /// A directory deleted without `@force_delete`, `{path}` `[UNSOURCED]`.
+    pub file_directory: String,
+    /// `rds_cancel_task` on a delete or list task in progress, which can't be cancelled `[UNSOURCED]`.
+    pub cancel_files: String,
+    /// A restore of a database with a FILESTREAM filegroup `[UNSOURCED]`.
+    pub filestream: String,
+    /// In-memory tables on an instance with database mirroring, in `task_info` and in the event of a conversion `[UNSOURCED]`.
+    pub in_memory_mirrored: String,
+    /// A differential or a log on a database with a file whose `file_guid` is NULL `[UNSOURCED]`.
+    pub null_file_guid: String,
+    /// A restore from a directory bucket whose ARN does not end in `/*` `[UNSOURCED]`.
+    pub directory_bucket_key: String,
     /// `task_type` of a backup of a TDE certificate `[UNSOURCED]`.
     pub backup_certificate_task_type: String,
     /// `task_type` of a restore of a TDE certificate `[UNSOURCED]`.
@@ -169,21 +208,21 @@ pub struct Knobs {
     pub setup_seconds: Span,
     /// Speed of a task, per cent of the instance's throughput `[INF]`, 50 to 150.
     pub speed_percent: Span,
-    /// Seconds between two refreshes of the visible progress: "approximately every two minutes".
+    /// Seconds between two refreshes of the visible progress: "approximately every two minutes", 60 to 180.
     pub refresh_seconds: i64,
     /// Whether `created_at`, `last_updated` and `task_info` are server-local instead of UTC `[UNSOURCED]`.
     pub task_times_local: bool,
-    /// Days that ended tasks stay listed: 36.
+    /// Days that ended tasks stay listed: 36, which is stated and not drawn.
     pub task_history_days: i64,
     /// Seconds that an automated backup takes `[INF]`, 60 to 7,200.
     pub automated_backup_seconds: Span,
-    /// Automated backups skipped under load, parts in a million.
+    /// Automated backups skipped under load, parts in a million, 0 to 200,000.
     pub automated_backup_skip_ppm: u32,
     /// Whether native backups stay CREATED while an automated backup runs `[INF]`; otherwise they fail on start.
     pub automated_backup_blocks_start: bool,
     /// Whether a killed backup ends CANCELLED instead of ERROR `[UNSOURCED]`.
     pub aborted_is_cancelled: bool,
-    /// Incomplete multipart uploads left by an aborted task, parts in a million `[INF]`.
+    /// Incomplete multipart uploads left by an aborted task, parts in a million `[INF]`, 0 to 1,000,000.
     pub abandoned_upload_ppm: u32,
     /// Native backups in the maintenance window `[UNSOURCED]`.
     pub maintenance: MaintenanceRule,
@@ -203,19 +242,19 @@ pub struct Knobs {
     pub multi_az_refuses_chains: bool,
     /// What a failover does to native tasks `[UNSOURCED]`.
     pub failover_fate: FailoverFate,
-    /// Seconds that a failover takes: "typically 60-120 s".
+    /// Seconds that a failover takes: "typically 60-120 s", 60 to 120.
     pub failover_seconds: Span,
     /// Whether a failover starts a new recovery fork `[INF]`.
     pub failover_starts_fork: bool,
-    /// Seconds until RDS sets a changed recovery model back: "within five minutes".
+    /// Seconds until RDS sets a changed recovery model back: "within five minutes", 1 to 300.
     pub recovery_reset_seconds: Span,
     /// Seconds that a cancel takes on a running task `[INF]`, 1 to 120.
     pub cancel_seconds: Span,
     /// Milliseconds that one log file takes to copy, beside moving its bytes `[INF]`, 10 to 2,000.
     pub copy_file_ms: Span,
-    /// Days of log files listed: "the last 7 days".
+    /// Days of log files listed: "the last 7 days", which is not drawn.
     pub log_list_days: i64,
-    /// Bytes of a log file that holds no record `[INF]`.
+    /// Bytes of a log file that holds no record `[INF]`, 512 to 65,536.
     pub log_file_overhead_bytes: u64,
     /// Whether the guid in log copy keys is upper case; the AWS sample lower-cases it.
     pub log_key_guid_upper: bool,
@@ -226,10 +265,15 @@ pub struct Knobs {
     pub crossing_log_joins_last_fork: bool,
     /// Compressed size, per cent of the data `[INF]`, 10 to 100.
     pub compressed_percent: u64,
-    /// Backups whose `first_lsn` lies before the checkpoint because a transaction was open, parts in a million.
+    /// Backups whose `first_lsn` lies before the checkpoint because a transaction was open, parts in a million,
+    /// 0 to 1,000,000.
     pub long_transaction_ppm: u32,
     /// Whether backups end on whole seconds. Headers have that resolution and no source says which way they round.
     pub whole_seconds: bool,
+    /// Whether a restore that would be one database too many is refused by the call instead of in `task_info` `[UNSOURCED]`.
+    pub database_limit_at_call: bool,
+    /// Seconds between two looks of the service at the storage of an instance `[INF]`, 60 to 900.
+    pub storage_look_seconds: i64,
     /// Texts.
     pub texts: Texts,
 }
@@ -271,6 +315,8 @@ impl Default for Knobs {
             compressed_percent: 30,
             long_transaction_ppm: 100_000,
             whole_seconds: true,
+            database_limit_at_call: false,
+            storage_look_seconds: 300,
             texts: Texts::default(),
         }
     }
@@ -304,6 +350,31 @@ impl Default for Texts {
                 .into(),
             keep_cdc_norecovery: "@keep_cdc isn't supported for a full restore with @with_norecovery.".into(),
             key_region: "Invalid arn {key}".into(),
+            too_many_databases:
+                "Database {name} can't be created because the DB instance supports up to {limit} databases."
+                    .into(),
+            no_space: "There is insufficient free space on disk volume 'D:\\' to create the database. The database requires {needed} additional free bytes, while only {free} bytes are available."
+                .into(),
+            express_size: "CREATE DATABASE or ALTER DATABASE failed because the resulting cumulative database size would exceed your licensed limit of 10240 MB per database."
+                .into(),
+            on_replica: "The operation isn't supported on a read replica DB instance.".into(),
+            cross_region_replica: "Native restores aren't supported on DB instances that have cross-Region read replicas."
+                .into(),
+            s3_integration_off: "The S3_INTEGRATION feature isn't enabled on the DB instance.".into(),
+            file_path: "The file path '{path}' is not valid. Files are stored in D:\\S3\\.".into(),
+            file_missing: "The file '{path}' does not exist.".into(),
+            file_exists: "The file '{path}' already exists. Please reissue task with the overwrite property."
+                .into(),
+            file_type: "The file '{path}' has an extension that isn't supported.".into(),
+            file_limit: "There can't be more than 100 files in D:\\S3\\.".into(),
+            file_directory: "The directory '{path}' can't be deleted without @force_delete = 1.".into(),
+            cancel_files: "Task with Task Id {id} can't be cancelled because it is in progress.".into(),
+            filestream: "Databases with a FILESTREAM filegroup can't be restored.".into(),
+            in_memory_mirrored: "The database contains in-memory file groups that are not supported for Multi-AZ."
+                .into(),
+            null_file_guid: "Differential and log restores aren't supported for databases with files whose file_guid is NULL."
+                .into(),
+            directory_bucket_key: "The S3 ARN of a directory bucket must end with /*.".into(),
             backup_certificate_task_type: "BACKUP_TDE_CERT".into(),
             restore_certificate_task_type: "RESTORE_TDE_CERT".into(),
             cancel_certificate:

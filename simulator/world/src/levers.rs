@@ -77,9 +77,9 @@ impl World {
         }
     }
 
-    /// A manual snapshot of an instance.
+    /// A manual snapshot of an instance; of a read replica there is none.
     pub fn break_snapshot(&mut self, instance: &str) {
-        if let Some(index) = self.index_of(instance) {
+        if let Some(index) = self.index_of(instance).filter(|index| !self.is_replica(*index)) {
             self.publish(index, "RDS-EVENT-0042", "Manual snapshot created");
             self.snapshot_instance(index);
         }
@@ -104,9 +104,10 @@ impl World {
     }
 
     /// Sets the backup retention period. 0 turns automated and log backups off and sets SIMPLE; from 0 upwards RDS sets
-    /// FULL and takes a backup at once.
+    /// FULL and takes a backup at once. A read replica has no backups.
     pub fn break_retention(&mut self, instance: &str, days: u32) {
-        let (now, Some(index)) = (self.now_ms, self.index_of(instance)) else { return };
+        let found = self.index_of(instance).filter(|index| !self.is_replica(*index));
+        let (now, Some(index)) = (self.now_ms, found) else { return };
         let Some(host) = self.instances.get_mut(index) else { return };
         let before = std::mem::replace(&mut host.config.retention_days, days);
         for position in self.alive_on(index) {
@@ -262,6 +263,7 @@ impl World {
             size_bytes: old.size_bytes,
             growth_bytes: old.growth_bytes,
             file_count: old.file_count,
+            features: old.features,
             ..DatabaseConfig::named(&old.name)
         };
         let mut fresh =

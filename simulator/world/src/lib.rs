@@ -28,7 +28,7 @@ mod world;
 pub use backup_file::{BackupFile, BackupKind, BackupSet, RecoveryModel};
 pub use content::{Content, PAGES, PageVersion, Rows};
 pub use database::{
-    config::DatabaseConfig,
+    config::{DatabaseConfig, Features},
     import::HistoryHeader,
     state::DatabaseId,
     writes::{Burst, Rhythm},
@@ -52,7 +52,7 @@ pub use s3::{
 pub use sql::session::SessionId;
 pub use tasks::{
     fact::TaskFact,
-    task::{Lifecycle, TaskType},
+    task::{FileTask, Lifecycle, TaskType},
 };
 pub use tde::{
     certificate::Thumbprint,

@@ -33,6 +33,8 @@ pub(crate) enum Purpose {
     Cancel = 11,
     /// What an abort leaves behind.
     Abort = 12,
+    /// Knobs of a swarm, keyed by knob.
+    Knobs = 20,
     /// Certificates of an instance, and the passwords of their private keys.
     Certificate = 13,
 }

@@ -23,6 +23,7 @@ use crate::{
     instance::{
         config::{InstanceConfig, InstanceDescription, RdsEvent},
         state::Instance,
+        storage::Fullness,
     },
     kms::{KeyConfig, Kms},
     knobs::Knobs,
@@ -51,6 +52,8 @@ pub(crate) enum Event {
     Up { instance: usize },
     /// The maintenance window opens.
     Maintenance { instance: usize },
+    /// The service looks at the storage.
+    LookAtStorage { instance: usize },
 }
 
 /// The simulated world.
@@ -142,6 +145,7 @@ impl World {
             Event::RecoveryReset { database } => self.recovery_reset(database),
             Event::Up { instance } => self.instance_up(instance),
             Event::Maintenance { instance } => self.maintenance_opens(instance),
+            Event::LookAtStorage { instance } => self.look_at_storage(instance),
         }
     }
 
@@ -179,6 +183,7 @@ impl World {
         self.instances.push(Instance { up_since: self.now_ms, ..Instance::new(config) });
         self.schedule_automated_backup(index, self.now_ms);
         self.schedule_maintenance(index, self.now_ms);
+        self.schedule_storage(index);
         self.generate_certificate(index);
     }
 
@@ -216,6 +221,8 @@ impl World {
         let instance = self.instances.get(self.index_of(name)?)?;
         let status = if instance.down_until.is_some() {
             "rebooting"
+        } else if instance.storage == Fullness::Full {
+            "storage-full"
         } else if instance.automated_until.is_some() {
             "backing-up"
         } else {
@@ -242,9 +249,9 @@ impl World {
         self.databases.get_mut(id.0 as usize)
     }
 
-    /// A database of an instance by name, as it is now.
+    /// A database of an instance by name, as it is now; a read replica has those of its source.
     pub fn find_database(&self, instance: &str, name: &str) -> Option<DatabaseId> {
-        self.instances.get(self.index_of(instance)?)?.database(name)
+        self.shown(self.index_of(instance)?)?.database(name)
     }
 
     /// Every incarnation of every database that ever existed, with its instance and name.
@@ -263,6 +270,7 @@ impl World {
         config: &DatabaseConfig,
     ) -> Result<DatabaseId, EngineError> {
         let index = self.checked_name(instance, &config.name)?;
+        self.refuse_database(index, &config.name)?;
         let id = DatabaseId(u32::try_from(self.databases.len()).unwrap_or(u32::MAX));
         let created = config.created_at.map_or(self.now_ms, floor_ms).min(self.now_ms);
         let seed = Stream::of(self.seed, Purpose::Writes, &[u64::from(id.0)]).next();
@@ -335,6 +343,7 @@ impl World {
             serial: 0,
             is_offline: false,
             captures_changes: false,
+            features: config.features,
             encryption: Encryption::default(),
         }
     }

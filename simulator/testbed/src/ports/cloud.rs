@@ -84,7 +84,7 @@ fn facts(description: &InstanceDescription) -> Result<InstanceFacts, String> {
             OptionStatus::Absent => OptionState::Missing,
         },
         storage_encrypted: config.storage_encrypted,
-        read_replica: false,
+        read_replica: config.replica_of.is_some(),
     })
 }
 

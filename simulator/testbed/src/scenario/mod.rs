@@ -95,6 +95,10 @@ pub struct InstanceSpec {
     /// Minutes by which local time is ahead of UTC.
     #[serde(default)]
     pub utc_offset_minutes: i32,
+    /// Instance class, such as `db.m6i.xlarge`, which holds so many databases; any number when absent.
+    pub class: Option<String>,
+    /// Gibibytes of storage, which fills; it never does when absent.
+    pub storage_gib: Option<u64>,
     /// Databases.
     #[serde(rename = "database")]
     pub databases: Vec<DatabaseSpec>,
@@ -243,6 +247,9 @@ impl Scenario {
             if instance.mib_per_second == 0 {
                 return Err(format!("instance {}: mib_per_second: 0 moves nothing", instance.name));
             }
+            if instance.class.as_ref().is_some_and(|class| !class.starts_with("db.")) {
+                return Err(format!("instance {}: class: write it as in db.m6i.xlarge", instance.name));
+            }
             for database in &instance.databases {
                 database.check().map_err(|what| {
                     format!("instance {}, database {}: {what}", instance.name, database.name)
@@ -333,6 +340,11 @@ mod tests {
                 "is = 30",
                 "is = 30\nat_most = 3",
                 "expect.databases_with_window: say `is`, or bounds, not both",
+            ),
+            (
+                "mib_per_second",
+                "class = \"m6i.large\"\nmib_per_second",
+                "instance sales: class: write it as in db.m6i.xlarge",
             ),
             ("[vault]", "[vault", "s.toml: line"),
         ] {

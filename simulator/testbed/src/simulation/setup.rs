@@ -45,6 +45,8 @@ fn instance_config(spec: &InstanceSpec) -> InstanceConfig {
     config.retention_days = u32::from(spec.retention_days);
     config.utc_offset_minutes = spec.utc_offset_minutes;
     config.throughput_bytes = spec.mib_per_second << 20;
+    config.instance_class.clone_from(&spec.class);
+    config.allocated_storage_bytes = spec.storage_gib.map(|gib| gib << 30);
     (config.user, config.password) = (USER.to_owned(), spec.password());
     config
 }

@@ -124,6 +124,7 @@ impl Database {
             compressed_bytes: size_bytes,
             major_version: self.major_version,
             stripes: 1,
+            features: self.features,
         };
         self.note_backup(&set, running.first.count, flavour);
         BackupFile {

@@ -7,6 +7,17 @@ use crate::{
     database::writes::{Burst, Rhythm},
 };
 
+/// What a database has that native restores or Multi-AZ with mirroring do not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Features {
+    /// A FILESTREAM filegroup: the database can't be restored on RDS.
+    pub filestream: bool,
+    /// In-memory tables: not with database mirroring.
+    pub in_memory: bool,
+    /// A file whose `file_guid` in `sys.master_files` is NULL: neither differentials nor logs can be restored.
+    pub null_file_guid: bool,
+}
+
 /// A database to create.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -30,6 +41,8 @@ pub struct DatabaseConfig {
     pub file_count: u32,
     /// When it was created; `None` is now. The initial snapshot and its log chain start then.
     pub created_at: Option<Timestamp>,
+    /// What restores and Multi-AZ may not take.
+    pub features: Features,
 }
 
 impl DatabaseConfig {
@@ -46,6 +59,7 @@ impl DatabaseConfig {
             recovery_model: RecoveryModel::Full,
             file_count: 1,
             created_at: None,
+            features: Features::default(),
         }
     }
 }

@@ -88,6 +88,7 @@ impl World {
         headers: &[HistoryHeader],
     ) -> Result<DatabaseId, EngineError> {
         let index = self.checked_name(instance, &config.name)?;
+        self.refuse_database(index, &config.name)?;
         let id = DatabaseId(u32::try_from(self.databases.len()).unwrap_or(u32::MAX));
         let now = self.now_ms;
         let mut ordered: Vec<&HistoryHeader> = headers.iter().filter(|h| floor_ms(h.finish) <= now).collect();
@@ -267,6 +268,7 @@ fn import_file(
         compressed_bytes: header.size_bytes,
         major_version: database.major_version,
         stripes: u8::try_from(header.objects.len().max(1)).unwrap_or(u8::MAX),
+        features: database.features,
     };
     Some(BackupFile { set, payload, kms_key: None, tde_thumbprint: None })
 }

@@ -267,6 +267,7 @@ impl Database {
             compressed_bytes: size_bytes,
             major_version: self.major_version,
             stripes: 1,
+            features: self.features,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{
     backup_file::RecoveryModel,
     database::{
         branch::{BranchId, Branches, ContentRef},
+        config::Features,
         logs::LogSchedule,
     },
     guid::Guid,
@@ -78,6 +79,7 @@ pub(crate) struct Database {
     pub(crate) is_offline: bool,
     /// Change data capture is on.
     pub(crate) captures_changes: bool,
+    pub(crate) features: Features,
     /// Transparent data encryption.
     pub(crate) encryption: Encryption,
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::{
     backup_file::RecoveryModel,
     database::state::DatabaseId,
+    instance::storage::Fullness,
     knobs::MaintenanceRule,
     stream::{Purpose, Stream},
     tasks::{
@@ -40,6 +41,8 @@ impl World {
             Stream::of(seed, Purpose::AutomatedBackup, &[instance as u64, host.automated_serial, 1]);
         let skipped = stream.chance_ppm(self.knobs.automated_backup_skip_ppm);
         let busy = host.down_until.is_some() || host.automated_until.is_some();
+        // "Automated backups don't occur" while the instance is not available.
+        let busy = busy || host.storage == Fullness::Full;
         let retains = host.config.retention_days > 0;
         let span = self.knobs.automated_backup_seconds;
         let length = stream.between(span.min, span.max) * SECOND;

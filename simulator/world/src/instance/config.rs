@@ -112,6 +112,16 @@ pub struct InstanceConfig {
     pub password: String,
     /// Bytes of data that one native task moves in a second.
     pub throughput_bytes: u64,
+    /// `DBInstanceClass`, such as `db.m6i.xlarge`; `None` holds any number of databases.
+    pub instance_class: Option<String>,
+    /// Cores times threads where `ProcessorFeatures` turns some off; `None` are all of the class.
+    pub vcpus: Option<u32>,
+    /// `AllocatedStorage`, in bytes and of all volumes together; `None` never fills.
+    pub allocated_storage_bytes: Option<u64>,
+    /// `ReadReplicaSourceDBInstanceIdentifier` of a read replica, which `World::add_replica` makes.
+    pub replica_of: Option<String>,
+    /// Whether a role for the feature `S3_INTEGRATION` is associated with it.
+    pub s3_integration: bool,
     /// The option `TRANSPARENT_DATA_ENCRYPTION`, in the RDS API `TDE`. RDS generates a certificate when it is there.
     pub tde_option: OptionStatus,
 }
@@ -138,6 +148,11 @@ impl InstanceConfig {
             user: "admin".into(),
             password: "simulated".into(),
             throughput_bytes: 200_000_000,
+            instance_class: None,
+            vcpus: None,
+            allocated_storage_bytes: None,
+            replica_of: None,
+            s3_integration: true,
             tde_option: OptionStatus::Absent,
         }
     }

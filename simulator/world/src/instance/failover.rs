@@ -6,7 +6,7 @@
 
 use crate::{
     database::state::{Database, Fork},
-    instance::config::MultiAz,
+    instance::{config::MultiAz, disk::Disk},
     knobs::FailoverFate,
     stream::{Purpose, Stream},
     tasks::task::{Lifecycle, TaskType},
@@ -34,6 +34,8 @@ impl World {
         if multi {
             host.node = 1 - host.node;
             host.failed_over = Some(now);
+            // "Files in the D:\S3 folder are deleted on the standby replica after a failover."
+            host.disk = Disk::default();
         }
         self.sessions.retain(|_, session| session.instance != index);
         for position in self.alive_on(index) {

@@ -8,7 +8,11 @@ use std::{
 use crate::{
     backup_file::BackupSet,
     database::state::DatabaseId,
-    instance::config::{InstanceConfig, LogAccess},
+    instance::{
+        config::{InstanceConfig, LogAccess},
+        disk::{Disk, Listed},
+        storage::Fullness,
+    },
     restore::Restoring,
     tasks::task::{Task, Work},
     tde::certificate::Certificate,
@@ -103,6 +107,12 @@ pub(crate) struct Instance {
     pub(crate) grants_lost: bool,
     /// What stands in the way of access to log backups.
     pub(crate) log_access: LogAccess,
+    /// How full the storage was when the service last looked.
+    pub(crate) storage: Fullness,
+    /// What lies in `D:\S3` of the active node.
+    pub(crate) disk: Disk,
+    /// What tasks found there, by their ids.
+    pub(crate) listings: BTreeMap<u32, Vec<Listed>>,
     /// Application locks by database and resource.
     pub(crate) locks: BTreeMap<(String, String), Vec<Held>>,
     /// Certificates in master, in order of their ids.
@@ -144,6 +154,9 @@ impl Instance {
             tlog_target: None,
             grants_lost: false,
             log_access: LogAccess::Open,
+            storage: Fullness::Free,
+            disk: Disk::default(),
+            listings: BTreeMap::new(),
             locks: BTreeMap::new(),
             certificates: Vec::new(),
             certificates_made: 0,
@@ -162,14 +175,17 @@ impl Instance {
         self.tasks.get_mut(usize::try_from(id.checked_sub(first)?).ok()?)
     }
 
-    /// The task that a free slot takes next: the first in the queue, but a restore waits for those of its database that run.
+    /// The task that a free slot takes next: the first in the queue, but a restore waits for those of its database that run, and a
+    /// transfer of files for any other.
     pub(crate) fn next_waiting(&self) -> Option<&Task> {
         let restores = |task: &&Task| task.kind.is_restore();
+        let moves_files =
+            self.running.iter().filter_map(|id| self.task(*id)).any(|task| task.kind.is_files());
         let running: Vec<&Task> =
             self.running.iter().filter_map(|id| self.task(*id)).filter(restores).collect();
         let waits = |task: &Task| {
             let same = |other: &&Task| other.database_name.eq_ignore_ascii_case(&task.database_name);
-            task.kind.is_restore() && running.iter().any(same)
+            task.kind.is_restore() && running.iter().any(same) || task.kind.is_files() && moves_files
         };
         self.waiting.iter().filter_map(|id| self.task(*id)).find(|task| !waits(task))
     }

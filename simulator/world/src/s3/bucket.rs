@@ -80,6 +80,8 @@ pub(crate) struct Data {
     pub(crate) size_bytes: u64,
     pub(crate) class: StorageClass,
     pub(crate) health: Health,
+    /// The key of SSE-KMS; `None` is SSE-S3.
+    pub(crate) kms_key: Option<Arc<str>>,
     /// User metadata by header, `x-amz-meta-...`; most objects have none.
     pub(crate) metadata: Option<Arc<BTreeMap<String, String>>>,
 }

@@ -4,8 +4,10 @@
 //! bodies are opaque to it, except that the files of log copies are kept packed (see `packed.rs`), because a week of a
 //! thousand databases is two million of them. Reads are strongly consistent, as S3's have been since December 2020.
 
+mod access;
 pub(crate) mod body;
 mod bucket;
+mod encryption;
 mod packed;
 mod reads;
 mod writes;
@@ -14,6 +16,7 @@ use std::collections::BTreeMap;
 
 use crate::time::Ms;
 
+pub(crate) use access::is_directory;
 pub(crate) use body::{Body, Health, LogRef};
 pub(crate) use bucket::Bucket;
 pub use bucket::{BucketConfig, StorageClass};
@@ -56,6 +59,8 @@ pub struct S3 {
     pub(crate) buckets: BTreeMap<String, Bucket>,
     /// Versions and uploads named so far.
     pub(crate) serial: u64,
+    /// Buckets by the ARNs of their access points.
+    pub(crate) access_points: BTreeMap<String, String>,
 }
 
 impl S3 {

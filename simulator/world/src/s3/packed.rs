@@ -57,6 +57,7 @@ impl Entry {
             size_bytes: self.size_bytes,
             class: StorageClass::Standard,
             health: Health::Good,
+            kms_key: None,
             metadata: None,
         };
         Version { serial: self.serial, modified: Ms::from(self.copied) * SECOND, data: Some(data) }

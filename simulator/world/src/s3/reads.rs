@@ -1,6 +1,6 @@
 //! What can be read from a bucket: `ListObjectsV2`, `ListObjectVersions`, `HeadObject`, `GetObject`, `ListMultipartUploads`.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -30,6 +30,8 @@ pub struct ObjectHead {
     pub modified: Timestamp,
     /// Storage class.
     pub class: StorageClass,
+    /// `SSEKMSKeyId`; `None` is encryption with keys of S3.
+    pub kms_key: Option<Arc<str>>,
 }
 
 /// One version or delete marker.
@@ -91,6 +93,7 @@ impl S3 {
             version: bucket.config.versioned.then(|| self.name(version.serial)),
             modified: timestamp(version.modified),
             class: data.map_or(StorageClass::Standard, |d| d.class),
+            kms_key: data.and_then(|d| d.kms_key.clone()),
         }
     }
 

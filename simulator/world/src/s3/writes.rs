@@ -94,6 +94,7 @@ impl S3 {
         }
         let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.store(bucket, key, Body::Bytes(Arc::from(bytes)), size_bytes)?;
+        self.encrypt_by_default(bucket, key);
         self.head(bucket, key, None)
     }
 
@@ -121,8 +122,14 @@ impl S3 {
         let (serial, modified) = (self.next_serial(), self.now);
         let bucket = self.bucket_mut(bucket)?;
         bucket.unpack(key);
-        let data =
-            Data { body, size_bytes, class: StorageClass::Standard, health: Health::Good, metadata: None };
+        let data = Data {
+            body,
+            size_bytes,
+            class: StorageClass::Standard,
+            health: Health::Good,
+            kms_key: None,
+            metadata: None,
+        };
         let versions = bucket.objects.entry(key.into()).or_default();
         if !bucket.config.versioned {
             versions.clear();

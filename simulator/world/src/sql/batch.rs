@@ -194,7 +194,7 @@ impl World {
         let name = name.value.clone();
         let Some(held) = self.sessions.get(&session.0) else { return Ok(()) };
         let known = system_id(&name).is_some()
-            || self.instances.get(held.instance).is_some_and(|i| i.database(&name).is_some());
+            || self.shown(held.instance).is_some_and(|i| i.database(&name).is_some());
         if !known {
             let text =
                 format!("Database '{name}' does not exist. Make sure that the name is entered correctly.");

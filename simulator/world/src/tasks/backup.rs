@@ -14,7 +14,7 @@ use crate::{
     },
     instance::{config::Edition, state::Instance},
     knobs::MaintenanceRule,
-    s3::Body,
+    s3::{Body, is_directory},
     stream::{Purpose, Stream},
     tasks::{
         info::{failure_lines, stripe_keys},
@@ -34,6 +34,7 @@ struct Plan {
     kms: Option<Arc<str>>,
     stripes: u8,
     overwrite: bool,
+    default_encryption: bool,
     kind: BackupKind,
 }
 
@@ -52,6 +53,7 @@ impl World {
             kms: task.kms.clone(),
             stripes: task.stripes,
             overwrite: task.overwrite,
+            default_encryption: task.default_encryption || is_directory(bucket),
             kind,
         })
     }
@@ -133,6 +135,10 @@ impl World {
             return Some(text);
         }
         if let Some(text) = plan.kms.as_deref().and_then(|arn| self.refuse_key(instance, arn)) {
+            return Some(text);
+        }
+        let default = plan.default_encryption.then(|| self.refuse_default_key(instance, &plan.bucket));
+        if let Some(text) = default.flatten() {
             return Some(text);
         }
         let keys = stripe_keys(&plan.key, plan.stripes, self.knobs.stripe_underscore);
@@ -233,6 +239,7 @@ impl World {
         let Some(task) = host.task(id) else { return };
         let Some(position) = task.database else { return };
         let (compression, stripes) = (host.compression, task.stripes);
+        let default_encryption = task.default_encryption || is_directory(bucket);
         let kms_key = task.kms.clone();
         let Some(database) = self.databases.get_mut(position.0 as usize) else { return };
         let mut file = database.end_backup(&mut self.branches, self.seed, running, Flavour::Native, now);
@@ -250,6 +257,9 @@ impl World {
                 stored.is_ok() || self.s3.describe_bucket(bucket).is_err(),
                 "only a missing bucket refuses"
             );
+            if default_encryption {
+                self.s3.encrypt_by_default(bucket, key);
+            }
         }
         if let Some(host) = self.instances.get_mut(instance) {
             host.record(position, Arc::new(file.set.clone()), id, Vec::new());

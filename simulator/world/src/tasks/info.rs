@@ -14,14 +14,32 @@ use crate::{
     time::{Ms, SECOND, print_datetime},
 };
 
-/// Bucket and key of `arn:{partition}:s3:::{bucket}/{key}`; `None` when it is none.
+/// Bucket and key of `arn:{partition}:s3:::{bucket}/{key}`; `None` when it is none. For an access point or a directory bucket its
+/// own ARN stands for the bucket, as in the API of S3.
 pub(crate) fn split_arn(arn: &str) -> Option<(&str, &str)> {
     let mut parts = arn.splitn(6, ':');
     let (head, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
-    let rest = parts.nth(2)?;
-    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-    (head == "arn" && partition.starts_with("aws") && service == "s3" && !bucket.is_empty())
-        .then_some((bucket, key))
+    let (region, rest) = (parts.next()?, parts.nth(1)?);
+    if head != "arn" || !partition.starts_with("aws") {
+        return None;
+    }
+    let point = rest.strip_prefix("accesspoint/").filter(|_| !region.is_empty());
+    match (service, point, rest.strip_prefix("bucket/")) {
+        ("s3" | "s3express", Some(point), _) => split_behind(arn, point, "/object/"),
+        ("s3express", None, Some(bucket)) => split_behind(arn, bucket, "/"),
+        ("s3", None, _) => {
+            let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+            (!bucket.is_empty()).then_some((bucket, key))
+        }
+        _ => None,
+    }
+}
+
+/// The ARN up to a name, and the key behind the mark that follows the name.
+fn split_behind<'a>(arn: &'a str, path: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
+    let (name, key) = path.split_once(mark).unwrap_or((path, ""));
+    let end = arn.len() - (path.len() - name.len());
+    (!name.is_empty() && !name.contains('/')).then(|| (&arn[..end], key))
 }
 
 /// Keys of the stripes of a backup: `*` in the file name becomes `i-of-n`.
@@ -59,7 +77,7 @@ pub(crate) fn task_info(task: &Task, seed: u64, knobs: &Knobs, now: Ms, shift: M
         );
         lines.push((started + 640, text));
     }
-    if task.kind != TaskType::LogCopy && !task.kind.is_of_certificate() {
+    if task.kind != TaskType::LogCopy && !task.kind.is_files() && !task.kind.is_of_certificate() {
         progress(task, seed, &keys, &mut lines, task.seen(knobs, now));
     }
     lines.extend(task.lines.iter().filter(|(at, _)| *at <= now).cloned());
@@ -177,6 +195,21 @@ mod tests {
             ("arn:aws:s3:::bucket/a/b.bak", Some(("bucket", "a/b.bak"))),
             ("arn:aws-cn:s3:::bucket/x", Some(("bucket", "x"))),
             ("arn:aws:s3:::bucket", Some(("bucket", ""))),
+            (
+                "arn:aws:s3:eu-west-1:111122223333:accesspoint/point/object/a/b.bak",
+                Some(("arn:aws:s3:eu-west-1:111122223333:accesspoint/point", "a/b.bak")),
+            ),
+            (
+                "arn:aws:s3express:eu-west-1:111122223333:accesspoint/p--a-az1--xa-s3/object/b.bak",
+                Some(("arn:aws:s3express:eu-west-1:111122223333:accesspoint/p--a-az1--xa-s3", "b.bak")),
+            ),
+            (
+                "arn:aws:s3express:eu-west-1:111122223333:bucket/b--a-az1--x-s3/a/b.bak",
+                Some(("arn:aws:s3express:eu-west-1:111122223333:bucket/b--a-az1--x-s3", "a/b.bak")),
+            ),
+            ("arn:aws:s3:eu-west-1:111122223333:accesspoint/", None),
+            ("arn:aws:s3express:::bucket", None),
+            ("arn:aws:sqs:::bucket/x", None),
             ("s3://bucket/x", None),
             ("arn:aws:s3:::", None),
             ("", None),

@@ -11,7 +11,7 @@ use crate::{
     database::state::DatabaseId,
     error::EngineError,
     stream::{Purpose, Stream},
-    tasks::task::{Lifecycle, Line, Task, TaskType, Work},
+    tasks::task::{FileTask, Lifecycle, Line, Task, TaskType, Work},
     time::{DAY, Ms, SECOND},
     world::{Event, World},
 };
@@ -53,6 +53,8 @@ impl World {
             database: new.database,
             database_name: new.database_name,
             s3_arn: new.s3_arn,
+            filepath: None,
+            default_encryption: false,
             kms: new.kms,
             created: now,
             eligible,
@@ -74,6 +76,8 @@ impl World {
         {
             host.tasks.pop_front();
         }
+        let oldest = host.tasks.front().map_or(id, |task| task.id);
+        host.listings.retain(|task, _| *task >= oldest);
         self.look_later(instance, eligible);
         id
     }
@@ -126,6 +130,8 @@ impl World {
             self.start_backup(instance, id);
         } else if task.kind.is_restore() {
             self.start_restore(instance, id);
+        } else if task.kind.is_files() {
+            self.start_files(instance, id);
         } else if task.kind.is_of_certificate() {
             self.start_certificate(instance, id);
         } else {
@@ -202,6 +208,9 @@ impl World {
                 Some(Work::Restore { restored: Some(restored), .. }) => {
                     self.finish_restore(instance, id, *restored);
                 }
+                Some(Work::Files { bucket, key, path, moving }) => {
+                    self.finish_files(instance, id, (&bucket, &key), &path, moving);
+                }
                 Some(work @ Work::Certificate { .. }) => self.finish_certificate(instance, id, work),
                 _ => {}
             }
@@ -229,7 +238,6 @@ impl World {
 
     /// `rds_cancel_task`.
     pub(crate) fn cancel(&mut self, instance: usize, id: u32) -> Result<(), EngineError> {
-        let (now, span) = (self.now_ms, self.knobs.cancel_seconds);
         let say = |text: &str, state: &str| {
             EngineError::raised(text.replace("{id}", &id.to_string()).replace("{lifecycle}", state))
         };
@@ -249,10 +257,22 @@ impl World {
         if task.is_some_and(|task| task.kind.is_of_certificate()) {
             return Err(say(&self.knobs.texts.cancel_certificate, ""));
         }
+        // "Delete and list tasks that are in progress can't be cancelled."
+        let short = [FileTask::List, FileTask::Delete].map(TaskType::Files);
+        if lifecycle == Lifecycle::InProgress && task.is_some_and(|task| short.contains(&task.kind)) {
+            return Err(say(&self.knobs.texts.cancel_files, ""));
+        }
+        self.request_cancel(instance, id);
+        Ok(())
+    }
+
+    /// Cancels a task that has not ended: it ends soon, as planned or cancelled.
+    pub(crate) fn request_cancel(&mut self, instance: usize, id: u32) {
+        let (now, span) = (self.now_ms, self.knobs.cancel_seconds);
         let mut stream = Stream::of(self.seed, Purpose::Cancel, &[instance as u64, u64::from(id)]);
         let done = now + stream.between(span.min * SECOND, span.max * SECOND);
-        let created = lifecycle == Lifecycle::Created;
-        let Some(task) = self.instances.get_mut(instance).and_then(|i| i.task_mut(id)) else { return Ok(()) };
+        let Some(task) = self.instances.get_mut(instance).and_then(|i| i.task_mut(id)) else { return };
+        let created = task.lifecycle == Lifecycle::Created;
         task.lifecycle = Lifecycle::CancelRequested;
         // A task that fails or is killed goes on doing so; one that succeeds first wins the race.
         let failing = task.stopped.is_some();
@@ -265,6 +285,5 @@ impl World {
         } else if first && !failing {
             self.replan(instance, id, Lifecycle::Cancelled, Vec::new(), done);
         }
-        Ok(())
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     error::EngineError,
     instance::state::{Instance, Unrecovered},
     restore::{ObjectRef, Restoring, no_certificate_for},
+    s3::is_directory,
     stream::{Purpose, Stream},
     tasks::{
         info::restore_failure_lines,
@@ -87,6 +88,11 @@ impl World {
             let restored = before.cloned().ok_or_else(not_restoring)?;
             return Ok(Read { restored, bytes: 0 });
         };
+        // "If using a directory bucket, the ARN must end with /*."
+        let whole = key == "*" || key.ends_with("/*");
+        if kind != BackupKind::Log && is_directory(bucket) && !whole {
+            return Err(self.knobs.texts.directory_bucket_key.clone());
+        }
         let file = self.read_native(instance, bucket, key, task.kms.as_deref())?;
         if file.set.kind != kind {
             return Err(lost());
@@ -104,10 +110,16 @@ impl World {
         }
         let bytes = file.set.size_bytes;
         if kind == BackupKind::Full {
+            if let Some(text) = self.refuse_full(instance, task, &file.set) {
+                return Err(text);
+            }
             let restored = Restoring::full(self.engine(), &file, *stop).map_err(|error| error.text)?;
             return Ok(Read { restored, bytes });
         }
         let mut restored = before.cloned().ok_or_else(not_restoring)?;
+        if restored.begun_with.set.features.null_file_guid {
+            return Err(self.knobs.texts.null_file_guid.clone());
+        }
         restored.apply(self.engine(), &file, *stop).map_err(|error| error.text)?;
         if stop.is_some() && task.kind.opens() && !restored.stopped {
             return Err(Restoring::not_reached().text);
@@ -144,6 +156,9 @@ impl World {
         };
         let known = |key: &String| self.s3.bucket(bucket).is_ok_and(|bucket| bucket.exists(key));
         if keys.is_empty() || !keys.iter().all(known) {
+            return Err(denied());
+        }
+        if keys.iter().any(|key| !self.may_decrypt(bucket, key)) {
             return Err(denied());
         }
         let objects: Vec<ObjectRef> = keys.iter().map(|key| ObjectRef::newest(bucket, key)).collect();
@@ -189,8 +204,12 @@ impl World {
         let vlf = restored.redo.vlf.saturating_add(1);
         let branch = self.branches.add_generated(writes_seed, Some(restored.at), now, writes, 8, vlf);
         let fork = Fork { from: now, lsn: restored.redo, guid: Database::fresh_guid(seed, id.0, 2) };
-        let config =
-            DatabaseConfig { size_bytes: set.size_bytes, growth_bytes: 0, ..DatabaseConfig::named(name) };
+        let config = DatabaseConfig {
+            size_bytes: set.size_bytes,
+            growth_bytes: 0,
+            features: set.features,
+            ..DatabaseConfig::named(name)
+        };
         let mut fresh = self.blank_database(instance, id, &config, (now, branch), (set.family_guid, fork));
         fresh.forks.insert(0, Fork { from: Ms::MIN, lsn: set.checkpoint_lsn, guid: restored.fork });
         fresh.fulls = vec![(set.finish, set.checkpoint_lsn)];

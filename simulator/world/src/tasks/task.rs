@@ -10,6 +10,7 @@ use crate::{
     database::{backups::RunningBackup, state::DatabaseId},
     knobs::Knobs,
     restore::Restoring,
+    s3::Body,
     tde::certificate::Issued,
     time::{Ms, SECOND},
 };
@@ -27,10 +28,25 @@ pub enum TaskType {
     Restore(BackupKind, Recovery),
     /// `FINISH_RESTORE`.
     FinishRestore,
+    /// A task of S3 integration: files between S3 and `D:\S3`.
+    Files(FileTask),
     /// A backup of a TDE certificate; the name of its type is a knob.
     BackupCertificate,
     /// A restore of one, likewise.
     RestoreCertificate,
+}
+
+/// What S3 integration does with files. RDS user guide, "Monitoring the status of a file transfer task".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileTask {
+    /// `DOWNLOAD_FROM_S3`.
+    Download,
+    /// `UPLOAD_TO_S3`.
+    Upload,
+    /// `LIST_FILES_ON_DISK`.
+    List,
+    /// `DELETE_FILES_ON_DISK`.
+    Delete,
 }
 
 /// What a restore leaves behind.
@@ -58,6 +74,10 @@ impl TaskType {
             Self::Restore(BackupKind::Log, Recovery::Recovery) => "RESTORE_DB_LOG",
             Self::Restore(BackupKind::Log, Recovery::NoRecovery) => "RESTORE_DB_LOG_NORECOVERY",
             Self::FinishRestore => "FINISH_RESTORE",
+            Self::Files(FileTask::Download) => "DOWNLOAD_FROM_S3",
+            Self::Files(FileTask::Upload) => "UPLOAD_TO_S3",
+            Self::Files(FileTask::List) => "LIST_FILES_ON_DISK",
+            Self::Files(FileTask::Delete) => "DELETE_FILES_ON_DISK",
             Self::BackupCertificate => &knobs.texts.backup_certificate_task_type,
             Self::RestoreCertificate => &knobs.texts.restore_certificate_task_type,
         }
@@ -81,6 +101,11 @@ impl TaskType {
     /// Whether it restores a database, or opens one that was restored.
     pub fn is_restore(self) -> bool {
         matches!(self, Self::Restore(..) | Self::FinishRestore)
+    }
+
+    /// Whether it moves, lists or deletes files.
+    pub fn is_files(self) -> bool {
+        matches!(self, Self::Files(_))
     }
 
     /// Whether it backs up or restores a TDE certificate.
@@ -147,6 +172,10 @@ pub(crate) struct Task {
     pub(crate) database: Option<DatabaseId>,
     pub(crate) database_name: Arc<str>,
     pub(crate) s3_arn: Arc<str>,
+    /// Path on the instance, of a transfer of files.
+    pub(crate) filepath: Option<Arc<str>>,
+    /// `@enable_bucket_default_encryption`, of a backup.
+    pub(crate) default_encryption: bool,
     pub(crate) kms: Option<Arc<str>>,
     pub(crate) created: Ms,
     /// Not before this a slot may take it.
@@ -263,6 +292,15 @@ pub(crate) enum Work {
         stop: Option<Ms>,
         /// The database as it will be, once the task runs.
         restored: Option<Box<Restoring>>,
+    },
+    /// A task of S3 integration.
+    Files {
+        bucket: String,
+        key: String,
+        /// Below `D:\S3\`, as asked for.
+        path: String,
+        /// What moves, once it runs, and its bytes.
+        moving: Option<(Body, u64)>,
     },
     /// A backup or restore of a TDE certificate.
     Certificate {

@@ -8,22 +8,29 @@
 )]
 
 mod administration;
+mod arns;
 #[path = "../../../tds/tests/wire/pipe.rs"]
 #[expect(dead_code, reason = "the tests of `tds` look at the bytes as well")]
 mod bytes;
 mod catalogue;
 mod certificates;
+mod features;
 mod headers;
 mod history;
 mod installed;
 mod lab;
+mod limits;
 mod native_restore;
 mod order;
 mod pipe;
 mod query;
+mod replicas;
 mod restore;
+mod s3_integration;
 mod select;
 mod speed;
+mod storage;
+mod swarm;
 mod tasks;
 mod tde;
 mod tlog;

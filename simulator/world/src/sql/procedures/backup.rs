@@ -68,7 +68,9 @@ impl World {
         let stripes = value::integer(bound.get(5), "int")?.unwrap_or(1);
         let overwrite = value::integer(bound.get(3), "int")?.unwrap_or(0) != 0;
         check_transfer(bound, 6)?;
-        let (bucket, key) = check_target(&arn, stripes)?;
+        check_target(&arn, stripes)?;
+        // A malformed ARN is no error of the call: the task fails.
+        let (bucket, key) = self.locate(call.instance, &arn).unwrap_or_default();
         let database = self.instances.get(call.instance).and_then(|i| i.database(&name));
         let Some(database) = database else {
             return Err(refuse(self.knobs.texts.unknown_database.replace("{name}", &name)));
@@ -88,16 +90,23 @@ impl World {
             stripes: u8::try_from(stripes).unwrap_or(1),
             work: Work::Backup { bucket, key, running: None, uploads: Vec::new() },
         };
+        let default_encryption = value::integer(bound.get(9), "int")?.unwrap_or(0) != 0;
         let task = self.submit(call.instance, new);
+        if let Some(held) = self.instances.get_mut(call.instance).and_then(|host| host.task_mut(task)) {
+            held.default_encryption = default_encryption;
+        }
         self.announce(call, task, answer);
         Ok(())
     }
 
-    /// What every native backup and restore needs: no open transaction, and the option.
+    /// What every native backup and restore needs: no open transaction, an instance that is no replica, and the option.
     pub(super) fn may_run_native(&self, call: &Call<'_>) -> Result<(), EngineError> {
         if self.in_transaction(call.session) {
             let text = "Cannot perform a backup or restore operation within a transaction.";
             return Err(EngineError::new(3021, text));
+        }
+        if self.is_replica(call.instance) {
+            return Err(refuse(self.knobs.texts.on_replica.clone()));
         }
         if !self.has_option(call.instance) {
             return Err(refuse(
@@ -142,13 +151,12 @@ impl World {
     }
 }
 
-/// Bucket and key of the target, when stripes and `*` agree.
-fn check_target(arn: &str, stripes: i64) -> Result<(String, String), EngineError> {
+/// Whether the target names something, and stripes and `*` agree.
+fn check_target(arn: &str, stripes: i64) -> Result<(), EngineError> {
     if arn.trim().is_empty() {
         return Err(refuse("S3 ARN prefix cannot be empty"));
     }
-    // A malformed ARN is no error of the call: the task ends in Access Denied.
-    let (bucket, key) = split_arn(arn).unwrap_or(("", ""));
+    let key = split_arn(arn).map_or("", |(_, key)| key);
     if !(1..=FILES_MAX).contains(&stripes) {
         return Err(refuse(format!("The value of @number_of_files must be between 1 and {FILES_MAX}.")));
     }
@@ -158,7 +166,7 @@ fn check_target(arn: &str, stripes: i64) -> Result<(String, String), EngineError
             "Multi-file backups need exactly one asterisk (*) in the file-name part of the S3 ARN.",
         ));
     }
-    Ok((bucket.into(), key.into()))
+    Ok(())
 }
 
 /// Block size, transfer size and buffers, as the user guide lists them.

@@ -41,10 +41,19 @@ const CERTIFICATES: &[&str] = &[
     "rds_fn_list_user_tde_certificates",
 ];
 
+/// S3 integration came in October 2019.
+const S3_INTEGRATION: &[&str] = &[
+    "rds_download_from_s3",
+    "rds_upload_to_s3",
+    "rds_gather_file_details",
+    "rds_delete_from_filesystem",
+    "rds_fn_list_file_details",
+];
+
 impl Documents {
     /// Whether a procedure or function of RDS, by its lower-case name, was there.
     pub(crate) fn knows(self, name: &str) -> bool {
-        self > Self::Of2019 || !CERTIFICATES.contains(&name)
+        self > Self::Of2019 || !CERTIFICATES.contains(&name) && !S3_INTEGRATION.contains(&name)
     }
 
     /// The parameters of a procedure where another time had others.

@@ -8,6 +8,7 @@ mod backup;
 mod certificate;
 mod configuration;
 mod documents;
+mod files;
 mod restore;
 mod status;
 mod tlog;
@@ -49,6 +50,10 @@ const RDS: &[(&str, &str, &[crate::sql::calls::Declared], Procedure)] = &[
     ("msdb", "rds_tlog_backup_copy_to_s3", tlog::COPY, World::rds_tlog_backup_copy_to_s3),
     ("msdb", "rds_failover_time", administration::NOTHING, World::rds_failover_time),
     ("msdb", "rds_cdc_disable_db", administration::ONE_DATABASE, World::rds_cdc_disable_db),
+    ("msdb", "rds_download_from_s3", files::DOWNLOAD, World::rds_download_from_s3),
+    ("msdb", "rds_upload_to_s3", files::UPLOAD, World::rds_upload_to_s3),
+    ("msdb", "rds_gather_file_details", administration::NOTHING, World::rds_gather_file_details),
+    ("msdb", "rds_delete_from_filesystem", files::DELETE, World::rds_delete_from_filesystem),
     ("rdsadmin", "rds_modify_db_name", administration::RENAME, World::rds_modify_db_name),
     ("rdsadmin", "rds_set_database_online", administration::ONE_DATABASE, World::rds_set_database_online),
     ("rdsadmin", "rds_show_configuration", configuration::SHOW, World::rds_show_configuration),
@@ -145,7 +150,10 @@ impl World {
             (text_column("lifecycle"), text(held.lifecycle.name())),
             (time_column("created_at"), at.clone()),
             (time_column("last_updated"), at),
-            (text_column("database_name"), text(&held.database_name)),
+            (
+                text_column("database_name"),
+                Some(&*held.database_name).filter(|name| !name.is_empty()).map_or(Value::Null, text),
+            ),
             (text_column("S3_object_arn"), text(&held.s3_arn)),
             (int_column("overwrite_S3_backup_file"), Value::Int(i64::from(held.overwrite))),
             (text_column("KMS_master_key_arn"), held.kms.as_deref().map_or(Value::Null, text)),

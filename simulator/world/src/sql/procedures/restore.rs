@@ -21,7 +21,6 @@ use crate::{
         value,
     },
     tasks::{
-        info::split_arn,
         queue::NewTask,
         task::{Recovery, TaskType, Work},
     },
@@ -153,6 +152,7 @@ impl World {
         answer: &mut Response,
     ) -> Result<(), EngineError> {
         self.may_run_native(call)?;
+        self.refuse_cross_region(call.instance)?;
         let name = call.bound.text(0).unwrap_or_default();
         self.refuse_chain(call.instance)?;
         self.refuse_open_restore(call.instance, &name, true)?;
@@ -202,6 +202,7 @@ impl World {
         if arn.trim().is_empty() {
             return refuse("S3 ARN prefix cannot be empty");
         }
+        self.refuse_cross_region(call.instance)?;
         if kind != BackupKind::Full || recovery == Recovery::NoRecovery {
             self.refuse_chain(call.instance)?;
         }
@@ -219,6 +220,9 @@ impl World {
                 ));
             }
             self.refuse_open_restore(call.instance, &name, true)?;
+            if self.knobs.database_limit_at_call {
+                self.refuse_database(call.instance, &name)?;
+            }
         } else {
             self.refuse_open_restore(call.instance, &name, false)?;
             if taken || !begun {
@@ -226,9 +230,9 @@ impl World {
             }
         }
         // A malformed ARN is no error of the call: the task ends in Access Denied.
-        let (bucket, key) = split_arn(&arn).map_or(("", ""), |parts| parts);
-        self.refuse_at_call(call.instance, bucket)?;
-        let work = Work::Restore { from: Some((bucket.to_owned(), key.to_owned())), stop, restored: None };
+        let (bucket, key) = self.locate(call.instance, &arn).unwrap_or_default();
+        self.refuse_at_call(call.instance, &bucket)?;
+        let work = Work::Restore { from: Some((bucket, key)), stop, restored: None };
         let kms = kms.filter(|arn| !arn.is_empty()).map(Arc::from);
         let kind = TaskType::Restore(kind, recovery);
         self.submit_restore(call, (kind, Arc::from(name), &arn), kms, work, answer);

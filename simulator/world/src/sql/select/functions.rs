@@ -134,7 +134,8 @@ fn server(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr,
         "db_name" if arguments.is_empty() => text(session.map(|s| s.database.clone()).unwrap_or_default()),
         "db_id" => {
             let wanted = given(0).or_else(|| session.map(|s| s.database.clone())).unwrap_or_default();
-            let id = host
+            let id = session
+                .and_then(|s| world.shown(s.instance))
                 .and_then(|h| h.database(&wanted))
                 .and_then(|id| world.database(id))
                 .map(|d| i64::from(d.sql_id));

@@ -62,7 +62,7 @@ struct Rows<'w> {
 
 impl<'w> Rows<'w> {
     fn new(world: &'w World, instance: usize) -> Self {
-        let host = world.instances.get(instance);
+        let host = world.shown(instance);
         let mut users: Vec<&Database> = host
             .into_iter()
             .flat_map(|i| i.databases.values())
@@ -306,6 +306,7 @@ impl Table for MasterFiles<'_> {
         match column {
             0 => number(entry),
             1 => int(file),
+            2 if file == 1 && user.is_some_and(|d| d.features.null_file_guid) => Value::Null,
             2 => maybe(user, |d| {
                 guid(Database::fresh_guid(self.rows.world.seed, d.id.0, 100 + u64::from(file)))
             }),

@@ -1,124 +1,54 @@
-//! Which files were in a backup?
+//! How are the files of `D:\S3` listed?
 //!
-//! `msdb.dbo.backupfile`: one row per data file and one for the log. Files are as many as the database has now: it gets none and
-//! loses none here. Source: the page of the table in the SQL Server documentation.
+//! `rds_fn_list_file_details` shows what a task of `rds_gather_file_details` found when it ended. Source: RDS user guide, "Listing
+//! files on the RDS DB instance".
 
 use tds::{SqlType, Value};
 
 use crate::{
-    backup_file::BackupKind,
-    database::state::Database,
-    instance::state::HistoryRow,
-    sql::tables::{ColumnSpec, Hint, LSN, NAME, Table, col, guid, int, lsn, maybe, text},
+    instance::disk::Listed,
+    sql::tables::{ColumnSpec, Hint, Table, col, int, text, time},
     world::World,
 };
 
-const SIZE: SqlType = SqlType::Numeric { precision: 20, scale: 0 };
-
-const BACKUPFILE: &[ColumnSpec] = &[
-    col("backup_set_id", SqlType::Int),
-    col("first_family_number", SqlType::TinyInt),
-    col("filegroup_name", NAME),
-    col("page_size", SqlType::Int),
-    col("file_number", SqlType::Numeric { precision: 10, scale: 0 }),
-    col("file_type", SqlType::NVarChar(Some(1))),
-    col("file_size", SIZE),
-    col("logical_name", NAME),
-    col("physical_drive", SqlType::NVarChar(Some(260))),
-    col("physical_name", SqlType::NVarChar(Some(260))),
-    col("state_desc", SqlType::NVarChar(Some(64))),
-    col("file_guid", SqlType::UniqueIdentifier),
-    col("differential_base_lsn", LSN),
-    col("differential_base_guid", SqlType::UniqueIdentifier),
-    col("backup_size", SIZE),
-    col("is_present", SqlType::Bit),
+const COLUMNS: &[ColumnSpec] = &[
+    col("filepath", SqlType::NVarChar(Some(4000))),
+    col("size_in_bytes", SqlType::BigInt),
+    col("last_modified_utc", SqlType::DateTime),
+    col("is_directory", SqlType::Bit),
 ];
 
-/// The number of the log among the files of a database.
-const LOG: u32 = 2;
-/// Bytes of the log file.
-const LOG_BYTES: u64 = 1 << 30;
-
-/// `msdb.dbo.backupfile`.
-pub(crate) struct BackupFiles<'w> {
-    world: &'w World,
-    rows: &'w [HistoryRow],
-    /// Place of the set, and the number of the file.
-    files: Vec<(usize, u32)>,
+/// What one task found.
+pub(crate) struct FileTable<'w> {
+    found: &'w [Listed],
 }
 
-impl<'w> BackupFiles<'w> {
-    pub(crate) fn new(world: &'w World, instance: usize) -> Self {
-        let rows = world.instances.get(instance).map_or(&[][..], |host| host.history());
-        let mut files = Vec::new();
-        for (place, row) in rows.iter().enumerate() {
-            let data = world.database(row.database).map_or(1, |held| held.file_count.max(1));
-            files.extend([(place, 1), (place, LOG)]);
-            files.extend((3..=data + 1).map(|file| (place, file)));
-        }
-        Self { world, rows, files }
+impl<'w> FileTable<'w> {
+    pub(crate) fn new(world: &'w World, instance: usize, task: Option<u32>) -> Self {
+        let host = world.instances.get(instance);
+        let found = host.zip(task).and_then(|(host, task)| host.listings.get(&task));
+        Self { found: found.map_or(&[], Vec::as_slice) }
     }
 }
 
-impl Table for BackupFiles<'_> {
+impl Table for FileTable<'_> {
     fn columns(&self) -> &'static [ColumnSpec] {
-        BACKUPFILE
+        COLUMNS
     }
 
     fn rows(&self, _: &[Hint]) -> Vec<u64> {
-        (0..self.files.len() as u64).collect()
+        (0..self.found.len() as u64).collect()
     }
 
     fn value(&self, row: u64, column: usize) -> Value {
-        let file = usize::try_from(row).ok().and_then(|row| self.files.get(row).copied());
-        let Some((place, file)) = file else { return Value::Null };
-        let Some(row) = self.rows.get(place) else { return Value::Null };
-        let (set, is_log) = (&row.set, file == LOG);
-        let database = self.world.database(row.database);
-        let data_files = database.map_or(1, |held| u64::from(held.file_count.max(1)));
-        // A log backup holds the log alone, the others hold little of it.
-        let held = match (set.kind == BackupKind::Log, is_log) {
-            (true, true) => set.size_bytes,
-            (false, false) => set.size_bytes / data_files,
-            _ => 0,
+        let Some(file) = usize::try_from(row).ok().and_then(|row| self.found.get(row)) else {
+            return Value::Null;
         };
-        let bytes = |count: u64| Value::Numeric { mantissa: i128::from(count), scale: 0 };
-        let base = set.differential_base.filter(|_| !is_log);
-        let name = &set.database_name;
         match column {
-            0 => int(row.backup_set_id),
-            1 => int(1),
-            2 => {
-                if is_log {
-                    Value::Null
-                } else {
-                    text("PRIMARY")
-                }
-            }
-            3 => int(if is_log { 512 } else { 8_192 }),
-            4 => bytes(u64::from(file)),
-            5 => text(if is_log { "L" } else { "D" }),
-            6 => bytes(if is_log {
-                LOG_BYTES
-            } else {
-                database.map_or(0, |d| size(self.world, d)) / data_files
-            }),
-            7 => text(&if is_log { format!("{name}_log") } else { format!("{name}_{file}") }),
-            8 => text("D:"),
-            9 => text(&format!("D:\\rdsdbdata\\DATA\\{name}_{file}.{}", if is_log { "ldf" } else { "mdf" })),
-            10 => text("ONLINE"),
-            11 => maybe(database, |d| {
-                guid(Database::fresh_guid(self.world.seed, d.id.0, 100 + u64::from(file)))
-            }),
-            12 => maybe(base, |b| lsn(b.0)),
-            13 => maybe(base, |b| guid(b.1)),
-            14 => bytes(held),
-            15 => Value::Bit(set.kind != BackupKind::Log || is_log),
-            _ => Value::Null,
+            0 => text(&file.path),
+            1 => int(file.size_bytes),
+            2 => time(file.modified),
+            _ => Value::Bit(file.is_directory),
         }
     }
-}
-
-fn size(world: &World, database: &Database) -> u64 {
-    database.size_at(&world.branches, world.now_ms)
 }

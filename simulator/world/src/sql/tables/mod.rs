@@ -3,9 +3,10 @@
 //! A table hands out row numbers and computes a value only when asked: a poll that filters by task id never builds the
 //! 86,400 tasks of 36 days, and `task_info` is written only where it is projected.
 
+mod backup_files;
 pub(crate) mod certificates;
 pub(crate) mod databases;
-mod files;
+pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod requests;
@@ -105,7 +106,7 @@ impl World {
                 Ok(Box::new(history::MediaFamilies::new(self, instance)))
             }
             ("backupfile", None) if name.is_in("msdb", current) => {
-                Ok(Box::new(files::BackupFiles::new(self, instance)))
+                Ok(Box::new(backup_files::BackupFiles::new(self, instance)))
             }
             ("dm_exec_requests", None) if catalogue => {
                 Ok(Box::new(requests::Requests::new(self, instance, session)))
@@ -117,6 +118,13 @@ impl World {
                 let given = exactly(given, 2, "rds_fn_task_status")?;
                 let task = value::integer(&given[1], "int")?.filter(|t| *t != 0);
                 Ok(Box::new(tasks::TaskTable::function(self, instance, value::text(&given[0]), task)))
+            }
+            ("rds_fn_list_file_details", Some(given))
+                if name.is_in("msdb", current) && self.knobs.documents.knows(&name.object) =>
+            {
+                let given = exactly(given, 1, "rds_fn_list_file_details")?;
+                let task = value::integer(&given[0], "int")?.and_then(|task| u32::try_from(task).ok());
+                Ok(Box::new(files::FileTable::new(self, instance, task)))
             }
             ("rds_fn_list_tlog_backup_metadata", Some(given)) if name.is_in("msdb", current) => {
                 let given = exactly(given, 1, "rds_fn_list_tlog_backup_metadata")?;

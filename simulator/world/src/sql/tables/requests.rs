@@ -27,7 +27,7 @@ pub(crate) fn session_number(session: u64) -> i64 {
 pub(crate) struct Sessions<'w> {
     world: &'w World,
     instance: usize,
-    sessions: Vec<u64>,
+    numbers: Vec<u64>,
     asking: SessionId,
 }
 
@@ -44,7 +44,7 @@ const SESSIONS: &[ColumnSpec] = &[
 impl<'w> Sessions<'w> {
     pub(crate) fn new(world: &'w World, instance: usize, asking: SessionId) -> Self {
         let here = world.sessions.iter().filter(|(_, held)| held.instance == instance);
-        Self { world, instance, sessions: here.map(|(id, _)| *id).collect(), asking }
+        Self { world, instance, numbers: here.map(|(id, _)| *id).collect(), asking }
     }
 }
 
@@ -61,11 +61,11 @@ impl Table for Sessions<'_> {
     }
 
     fn rows(&self, _: &[Hint]) -> Vec<u64> {
-        (0..self.sessions.len() as u64).collect()
+        (0..self.numbers.len() as u64).collect()
     }
 
     fn value(&self, row: u64, column: usize) -> Value {
-        let session = usize::try_from(row).ok().and_then(|row| self.sessions.get(row));
+        let session = usize::try_from(row).ok().and_then(|row| self.numbers.get(row));
         let Some((id, held)) = session.and_then(|id| Some((*id, self.world.sessions.get(id)?))) else {
             return Value::Null;
         };
@@ -128,7 +128,7 @@ impl<'w> Requests<'w> {
             5 => database_number(world, self.instance, &task.database_name),
             7 => text("BACKUPIO"),
             8 => Value::Float(f64::from(u32::try_from(percent).unwrap_or(0))),
-            9 => match i64::from(percent) {
+            9 => match percent {
                 0 => Value::Int(0),
                 percent => int(elapsed * (100 - percent) / percent),
             },

@@ -116,6 +116,8 @@ impl Table for TaskTable<'_> {
         match column {
             0 => int(task.id),
             1 => text(task.kind.name(&world.knobs)),
+            // "Not applicable to S3 integration tasks."
+            2 | 10 if task.kind.is_files() => Value::Null,
             2 => text(&task.database_name),
             3 => int(task.percent(&world.knobs, now)),
             4 => int(task.minutes(now)),
@@ -123,9 +125,12 @@ impl Table for TaskTable<'_> {
             6 => text(&task_info(task, world.seed, &world.knobs, now, world.task_shift(self.instance))),
             7 => clock(task.last_updated(&world.knobs, now)),
             8 => clock(task.created),
+            9 if task.kind.is_files() && task.s3_arn.is_empty() => Value::Null,
             9 => text(&task.s3_arn),
             10 => Value::Bit(task.overwrite),
             11 => maybe(task.kms.as_deref(), text),
+            12 => maybe(task.filepath.as_deref(), text),
+            13 if task.kind.is_files() && !task.s3_arn.is_empty() => Value::Bit(task.overwrite),
             _ => Value::Null,
         }
     }
