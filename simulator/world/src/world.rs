@@ -19,6 +19,7 @@ use crate::{
         state::{Database, DatabaseId, Fork},
         writes::Writes,
     },
+    endpoint::Mirror,
     error::EngineError,
     instance::{
         config::{InstanceConfig, InstanceDescription, RdsEvent},
@@ -70,6 +71,8 @@ pub struct World {
     pub(crate) sessions: BTreeMap<u64, Session>,
     pub(crate) session_serial: u64,
     events: VecDeque<RdsEvent>,
+    /// What moves to and from a real endpoint, where there is one.
+    pub(crate) mirror: Option<Box<Mirror>>,
 }
 
 impl World {
@@ -91,6 +94,7 @@ impl World {
             sessions: BTreeMap::new(),
             session_serial: 0,
             events: VecDeque::new(),
+            mirror: None,
         }
     }
 

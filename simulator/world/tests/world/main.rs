@@ -12,6 +12,7 @@ mod administration;
 #[expect(dead_code, reason = "the tests of `tds` look at the bytes as well")]
 mod bytes;
 mod catalogue;
+mod endpoint;
 mod headers;
 mod history;
 mod installed;
