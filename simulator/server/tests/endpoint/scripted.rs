@@ -21,14 +21,14 @@ pub(crate) type Reply = Option<(u16, &'static str, Vec<u8>)>;
 pub(crate) fn serve(reply: impl FnMut(&Asked) -> Reply + Send + 'static) -> (SocketAddr, Receiver<Asked>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let (heard, asked) = channel();
+    let (remembers, asked) = channel();
     let mut reply = reply;
     let run = move || {
         for socket in listener.incoming() {
             let Ok(mut socket) = socket else { continue };
             let Some(request) = read(&socket) else { continue };
             let answer = reply(&request);
-            let _ = heard.send(request);
+            let _ = remembers.send(request);
             let Some((status, headers, body)) = answer else { continue };
             let head = format!(
                 "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",

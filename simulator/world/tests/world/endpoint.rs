@@ -1,6 +1,7 @@
 //! A world whose objects lie on an endpoint: what another world restores from them, and what comes of an endpoint that refuses.
 
 mod bucket;
+mod chains;
 mod hostile;
 
 use jiff::{SignedDuration, Timestamp};
