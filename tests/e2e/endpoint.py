@@ -82,6 +82,8 @@ class Cloud:
 class Story:
     """`bakproof serve` as a process, and a client of its instance."""
 
+    running = []
+
     def __init__(self, bakproof, scenario, url, folder, secret=SECRET):
         environment = {
             "PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1",
@@ -91,6 +93,7 @@ class Story:
         self.process = subprocess.Popen(
             [*command, "--s3-endpoint", url], stdout=subprocess.PIPE, stderr=self.stderr, text=True, env=environment
         )
+        Story.running.append(self.process)
         self.ready = self.process.stdout.readline()
         instance = json.loads(self.ready)["instances"][0]
         connection = pymssql.connect(
@@ -271,6 +274,8 @@ def main(bakproof):
             story.stop()
         finally:
             cloud.stop()
+            for process in Story.running:
+                process.kill()
 
 
 if __name__ == "__main__":

@@ -201,5 +201,8 @@ fn tell(
     for Reached { name, host, port, user, password } in &instances {
         writeln!(out, "  {name}: {host}:{port}, user {user}, password {password}")?;
     }
+    if let Some(url) = &arguments.s3_endpoint {
+        writeln!(out, "  backups: {url}")?;
+    }
     out.flush()
 }

@@ -6,6 +6,7 @@
 mod scripted;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -123,6 +124,36 @@ async fn an_endpoint_that_says_nothing_is_given_up() {
     let outcome = carry_out(&client(silent.local_addr().unwrap()), look("a", false)).await;
     assert_eq!(outcome, Outcome::Looked(Err(EndpointFault::Unreachable)));
     assert_eq!(began.elapsed().as_secs(), 31, "three tries of ten seconds, and what lies between");
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![made.cert.into()], key))
+        .unwrap();
+    let (listener, config) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(config));
+    let port = listener.local_addr().unwrap().port();
+    let (read, came) = channel();
+    let run = move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut tls = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut byte = [0];
+            let _ = read.send(rustls::Stream::new(&mut tls, &mut socket).read(&mut byte).unwrap_or(0));
+        }
+    };
+    std::thread::Builder::new().spawn(run).unwrap();
+    let credentials = Credentials { key: "AKID".into(), secret: "hidden".into(), token: None };
+    let endpoint = Endpoint::new(&format!("https://localhost:{port}"), "eu-central-1", credentials).unwrap();
+    // A machine without roots has nobody to ask at all.
+    let Ok(client) = endpoint.client() else { return };
+    let outcome = carry_out(&client, look("a", false)).await;
+    assert_eq!(outcome, Outcome::Looked(Err(EndpointFault::Unreachable)));
+    let came: Vec<usize> = (0..3).map(|_| came.recv_timeout(Duration::from_secs(8)).unwrap()).collect();
+    assert_eq!(came, [0, 0, 0], "nothing was said before it was verified");
 }
 
 #[tokio::test]

@@ -333,6 +333,31 @@ fn what_is_known_is_not_read_again() {
 }
 
 #[test]
+fn what_a_task_costs_does_not_grow_with_its_bucket() {
+    let mut endpoint = Endpoint::with("vault");
+    let mut lab = life(1);
+    lab.database("A");
+    lab.set_up_logs();
+    lab.wait(86_400 * 7);
+    let answer = backup(&mut lab, "A", "full*.bak", 2);
+    done(&mut lab, &mut endpoint, &answer);
+    endpoint.looks = 0;
+    let id = lab.copy_all("A");
+    assert_eq!(finish(&mut lab, &mut endpoint, id), "SUCCESS");
+    let copied = lab.keys("logs/");
+    assert!((2_000..2_030).contains(&copied.len()) && endpoint.keys().len() == copied.len() + 2);
+    assert_eq!(endpoint.looks, 1, "whether the bucket is there");
+    let mut later = second_life(2);
+    (endpoint.looks, endpoint.looks_max) = (0, 0);
+    let answer = restore_full(&mut later, "B", "full*", &[("@with_norecovery", Value::Int(1))]);
+    done(&mut later, &mut endpoint, &answer);
+    assert_eq!((endpoint.looks, endpoint.reads, endpoint.looks_max), (1, 2, 11));
+    let id = task_id(&restore(&mut later, "msdb.dbo.rds_restore_log", "B", &copied[5], &[]));
+    assert_eq!(finish(&mut later, &mut endpoint, id), "ERROR", "it ends before the full");
+    assert_eq!((endpoint.looks, endpoint.reads), (2, 3));
+}
+
+#[test]
 fn a_task_that_is_cancelled_while_it_waits_ends_so() {
     let mut endpoint = Endpoint::with("vault");
     let (mut lab, _) = first_life(&mut endpoint);

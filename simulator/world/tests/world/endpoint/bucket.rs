@@ -11,6 +11,8 @@ pub(super) struct Endpoint {
     writes: u64,
     /// Objects read so far.
     pub(super) reads: usize,
+    /// Looks so far.
+    pub(super) looks: usize,
     /// Most keys of one look.
     pub(super) looks_max: usize,
     pub(super) refuses_looks: Option<EndpointFault>,
@@ -82,6 +84,7 @@ impl Endpoint {
     }
 
     fn seen(&mut self, look: &Look) -> Vec<Seen> {
+        self.looks += 1;
         self.looks_max = self.looks_max.max(look.keys_max);
         let matching = self
             .objects
