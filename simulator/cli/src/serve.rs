@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde::Serialize;
-use server::{Authority, Desk, Pace, Port, SPEED_MAX, Tls};
+use server::{Authority, Client, Credentials, Desk, Endpoint, Pace, Port, SPEED_MAX, Tls};
 use testbed::scenario::{InstanceSpec, USER};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::watch;
@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// Where the authority's certificate is written [default: bakproof-ca.pem in the temporary folder]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// S3-compatible endpoint on which backups are written and read, path-style; credentials and Region from the usual AWS_ variables
+    #[arg(long, value_name = "URL")]
+    s3_endpoint: Option<String>,
     /// How to reach the instances as JSON, in one line
     #[arg(long)]
     json: bool,
@@ -67,6 +70,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Stop
     std::fs::write(&ca, &authority.pem).map_err(|error| {
         cannot(&format!("{}: cannot be written: {error}", ca.display()), "name another file with --ca")
     })?;
+    let endpoint = arguments.s3_endpoint.as_deref().map(endpoint).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut ports = Vec::new();
@@ -81,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Stop
         }
         let pace = if arguments.manual { Pace::Manual } else { Pace::Speed(arguments.speed) };
         let (name, instances) = (scenario.name.clone(), scenario.instances.clone());
-        let (desk, world) = server::open(scenario, pace)
+        let (desk, world) = server::open(scenario, pace, endpoint)
             .map_err(|error| cannot(&error.to_string(), "correct the scenario"))?;
         let reached: Vec<Reached<'_>> =
             instances.iter().zip(&ports).map(|(instance, port)| reached(instance, port)).collect();
@@ -90,6 +94,26 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Stop
         world.join().map_err(|_| cannot("the simulated world ended early", "report it with the scenario"))?;
         Ok(DONE)
     })
+}
+
+/// The way to an endpoint, with what the environment says of who asks.
+fn endpoint(url: &str) -> Result<Client, Stop> {
+    let cannot = |what: &str, mend: &str| Stop::Unreadable(format!("--s3-endpoint: {what}; mend: {mend}"));
+    let (Some(key), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) else {
+        return Err(cannot("nobody to ask as", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
+    };
+    let credentials = Credentials { key, secret, token: variable("AWS_SESSION_TOKEN") };
+    // Servers that have no Regions expect the first one.
+    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+    Endpoint::new(url, &region, credentials)
+        .and_then(|endpoint| endpoint.client())
+        .map_err(|error| cannot(&error.to_string(), "correct it, or leave it out"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "credentials come from where every client of AWS finds them")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 /// Serves, and lets time pass by lines where that is asked for, until a signal comes.
@@ -176,6 +200,9 @@ fn tell(
     )?;
     for Reached { name, host, port, user, password } in &instances {
         writeln!(out, "  {name}: {host}:{port}, user {user}, password {password}")?;
+    }
+    if let Some(url) = &arguments.s3_endpoint {
+        writeln!(out, "  backups: {url}")?;
     }
     out.flush()
 }

@@ -1,5 +1,6 @@
 //! How do many clients ask one world? The world lives on one thread behind a channel; there, time passes between questions.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -9,8 +10,9 @@ use tds::{Request, Response, ServerMessage};
 use testbed::scenario::Scenario;
 use testbed::simulation::{Simulation, SimulationError};
 use tokio::sync::oneshot;
-use world::SessionId;
+use world::{Outcome, SessionId};
 
+use crate::endpoint::{Client, Courier};
 use crate::pace::{self, Pace};
 
 /// How often time passes while nobody asks.
@@ -42,6 +44,11 @@ enum Ask {
         by: SignedDuration,
         answer: oneshot::Sender<Moved>,
     },
+    /// The endpoint did what the world asked of it, or did not.
+    Settle {
+        ticket: u64,
+        outcome: Outcome,
+    },
     Close,
 }
 
@@ -70,12 +77,23 @@ pub enum OpenError {
 }
 
 /// Puts the simulation of a scenario on a thread of its own. It is made there, because nothing of it may change threads. The thread
-/// ends when [`Desk::close`] was called.
+/// ends when [`Desk::close`] was called. With an `endpoint`, objects of native tasks lie there.
 ///
 /// # Errors
 /// What the world refuses, or no thread.
-pub fn open(scenario: Scenario, pace: Pace) -> Result<(Desk, JoinHandle<()>), OpenError> {
+pub fn open(
+    scenario: Scenario,
+    pace: Pace,
+    endpoint: Option<Client>,
+) -> Result<(Desk, JoinHandle<()>), OpenError> {
     let (asks, asked) = channel();
+    let settles = asks.clone();
+    let answer = move |ticket, outcome| {
+        // A world that is gone needs no answer.
+        let _ = settles.send(Ask::Settle { ticket, outcome });
+    };
+    let courier = endpoint.map(|client| Courier::start(client, answer)).transpose()?;
+    let life = courier.is_some().then(life).transpose()?;
     let (made, is_made) = channel();
     let thread = std::thread::Builder::new().name("world".into()).spawn(move || {
         let mut simulation = match Simulation::new(scenario) {
@@ -85,12 +103,23 @@ pub fn open(scenario: Scenario, pace: Pace) -> Result<(Desk, JoinHandle<()>), Op
                 return;
             }
         };
+        if let Some(life) = life {
+            simulation.bed().world_mut().mirror(life);
+        }
         let _ = made.send(Ok(()));
         let target = simulation.bed().now();
-        Keeper { simulation, pace, target }.run(&asked);
+        Keeper { simulation, pace, target, courier, steps: VecDeque::new() }.run(&asked);
     })?;
     is_made.recv().map_err(|_| std::io::Error::other("the thread ended"))??;
     Ok((Desk { asks }, thread))
+}
+
+/// A name for this process: histories of two are never taken for one.
+fn life() -> std::io::Result<[u8; 16]> {
+    let mut life = [0; 16];
+    let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
+    random.fill(&mut life).map_err(|_| std::io::Error::other("the machine gives no random numbers"))?;
+    Ok(life)
 }
 
 impl Desk {
@@ -142,6 +171,9 @@ struct Keeper {
     pace: Pace,
     /// Where the story should be.
     target: Timestamp,
+    courier: Option<Courier>,
+    /// Steps that are not gone yet, first ones first.
+    steps: VecDeque<(Timestamp, oneshot::Sender<Moved>)>,
 }
 
 impl Keeper {
@@ -152,7 +184,7 @@ impl Keeper {
     fn run(mut self, asked: &Receiver<Ask>) {
         let mut last = Instant::now();
         loop {
-            let behind = self.now() < self.target;
+            let behind = self.now() < self.target && !self.waits();
             let ask = asked.recv_timeout(if behind { Duration::ZERO } else { TICK });
             let now = Instant::now();
             self.pass(now - last);
@@ -169,13 +201,52 @@ impl Keeper {
         self.simulation.bed().now()
     }
 
+    /// Whether objects are on their way: the story stands still until they are there, and clients are heard.
+    fn waits(&mut self) -> bool {
+        self.courier.is_some() && self.simulation.bed().world_mut().open_transfers() > 0
+    }
+
+    fn go_on(&mut self, until: Timestamp) {
+        self.simulation.run_until(until);
+        self.hand_over();
+    }
+
+    /// Hands over what the world asks of its endpoint.
+    fn hand_over(&mut self) {
+        let Some(courier) = &self.courier else { return };
+        for transfer in self.simulation.bed().world_mut().take_transfers() {
+            courier.carry(transfer);
+        }
+    }
+
+    /// Takes the steps that were asked for, as far as the endpoint lets them.
+    fn step(&mut self) {
+        while let Some(until) = self.steps.front().map(|(until, _)| *until) {
+            while self.now() < until && !self.waits() {
+                let stride = if self.courier.is_some() { STRIDE } else { SignedDuration::MAX };
+                let now = self.now();
+                self.go_on(pace::next(now, until, stride));
+            }
+            if self.waits() {
+                return;
+            }
+            self.target = self.target.max(until);
+            if let Some((_, answer)) = self.steps.pop_front() {
+                let _ = answer.send(Moved { now: until });
+            }
+        }
+    }
+
     /// So much real time has passed. A story that cannot keep pace falls behind: it does not race on afterwards.
     fn pass(&mut self, real: Duration) {
+        if self.waits() {
+            return;
+        }
         let now = self.now();
         let latest = now.saturating_add(self.pace.of(DEBT_MAX)).unwrap_or(Timestamp::MAX);
         let target = self.target.saturating_add(self.pace.of(real)).unwrap_or(Timestamp::MAX);
         self.target = target.min(latest).max(now);
-        self.simulation.run_until(pace::next(now, self.target, STRIDE));
+        self.go_on(pace::next(now, self.target, STRIDE));
     }
 
     /// Who asked may be gone: then nobody hears the answer.
@@ -198,9 +269,13 @@ impl Keeper {
             Ask::Step { by, answer } => {
                 let now = self.now();
                 let until = now.saturating_add(by).unwrap_or(Timestamp::MAX).max(now);
-                self.simulation.run_until(until);
-                self.target = self.target.max(until);
-                let _ = answer.send(Moved { now: until });
+                self.steps.push_back((until, answer));
+                self.step();
+            }
+            Ask::Settle { ticket, outcome } => {
+                self.simulation.bed().world_mut().settle(ticket, outcome);
+                self.hand_over();
+                self.step();
             }
             Ask::Close => {}
         }

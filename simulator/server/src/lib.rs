@@ -7,6 +7,7 @@
 mod certificate;
 mod client;
 mod desk;
+mod endpoint;
 mod pace;
 mod secure;
 
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 
 pub use certificate::{Authority, CertificateError};
 pub use desk::{Desk, Moved, OpenError, open};
+pub use endpoint::{Client, Credentials, Endpoint, EndpointError, carry_out};
 pub use pace::{Pace, SPEED_MAX};
 pub use secure::{Secure, Tls};
 

@@ -30,7 +30,7 @@ async fn served() -> Served {
     let names = ["sales".to_owned(), "ledger".to_owned()];
     let authority = Authority::new(&names).unwrap();
     let tls = Arc::new(Tls::new(&authority).unwrap());
-    let (desk, world) = server::open(Scenario::quickstart().unwrap(), Pace::Manual).unwrap();
+    let (desk, world) = server::open(Scenario::quickstart().unwrap(), Pace::Manual, None).unwrap();
     let port = Port::open("sales".to_owned(), 0).await.unwrap();
     let (stop, stopped) = watch::channel(false);
     let address = port.address;

@@ -7,6 +7,7 @@
 mod backup_file;
 mod content;
 mod database;
+mod endpoint;
 mod error;
 mod guid;
 mod installed;
@@ -32,6 +33,9 @@ pub use database::{
     import::HistoryHeader,
     state::DatabaseId,
     writes::{Burst, Rhythm},
+};
+pub use endpoint::{
+    EndpointFault, Look, Movement, OBJECT_BYTES_MAX, Outcome, Outgoing, Seen, SeenBody, Transfer,
 };
 pub use error::EngineError;
 pub use guid::Guid;

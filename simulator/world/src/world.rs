@@ -19,6 +19,7 @@ use crate::{
         state::{Database, DatabaseId, Fork},
         writes::Writes,
     },
+    endpoint::Mirror,
     error::EngineError,
     instance::{
         config::{InstanceConfig, InstanceDescription, RdsEvent},
@@ -75,6 +76,8 @@ pub struct World {
     pub(crate) session_serial: u64,
     pub(crate) statements: Statements,
     events: VecDeque<RdsEvent>,
+    /// What moves to and from a real endpoint, where there is one.
+    pub(crate) mirror: Option<Box<Mirror>>,
 }
 
 impl World {
@@ -97,6 +100,7 @@ impl World {
             session_serial: 0,
             statements: Statements::default(),
             events: VecDeque::new(),
+            mirror: None,
         }
     }
 

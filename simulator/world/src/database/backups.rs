@@ -135,6 +135,11 @@ impl Database {
         }
     }
 
+    /// A native backup that ended a while ago is where it belongs.
+    pub(crate) fn note_native(&mut self, set: &BackupSet, running: RunningBackup) {
+        self.note_backup(set, running.first.count, Flavour::Native);
+    }
+
     /// The changes that an ended backup makes to its database.
     fn note_backup(&mut self, set: &BackupSet, first_count: u64, flavour: Flavour) {
         if flavour.is_copy_only() {

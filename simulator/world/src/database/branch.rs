@@ -3,7 +3,11 @@
 //! A branch is one line of history: transactions numbered from 0, the first of them inherited from a parent branch. Where
 //! a database is restored to a moment, a new branch starts, and both share LSN ranges afterwards, as real recovery paths
 //! do. A branch is append-only: whatever a file once held can be computed again at any time, so files hold numbers
-//! instead of records. It refuses to know backups, files and servers.
+//! instead of records. What files of another world brought is kept as they brought it (`recorded`). It refuses to know
+//! backups, files and servers.
+
+mod commits;
+mod recorded;
 
 use crate::{
     content::{Content, PAGES, PageVersion, Rows},
@@ -12,6 +16,8 @@ use crate::{
     stream::{Purpose, draw},
     time::Ms,
 };
+
+pub(crate) use recorded::{Logged, Recorded};
 
 /// A branch of history, by index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +69,7 @@ pub(crate) struct Waypoint {
 enum Law {
     Generated { writes: Writes, marks: Vec<Mark>, sectors_per_transaction: u64, first_vlf: u32 },
     Imported(Vec<Waypoint>),
+    Recorded(Recorded),
 }
 
 /// One line of history.
@@ -185,6 +192,7 @@ impl Branches {
                     lsn: w.lsn,
                 })
             }
+            Law::Recorded(held) => held.end(branch.first),
         }
     }
 
@@ -227,6 +235,9 @@ impl Branches {
 
     fn imported_below(&self, id: BranchId, lsn: Lsn) -> u64 {
         let branch = self.get(id);
+        if let Law::Recorded(held) = &branch.law {
+            return self.or_inherited(branch, held.below(lsn), |branches, p| branches.count_below(p, lsn));
+        }
         let Law::Imported(waypoints) = &branch.law else { return branch.first };
         let index = waypoints.partition_point(|w| w.lsn <= lsn);
         index.checked_sub(1).and_then(|i| waypoints.get(i)).map_or(branch.first, |w| w.count)
@@ -243,7 +254,7 @@ impl Branches {
     pub(crate) fn write(&mut self, id: BranchId, at: Ms, transactions: u64) {
         let each = match &self.get(id).law {
             Law::Generated { sectors_per_transaction, .. } => *sectors_per_transaction,
-            Law::Imported(_) => return,
+            Law::Imported(_) | Law::Recorded(_) => return,
         };
         self.mark(id, at, transactions * each, transactions);
     }
@@ -274,6 +285,9 @@ impl Branches {
                 branch.first + writes.committed_before(at) + marks.get(index).map_or(0, |m| m.by_hand)
             }
             Law::Imported(waypoints) => imported_before(waypoints, at, branch.first),
+            Law::Recorded(held) => {
+                self.or_inherited(branch, held.before(at), |branches, p| branches.commits_before(p, at))
+            }
         }
     }
 
@@ -283,6 +297,9 @@ impl Branches {
         let branch = self.get(id);
         if number < branch.first {
             return branch.parent.and_then(|p| self.last_commit(p, count, limit));
+        }
+        if let Law::Recorded(held) = &branch.law {
+            return held.logged(number).map(|logged| logged.at);
         }
         // Commit times ascend with numbers, so the first moment with more than `number` commits before it is just after it.
         let (mut low, mut high) = (branch.start.max(limit - 40 * crate::time::DAY), limit);
@@ -313,13 +330,18 @@ impl Branches {
     }
 
     /// What a transaction wrote, and where. Any 32 transactions in a row from a multiple of 32 write each page once.
-    fn record(&self, id: BranchId, number: u64) -> (usize, PageVersion) {
+    /// `None` where no file brought it.
+    fn record(&self, id: BranchId, number: u64) -> Option<(usize, PageVersion)> {
         let pages = PAGES as u64;
-        let seed = self.get(self.owner(id, number)).seed;
+        let owner = self.get(self.owner(id, number));
+        if let Law::Recorded(held) = &owner.law {
+            return held.page(number);
+        }
+        let seed = owner.seed;
         // The order of pages is the same in all branches: a group that two of them share still writes each page.
         let page = (number * 5 + draw(0, Purpose::Value, &[number / pages])) % pages;
         let version = PageVersion { transaction: number, value: draw(seed, Purpose::Value, &[number, 1]) };
-        (usize::try_from(page).unwrap_or(0), version)
+        Some((usize::try_from(page).unwrap_or(0), version))
     }
 
     /// Applies transactions `from..until` of a branch to content.
@@ -333,8 +355,9 @@ impl Branches {
         }
         // Older records are overwritten by these: two groups of 32 hold each page at least once.
         for number in from.max(until.saturating_sub(2 * PAGES as u64))..until {
-            let (page, version) = self.record(id, number);
-            content.set_page(page, version);
+            if let Some((page, version)) = self.record(id, number) {
+                content.set_page(page, version);
+            }
         }
     }
 

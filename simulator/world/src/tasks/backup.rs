@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::{
-    backup_file::BackupKind,
+    backup_file::{BackupFile, BackupKind},
     database::{
         backups::{Flavour, RunningBackup},
         state::Database,
@@ -235,19 +235,12 @@ impl World {
         uploads: &[(String, u64)],
     ) {
         let now = self.now_ms;
-        let Some(host) = self.instances.get(instance) else { return };
-        let Some(task) = host.task(id) else { return };
+        let Some(task) = self.instances.get(instance).and_then(|host| host.task(id)) else { return };
         let Some(position) = task.database else { return };
-        let (compression, stripes) = (host.compression, task.stripes);
         let default_encryption = task.default_encryption || is_directory(bucket);
-        let kms_key = task.kms.clone();
         let Some(database) = self.databases.get_mut(position.0 as usize) else { return };
-        let mut file = database.end_backup(&mut self.branches, self.seed, running, Flavour::Native, now);
-        file.set.stripes = stripes;
-        file.kms_key = kms_key;
-        file.set.compressed_bytes = self.stored_bytes(file.set.size_bytes, compression);
-        let each = file.set.compressed_bytes / u64::from(stripes.max(1));
-        let file = Arc::new(file);
+        let file = database.end_backup(&mut self.branches, self.seed, running, Flavour::Native, now);
+        let Some((file, each)) = self.written(instance, id, file) else { return };
         for (index, (key, serial)) in (1_u8..).zip(uploads) {
             self.s3.end_upload(bucket, key, *serial);
             let body = Body::Stripe { file: Arc::clone(&file), index };
@@ -260,6 +253,50 @@ impl World {
             if default_encryption {
                 self.s3.encrypt_by_default(bucket, key);
             }
+        }
+        if let Some(host) = self.instances.get_mut(instance) {
+            host.record(position, Arc::new(file.set.clone()), id, Vec::new());
+        }
+    }
+
+    /// What a task writes of a backup, and the bytes of each stripe.
+    fn written(&self, instance: usize, id: u32, mut file: BackupFile) -> Option<(Arc<BackupFile>, u64)> {
+        let host = self.instances.get(instance)?;
+        let task = host.task(id)?;
+        file.set.stripes = task.stripes;
+        file.kms_key.clone_from(&task.kms);
+        file.set.compressed_bytes = self.stored_bytes(file.set.size_bytes, host.compression);
+        let each = file.set.compressed_bytes / u64::from(task.stripes.max(1));
+        Some((Arc::new(file), each))
+    }
+
+    /// The file of a backup whose data is through: its database does not know of it before [`World::note_native`].
+    pub(crate) fn native_file(
+        &mut self,
+        instance: usize,
+        id: u32,
+        running: RunningBackup,
+    ) -> Option<(Arc<BackupFile>, u64)> {
+        let position = self.instances.get(instance)?.task(id)?.database?;
+        let mut database = self.database(position)?.clone();
+        let now = self.now_ms;
+        let file = database.end_backup(&mut self.branches, self.seed, running, Flavour::Native, now);
+        self.written(instance, id, file)
+    }
+
+    /// All of a backup is where it belongs: history row, base.
+    pub(crate) fn note_native(
+        &mut self,
+        instance: usize,
+        id: u32,
+        file: &BackupFile,
+        running: RunningBackup,
+    ) {
+        let Some(position) = self.instances.get(instance).and_then(|host| host.task(id)?.database) else {
+            return;
+        };
+        if let Some(database) = self.database_mut(position) {
+            database.note_native(&file.set, running);
         }
         if let Some(host) = self.instances.get_mut(instance) {
             host.record(position, Arc::new(file.set.clone()), id, Vec::new());

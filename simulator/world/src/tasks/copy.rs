@@ -96,6 +96,13 @@ impl World {
         Database::log_file_bytes(&whole, overhead) + u64::from(end - first - 1) * overhead
     }
 
+    /// The key that a log file is copied to.
+    pub(crate) fn log_key(&self, database: &Database, folder: &str, number: u32) -> Option<String> {
+        let stem = log_stem(database, self.knobs.log_key_guid_upper);
+        let epoch = database.log_file(&self.branches, number)?.at.div_euclid(SECOND);
+        Some(format!("{folder}{stem}/{stem}.{number}.{epoch}"))
+    }
+
     /// The files are through.
     pub(crate) fn finish_copy(
         &mut self,
@@ -109,13 +116,9 @@ impl World {
         else {
             return;
         };
-        let (upper, overhead) = (self.knobs.log_key_guid_upper, self.knobs.log_file_overhead_bytes);
+        let overhead = self.knobs.log_file_overhead_bytes;
         let Some(database) = self.databases.get(target.0 as usize) else { return };
-        let mut family = database.family_guid.to_string();
-        if !upper {
-            family.make_ascii_lowercase();
-        }
-        let stem = format!("{}.{family}", database.sql_id);
+        let stem = log_stem(database, self.knobs.log_key_guid_upper);
         let directory = format!("{folder}{stem}/");
         for number in files.0..files.1 {
             let Some(file) = database.log_file(&self.branches, number) else { continue };
@@ -132,4 +135,13 @@ impl World {
             }
         }
     }
+}
+
+/// What the names of a database's log files begin with.
+fn log_stem(database: &Database, upper: bool) -> String {
+    let mut family = database.family_guid.to_string();
+    if !upper {
+        family.make_ascii_lowercase();
+    }
+    format!("{}.{family}", database.sql_id)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    endpoint::NOT_YET,
     tasks::task::{Lifecycle, TaskType},
     time::timestamp,
     world::World,
@@ -51,7 +52,7 @@ impl World {
             killed_at: task.killed.map(timestamp),
             length: task
                 .started
-                .filter(|started| task.data.1 > *started)
+                .filter(|started| task.data.1 > *started && task.data != NOT_YET)
                 .map(|started| SignedDuration::from_millis(task.data.1 - started)),
         })
     }

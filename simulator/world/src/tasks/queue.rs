@@ -126,6 +126,14 @@ impl World {
         host.running.push(id);
         let Some(task) = host.task_mut(id) else { return };
         (task.lifecycle, task.started, task.stopped) = (Lifecycle::InProgress, Some(now), None);
+        if !self.looks_first(instance, id) {
+            self.begin(instance, id);
+        }
+    }
+
+    /// A task in its slot knows what it has to.
+    pub(crate) fn begin(&mut self, instance: usize, id: u32) {
+        let Some(task) = self.instances.get(instance).and_then(|i| i.task(id)) else { return };
         if task.kind.is_backup() {
             self.start_backup(instance, id);
         } else if task.kind.is_restore() {
@@ -192,11 +200,13 @@ impl World {
 
     /// A task ends as planned.
     pub(crate) fn task_ends(&mut self, instance: usize, id: u32, plan: u16) {
-        let (now, handover) = (self.now_ms, self.knobs.handover_seconds * SECOND);
-        let Some(host) = self.instances.get_mut(instance) else { return };
+        let Some(host) = self.instances.get(instance) else { return };
         let Some(task) = host.task(id).filter(|t| t.plan == plan && !t.lifecycle.is_ended()) else { return };
         let (ending, kind) = (task.ending, task.kind);
-        let work = host.work.remove(&id);
+        if ending == Lifecycle::Success && self.puts_first(instance, id) {
+            return;
+        }
+        let work = self.instances.get_mut(instance).and_then(|host| host.work.remove(&id));
         if ending == Lifecycle::Success {
             match work {
                 Some(Work::Backup { bucket, key, running: Some(running), uploads }) => {
@@ -219,6 +229,12 @@ impl World {
         {
             self.abandon_uploads(instance, id, &bucket, &uploads);
         }
+        self.concludes(instance, id, ending);
+    }
+
+    /// A task has ended, and its slot is free.
+    pub(crate) fn concludes(&mut self, instance: usize, id: u32, ending: Lifecycle) {
+        let (now, handover) = (self.now_ms, self.knobs.handover_seconds * SECOND);
         let text = match ending {
             Lifecycle::Success => Some(self.knobs.texts.success.clone()),
             Lifecycle::Cancelled => Some(self.knobs.texts.cancelled.clone()),

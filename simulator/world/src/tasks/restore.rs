@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Files that one restore reads. RDS user guide, "Using native backup and restore".
-const FILES_MAX: usize = 10;
+pub(crate) const FILES_MAX: usize = 10;
 
 /// What RDS says of objects that are no backup, or not the one that was asked for.
 const WRONG_TYPE: &str = "Please reissue task with correct type and overwrite property";
@@ -212,7 +212,8 @@ impl World {
         };
         let mut fresh = self.blank_database(instance, id, &config, (now, branch), (set.family_guid, fork));
         fresh.forks.insert(0, Fork { from: Ms::MIN, lsn: set.checkpoint_lsn, guid: restored.fork });
-        fresh.fulls = vec![(set.finish, set.checkpoint_lsn)];
+        // A story that begins again restores what lies in its future.
+        fresh.fulls = vec![(set.finish.min(now), set.checkpoint_lsn)];
         // The restored log still holds what was applied since the last whole set: the next log backup begins there.
         if self.retains(instance) {
             fresh.logs.continue_from(restored.whole, now - 1, now);

@@ -12,6 +12,7 @@ use crate::{
         state::Instance,
     },
     stream::{Purpose, Stream},
+    tde::files::bytes,
     time::{DAY, Ms, print_datetime},
     world::World,
 };
@@ -37,6 +38,13 @@ const SUBJECT_MAX: usize = 128;
 /// What identifies a certificate: 20 bytes, as `sys.certificates.thumbprint` has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Thumbprint(pub [u8; 20]);
+
+impl Thumbprint {
+    /// From `0x` and forty hexadecimal digits.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        bytes(text.strip_prefix("0x")?).map(Self)
+    }
+}
 
 impl fmt::Display for Thumbprint {
     /// `0x` and upper case, as SQL Server prints it.

@@ -36,10 +36,11 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+/// Bytes from as many pairs of hexadecimal digits.
+pub(crate) fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let pairs = text.as_bytes().chunks(2);
-    if text.len() != 2 * N {
+    if text.len() != 2 * N || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
         return None;
     }
     for (byte, pair) in bytes.iter_mut().zip(pairs) {

@@ -14,6 +14,7 @@ mod arns;
 mod bytes;
 mod catalogue;
 mod certificates;
+mod endpoint;
 mod features;
 mod headers;
 mod history;
