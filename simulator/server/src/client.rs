@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tds::{Accepted, Event, Login, Request, Response};
+use tds::{Accepted, Event, Login, Request, Reset, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -86,10 +86,11 @@ impl Client {
 
     async fn log_in(&mut self, login: Login) -> io::Result<()> {
         let Login { user, password, database, .. } = login;
-        match self.desk.log_in(&self.instance, user, password).await.ok_or_else(gone)? {
+        let database = if database.is_empty() { "master".to_owned() } else { database };
+        let asked = self.desk.log_in(&self.instance, user, password, database.clone());
+        match asked.await.ok_or_else(gone)? {
             Ok(session) => {
                 self.session = Some(session);
-                let database = if database.is_empty() { "master".to_owned() } else { database };
                 self.secure.accept_login(Accepted { database, ..Accepted::default() })
             }
             Err(message) => self.secure.refuse_login(&message),
@@ -97,7 +98,9 @@ impl Client {
     }
 
     async fn execute(&mut self, request: Request) -> io::Result<()> {
-        let _ = self.secure.take_reset();
+        if let (Some(reset), Some(session)) = (self.secure.take_reset(), self.session) {
+            self.desk.reset(session, reset == Reset::KeepTransaction);
+        }
         let response = match (request, self.session) {
             (Request::Attention, _) => Response::default(),
             (request, Some(session)) => self.desk.execute(session, request).await.ok_or_else(gone)?,

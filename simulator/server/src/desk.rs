@@ -30,12 +30,17 @@ enum Ask {
         instance: String,
         user: String,
         password: String,
+        database: String,
         answer: oneshot::Sender<Result<u64, ServerMessage>>,
     },
     Execute {
         session: u64,
         request: Request,
         answer: oneshot::Sender<Option<Response>>,
+    },
+    Reset {
+        session: u64,
+        keeps_transaction: bool,
     },
     LogOut {
         session: u64,
@@ -123,15 +128,16 @@ fn life() -> std::io::Result<[u8; 16]> {
 }
 
 impl Desk {
-    /// Logs in. `None`: the world is gone.
+    /// Logs in, to a database. `None`: the world is gone.
     pub async fn log_in(
         &self,
         instance: &str,
         user: String,
         password: String,
+        database: String,
     ) -> Option<Result<u64, ServerMessage>> {
         let (answer, answered) = oneshot::channel();
-        self.ask(Ask::LogIn { instance: instance.to_owned(), user, password, answer })?;
+        self.ask(Ask::LogIn { instance: instance.to_owned(), user, password, database, answer })?;
         answered.await.ok()
     }
 
@@ -140,6 +146,11 @@ impl Desk {
         let (answer, answered) = oneshot::channel();
         self.ask(Ask::Execute { session, request, answer })?;
         answered.await.ok()?
+    }
+
+    /// Starts a session afresh, before what is asked next.
+    pub fn reset(&self, session: u64, keeps_transaction: bool) {
+        let _ = self.ask(Ask::Reset { session, keeps_transaction });
     }
 
     /// Ends a session.
@@ -252,12 +263,15 @@ impl Keeper {
     /// Who asked may be gone: then nobody hears the answer.
     fn answer(&mut self, ask: Ask) {
         match ask {
-            Ask::LogIn { instance, user, password, answer } => {
-                let session = self.simulation.bed().world_mut().connect(&instance, &user, &password);
+            Ask::LogIn { instance, user, password, database, answer } => {
+                let session = self.log_in(&instance, &user, &password, &database);
                 // A client that did not wait for the answer leaves no session behind.
-                if let Err(Ok(session)) = answer.send(session.map(|session| session.0)) {
+                if let Err(Ok(session)) = answer.send(session) {
                     self.log_out(session);
                 }
+            }
+            Ask::Reset { session, keeps_transaction } => {
+                self.simulation.bed().world_mut().reset(SessionId(session), keeps_transaction);
             }
             Ask::Execute { session, request, answer } => {
                 let session = SessionId(session);
@@ -278,6 +292,24 @@ impl Keeper {
                 self.step();
             }
             Ask::Close => {}
+        }
+    }
+
+    fn log_in(
+        &mut self,
+        instance: &str,
+        user: &str,
+        password: &str,
+        database: &str,
+    ) -> Result<u64, ServerMessage> {
+        let mut world = self.simulation.bed().world_mut();
+        let session = world.connect(instance, user, password)?;
+        match world.enter(session, database) {
+            Ok(()) => Ok(session.0),
+            Err(refused) => {
+                world.disconnect(session);
+                Err(refused)
+            }
         }
     }
 

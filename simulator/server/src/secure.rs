@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::{ServerConfig, ServerConnection};
-use tds::{Accepted, Connection, Encryption, Event, Options, Response, ServerMessage, Transport};
+use tds::{Accepted, Connection, Encryption, Event, Options, Reset, Response, ServerMessage, Transport};
 
 use crate::certificate::Authority;
 
@@ -21,6 +21,8 @@ const HEADER: usize = 8;
 const PACKET_MAX: usize = 4_096;
 /// What a TLS record of a handshake begins with.
 const HANDSHAKE: u8 = 0x16;
+/// Bytes of a TLS record at most. RFC 8446, 5.1.
+const RECORD_MAX: usize = 16 << 10;
 /// Bytes of a handshake that is not done: a client's flight has two or three thousand.
 const UNDONE_MAX: usize = 64 << 10;
 
@@ -170,8 +172,12 @@ impl Secure {
         let said = self.connection.take_output();
         match &mut self.layer {
             Layer::Bare(tls) | Layer::Wrapped(tls, _) if !said.is_empty() => {
-                tls.writer().write_all(&said)?;
-                flush(tls, &mut self.output)
+                // It buffers so much and no more: what it took is sent before it is given the next.
+                for part in said.chunks(RECORD_MAX) {
+                    tls.writer().write_all(part)?;
+                    flush(tls, &mut self.output)?;
+                }
+                Ok(())
             }
             _ => {
                 self.output.extend_from_slice(&said);
@@ -210,9 +216,9 @@ impl Secure {
         self.collect()
     }
 
-    /// Whether the client wants its session to start afresh.
-    pub fn take_reset(&mut self) -> bool {
-        self.connection.take_reset().is_some()
+    /// How the client wants its session to start afresh before the request that was told, if it does.
+    pub fn take_reset(&mut self) -> Option<Reset> {
+        self.connection.take_reset()
     }
 
     /// Whether the connection is over once its output is sent.
@@ -246,7 +252,7 @@ fn broken(what: &str) -> io::Error {
 /// Gives the connection what TLS makes of the client's bytes.
 fn decrypt(tls: &mut ServerConnection, bytes: &[u8], connection: &mut Connection) -> io::Result<()> {
     let mut rest = bytes;
-    let mut text = [0; 16 << 10];
+    let mut text = [0; RECORD_MAX];
     while !rest.is_empty() {
         if tls.read_tls(&mut rest)? == 0 {
             return Err(broken("bytes behind the end of TLS"));

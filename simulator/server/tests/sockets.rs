@@ -47,11 +47,7 @@ impl Served {
         self.world.join().unwrap();
     }
 
-    async fn client(
-        &self,
-        encryption: EncryptionLevel,
-        password: &str,
-    ) -> tiberius::Result<Client<Compat<TcpStream>>> {
+    fn config(&self, encryption: EncryptionLevel, password: &str) -> Config {
         let mut config = Config::new();
         config.host("localhost");
         config.port(self.address.port());
@@ -61,8 +57,20 @@ impl Served {
         config.handshake_timeout(None);
         config.command_timeout(None);
         config.trust_cert_ca_bundle(self.authority.as_bytes());
+        config
+    }
+
+    async fn connect(&self, config: Config) -> tiberius::Result<Client<Compat<TcpStream>>> {
         let socket = TcpStream::connect(self.address).await.unwrap();
         Box::pin(Client::connect(config, socket.compat_write())).await
+    }
+
+    async fn client(
+        &self,
+        encryption: EncryptionLevel,
+        password: &str,
+    ) -> tiberius::Result<Client<Compat<TcpStream>>> {
+        self.connect(self.config(encryption, password)).await
     }
 }
 
@@ -83,6 +91,46 @@ async fn clients_log_in_however_they_encrypt() {
     ] {
         let mut client = served.client(encryption, "simulated-sales").await.unwrap();
         assert_eq!(databases(&mut client).await, 17, "{encryption:?}");
+    }
+    served.end().await;
+}
+
+/// Far more than TLS or the socket buffers at a time.
+#[tokio::test]
+async fn a_large_answer_arrives_however_it_is_encrypted() {
+    let served = served().await;
+    let sql = "SELECT TOP 60 REPLICATE('x', 4000) AS x FROM sys.databases AS a CROSS JOIN sys.databases AS b";
+    for encryption in [EncryptionLevel::Off, EncryptionLevel::Required, EncryptionLevel::Strict] {
+        let mut client = served.client(encryption, "simulated-sales").await.unwrap();
+        let rows = client.simple_query(sql).await.unwrap().into_first_result().await.unwrap();
+        assert_eq!(rows.len(), 60, "{encryption:?}");
+        assert!(rows.iter().all(|row| row.get::<&str, _>(0).is_some_and(|x| x.len() == 4_000)));
+    }
+    served.end().await;
+}
+
+#[tokio::test]
+async fn the_database_of_the_login_is_entered_or_the_login_fails() {
+    let served = served().await;
+    for (database, entered) in [("orders", Ok("orders")), ("msdb", Ok("msdb")), ("nowhere", Err(4_060))] {
+        let mut config = served.config(EncryptionLevel::Required, "simulated-sales");
+        config.database(database);
+        let found = match served.connect(config).await {
+            Ok(mut client) => {
+                let row = client
+                    .simple_query("SELECT DB_NAME() AS d")
+                    .await
+                    .unwrap()
+                    .into_row()
+                    .await
+                    .unwrap()
+                    .unwrap();
+                Ok(row.get::<&str, _>("d").unwrap().to_owned())
+            }
+            Err(tiberius::error::Error::Server(token)) => Err(token.code()),
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(found, entered.map(str::to_owned), "{database}");
     }
     served.end().await;
 }

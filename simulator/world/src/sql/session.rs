@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use tds::ServerMessage;
 
-use crate::{error::EngineError, sql::ids::Prepared, world::World};
+use crate::{
+    error::EngineError,
+    sql::{ids::Prepared, tables::databases::system_id},
+    world::World,
+};
 
 /// A session of a client. Numbers are never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +20,8 @@ pub(crate) struct Session {
     pub(crate) instance: usize,
     /// Current database.
     pub(crate) database: String,
+    /// The database that the login asked for.
+    initial: String,
     /// `@@TRANCOUNT`.
     pub(crate) transactions: u32,
     pub(crate) prepared: BTreeMap<i64, Prepared>,
@@ -46,6 +52,7 @@ impl World {
         let session = Session {
             instance: index,
             database: "master".into(),
+            initial: "master".into(),
             transactions: 0,
             prepared: BTreeMap::new(),
             next_handle: 1,
@@ -62,13 +69,32 @@ impl World {
         }
     }
 
-    /// Starts a session afresh, as connection pools ask for: transaction and locks are given up, the database is master.
-    pub fn reset(&mut self, session: SessionId) {
+    /// Makes a database the current one, as a login asks for it. Error 4060 where there is none; the login has failed then.
+    pub fn enter(&mut self, session: SessionId, database: &str) -> Result<(), ServerMessage> {
+        let Some(held) = self.sessions.get_mut(&session.0) else { return Ok(()) };
+        let host = self.instances.get(held.instance);
+        if system_id(database).is_none() && host.is_none_or(|host| host.database(database).is_none()) {
+            let server = host.map(|host| host.config.name.to_uppercase()).unwrap_or_default();
+            let text =
+                format!("Cannot open database \"{database}\" requested by the login. The login failed.");
+            return Err(EngineError::new(4060, text).message(&server, ""));
+        }
+        database.clone_into(&mut held.database);
+        database.clone_into(&mut held.initial);
+        Ok(())
+    }
+
+    /// Starts a session afresh, as connection pools ask for: locks are given up, the database is that of the login, and so is a
+    /// transaction unless it is to stay. MS-TDS 2.2.3.1.2.
+    pub fn reset(&mut self, session: SessionId, keeps_transaction: bool) {
         let Some(held) = self.sessions.get_mut(&session.0) else { return };
-        (held.transactions, held.database) = (0, "master".into());
+        held.database.clone_from(&held.initial);
         held.prepared.clear();
+        if !keeps_transaction {
+            held.transactions = 0;
+        }
         let instance = held.instance;
-        if let Some(host) = self.instances.get_mut(instance) {
+        if let Some(host) = self.instances.get_mut(instance).filter(|_| !keeps_transaction) {
             host.release_locks(session.0, false);
         }
     }

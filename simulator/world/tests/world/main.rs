@@ -29,6 +29,7 @@ mod replicas;
 mod restore;
 mod s3_integration;
 mod select;
+mod sessions;
 mod speed;
 mod storage;
 mod swarm;
