@@ -253,7 +253,7 @@ async fn the_story_stands_still_while_objects_are_on_their_way_and_clients_are_a
     let scenario = Scenario::parse(SCENARIO, "clients.toml", std::path::Path::new(".")).unwrap();
     let password = scenario.instances[0].password();
     let (desk, world) = server::open(scenario, Pace::Manual, Some(client(address))).unwrap();
-    let session = desk.log_in("sales", "admin".into(), password).await.unwrap().unwrap();
+    let session = desk.log_in("sales", "admin".into(), password, "master".into()).await.unwrap().unwrap();
     let ask = async |sql: &str| desk.execute(session, Request::Batch(sql.into())).await.unwrap();
     let lifecycle = async || {
         let answer = ask("EXEC msdb.dbo.rds_task_status @task_id=1").await;
