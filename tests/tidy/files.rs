@@ -169,7 +169,8 @@ fn the_table_of_conformance_names_tests_that_exist() {
                 let lines = before.trim_end_matches("async ").lines().rev().take(4);
                 lines.into_iter().any(|line| line.trim().starts_with("#[test]") || line.contains("::test]"))
             };
-            path.starts_with("simulator/") && path.ends_with(&ends) && before.is_some_and(marked)
+            let room = ["simulator/", "tests/property/"].iter().any(|room| path.starts_with(room));
+            room && path.ends_with(&ends) && before.is_some_and(marked)
         })
     };
     let missing = named.into_iter().filter(|word| {

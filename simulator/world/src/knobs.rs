@@ -109,6 +109,12 @@ pub struct Texts {
     pub norecovery_required: String,
     /// A chain restored on a Multi-AZ instance, where the documents' older text holds `[UNSOURCED]`.
     pub multi_az_chain: String,
+    /// A backup not taken under the FULL recovery model restored on a Multi-AZ instance, which isn't supported `[UNSOURCED]`.
+    pub multi_az_recovery_model: String,
+    /// A native backup of a larger database than the documents of the time allow `[UNSOURCED]`.
+    pub backup_too_large: String,
+    /// A native restore of one, likewise `[UNSOURCED]`.
+    pub restore_too_large: String,
     /// `rds_modify_db_name` on a Multi-AZ instance, which can't rename `[UNSOURCED]`.
     pub multi_az_rename: String,
     /// A name that RDS takes for no database, `{name}` the name `[UNSOURCED]`.
@@ -344,6 +350,11 @@ impl Default for Texts {
             norecovery_required: "The parameter @with_norecovery is required for a differential restore."
                 .into(),
             multi_az_chain: "The operation isn't supported on Multi-AZ DB instances.".into(),
+            multi_az_recovery_model:
+                "Only databases backed up in the full recovery model can be restored on Multi-AZ DB instances."
+                    .into(),
+            backup_too_large: "The database exceeds the maximum size for native backups.".into(),
+            restore_too_large: "The database exceeds the maximum size for native restores.".into(),
             multi_az_rename: "The database can't be renamed on a Multi-AZ DB instance.".into(),
             invalid_name: "Database name '{name}' is not valid.".into(),
             drop_with_cdc: "Change data capture is enabled on database {name}. Disable it and try again."

@@ -99,6 +99,9 @@ impl World {
             let span = self.knobs.recovery_reset_seconds;
             let keys = [u64::from(database.0), serial, 2];
             let wait = Stream::of(self.seed, Purpose::AutomatedBackup, &keys).between(span.min, span.max);
+            // On Multi-AZ it is at once.
+            let multi = self.instances.get(instance).is_some_and(|h| h.config.multi_az != MultiAz::Single);
+            let wait = if multi { 0 } else { wait };
             self.schedule(now + wait * SECOND, Event::RecoveryReset { database });
         }
     }

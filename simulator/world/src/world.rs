@@ -23,6 +23,7 @@ use crate::{
     error::EngineError,
     instance::{
         config::{InstanceConfig, InstanceDescription, RdsEvent},
+        names::taken,
         state::Instance,
         storage::Fullness,
     },
@@ -298,14 +299,8 @@ impl World {
         let index = self.index_of(instance).ok_or_else(|| {
             EngineError::raised(format!("DBInstanceNotFound: DBInstance {instance} not found."))
         })?;
-        let taken = self.instances.get(index).is_some_and(|i| i.database(name).is_some());
-        if taken {
-            return Err(EngineError::new(
-                1801,
-                format!(
-                    "Database '{name}' already exists. Two databases that differ only by case or accent are not allowed. Choose a different database name."
-                ),
-            ));
+        if self.instances.get(index).is_some_and(|host| host.has_name_like(name)) {
+            return Err(EngineError::new(1801, taken(name)));
         }
         Ok(index)
     }

@@ -214,3 +214,19 @@ fn tls_begins_where_the_prelogin_ends() {
         assert_eq!(connection.transport(), after);
     }
 }
+
+/// Multiple active result sets are not served: the answer to a pre-login that asks for them says so, as SQL Server does where they
+/// are off, and a packet of theirs ends the connection. MS-TDS 2.2.6.5, MARS; MC-SMP 2.2.1: a packet of theirs begins with 0x53.
+#[test]
+fn multiple_active_result_sets_are_refused() {
+    let mut connection = Connection::new(Options::default());
+    connection.receive(&packet(0x12, 1, &[1, 0, 11, 0, 1, 4, 0, 12, 0, 1, 0xFF, 2, 1]));
+    assert_eq!(connection.next_event(), Ok(None));
+    let answer = connection.take_output();
+    let option = answer[8..].chunks(5).find(|option| option[0] == 4).unwrap();
+    let (offset, length) = (usize::from(option[2]) + usize::from(option[1]) * 256, option[4]);
+    assert_eq!((length, answer[8 + offset]), (1, 0), "{answer:02x?}");
+    let mut connection = ready();
+    connection.receive(&[0x53, 1, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0]);
+    assert!(connection.next_event().is_err() && connection.is_closed());
+}

@@ -284,7 +284,8 @@ impl Database {
         let size_bytes = Self::log_file_bytes(&file, overhead_bytes);
         let keys = [u64::from(self.id.0), u64::from(number), u64::MAX - 1];
         let uuid: Guid = crate::stream::Stream::of(seed, Purpose::Guid, &keys).guid();
-        let last_valid = (file.end.count > file.start.count)
+        // A column since SQL Server 2022.
+        let last_valid = (file.end.count > file.start.count && self.major_version >= 16)
             .then(|| branches.last_commit(self.branch, file.end.count, file.at))
             .flatten();
         let checkpoint = self.full_checkpoint_at(file.at);

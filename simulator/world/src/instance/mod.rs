@@ -5,6 +5,7 @@ pub(crate) mod class;
 pub(crate) mod config;
 pub(crate) mod disk;
 pub(crate) mod failover;
+pub(crate) mod names;
 pub(crate) mod replica;
 pub(crate) mod state;
 pub(crate) mod storage;

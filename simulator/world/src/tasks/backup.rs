@@ -170,8 +170,12 @@ impl World {
         let compression = self.instances.get(database.instance).is_some_and(|i| i.compression);
         let each = self.stored_bytes(database.size_at(&self.branches, self.now_ms), compression)
             / u64::from(plan.stripes.max(1));
-        (plan.kind == BackupKind::Full && each > FILE_BYTES_MAX)
-            .then(|| self.knobs.texts.file_too_large.clone())
+        if plan.kind == BackupKind::Full && each > FILE_BYTES_MAX {
+            return Some(self.knobs.texts.file_too_large.clone());
+        }
+        let most = self.knobs.documents.backup_bytes_max();
+        let is_too_large = most.is_some_and(|most| database.size_at(&self.branches, self.now_ms) > most);
+        is_too_large.then(|| self.knobs.texts.backup_too_large.clone())
     }
 
     fn refuse_differential(&self, database: &Database, plan: &Plan) -> Option<String> {
@@ -203,6 +207,11 @@ impl World {
 
     /// Why RDS may not encrypt with a key.
     pub(crate) fn refuse_key(&self, instance: usize, arn: &str) -> Option<String> {
+        self.refuse_key_for(instance, arn, "kms:GenerateDataKey")
+    }
+
+    /// Why RDS may not use a key for an action of KMS.
+    pub(crate) fn refuse_key_for(&self, instance: usize, arn: &str, action: &str) -> Option<String> {
         let host = self.instances.get(instance)?;
         let texts = &self.knobs.texts;
         let Some(key) = self.kms.describe(arn) else { return Some(format!("Key {arn} does not exist")) };
@@ -211,9 +220,7 @@ impl World {
         }
         if !key.rds_access {
             let role = &host.config.role_arn;
-            return Some(format!(
-                "User {role} is not authorized to perform kms:GenerateDataKey on resource {arn}"
-            ));
+            return Some(format!("User {role} is not authorized to perform {action} on resource {arn}"));
         }
         if !key.enabled {
             return Some(texts.key_disabled.replace("{key}", arn));

@@ -10,7 +10,7 @@ use crate::{
     backup_file::{BackupFile, BackupKind},
     database::{
         config::DatabaseConfig,
-        state::{Database, DatabaseId, Fork},
+        state::{Database, DatabaseId, DifferentialBase, Fork},
         writes::{Rhythm, Writes},
     },
     error::EngineError,
@@ -138,7 +138,7 @@ impl World {
         if let Some(text) = self.refuse_bucket(instance, bucket, key) {
             return Err(text);
         }
-        if let Some(text) = kms.and_then(|arn| self.refuse_key(instance, arn)) {
+        if let Some(text) = kms.and_then(|arn| self.refuse_key_for(instance, arn, "kms:Decrypt")) {
             return Err(text);
         }
         let denied = || "Access Denied".to_owned();
@@ -214,6 +214,13 @@ impl World {
         fresh.forks.insert(0, Fork { from: Ms::MIN, lsn: set.checkpoint_lsn, guid: restored.fork });
         // A story that begins again restores what lies in its future.
         fresh.fulls = vec![(set.finish.min(now), set.checkpoint_lsn)];
+        // What it was restored from counts as having been backed up, whoever holds that file.
+        fresh.base = (!set.is_copy_only).then_some(DifferentialBase {
+            lsn: set.checkpoint_lsn,
+            uuid: set.uuid,
+            is_snapshot: false,
+            at: set.finish.min(now),
+        });
         // The restored log still holds what was applied since the last whole set: the next log backup begins there.
         if self.retains(instance) {
             fresh.logs.continue_from(restored.whole, now - 1, now);

@@ -90,6 +90,38 @@ fn a_database_with_change_data_capture_is_not_dropped() {
     assert_eq!(error(&lab.batch(keep)).1, lab.world.knobs().texts.keep_cdc_norecovery);
 }
 
+/// "Drops all existing connections … and removes the database's backup history"; not while a restore of it waits.
+#[test]
+fn what_is_dropped_takes_its_connections_and_its_history_along() {
+    let mut lab = Lab::new();
+    lab.database("Orders");
+    let id = lab.backup("Orders", "a.bak");
+    assert_eq!(lab.finish(id), "SUCCESS");
+    let there = lab.world.connect("prod", "admin", "simulated").unwrap();
+    let elsewhere = lab.world.connect("prod", "admin", "simulated").unwrap();
+    assert_eq!(lab.world.execute(there, &tds::Request::Batch("USE Orders".into())).error, None);
+    assert_eq!(lab.batch("USE orders").error, None);
+    assert_eq!(lab.batch("EXEC msdb.dbo.rds_drop_database 'ORDERS'").error, None);
+    assert!(!lab.world.is_connected(there) && lab.world.is_connected(elsewhere));
+    assert_eq!(lab.world.session_database(lab.session), Some("master"));
+    let rows = lab.select("SELECT COUNT(*) FROM msdb.dbo.backupset WHERE database_name = 'Orders'", &[]);
+    assert_eq!(rows.rows[0][0], Value::Int(0));
+    let restore =
+        "EXEC msdb.dbo.rds_restore_database 'Orders', 'arn:aws:s3:::vault/a.bak', @with_norecovery = 1";
+    let id = crate::lab::task_id(&lab.batch(restore));
+    let pending = format!(
+        "A task has already been issued for database: Orders with task Id: {id}, please try again later."
+    );
+    assert_eq!(error(&lab.batch("EXEC msdb.dbo.rds_drop_database 'Orders'")).1, pending);
+    assert_eq!(error(&lab.batch("EXEC msdb.dbo.rds_finish_restore 'Orders'")).1, pending);
+    assert_eq!(lab.finish(id), "SUCCESS");
+    let id = crate::lab::task_id(&lab.batch("EXEC msdb.dbo.rds_finish_restore 'Orders'"));
+    assert!(
+        error(&lab.batch("EXEC msdb.dbo.rds_drop_database 'Orders'")).1.starts_with("A task has already")
+    );
+    assert_eq!(lab.finish(id), "SUCCESS");
+}
+
 #[test]
 fn the_last_failover_is_told() {
     let mut lab = Lab::with(prompt(), |config| {

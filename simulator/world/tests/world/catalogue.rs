@@ -79,6 +79,7 @@ fn native_backups_and_restores_are_refused_by_the_call() {
             "The EXECUTE permission was denied on the object '{procedure}', database 'msdb', schema 'dbo'."
         );
         assert_eq!(wired.rows(&call).unwrap_err(), (229, denied));
+        assert!(wired.rows("EXEC rdsadmin.dbo.rds_show_configuration").is_ok(), "grants are those of msdb");
     }
     assert_eq!(
         plain().error(&restore("orders", "arn:aws:s3:::vault/a.bak", "")),
@@ -183,10 +184,31 @@ fn native_restores_say_why_they_failed() {
         ("other.bak", "arn:aws:s3:::vault/none.bak", String::new(), "Access Denied".to_owned()),
         ("other.bak", "arn:aws:s3:::vault/other.bak", String::new(), wrong.to_owned()),
         (
+            "other.bak",
+            "arn:aws:s3:::far/other.bak",
+            String::new(),
+            "Please specify a bucket that is in the same region as RDS instance".to_owned(),
+        ),
+        (
+            "other.bak",
+            "arn:aws:s3:::nowhere/other.bak",
+            String::new(),
+            "The specified bucket does not exist".to_owned(),
+        ),
+        (
             "full.bak",
             "arn:aws:s3:::vault/full.bak",
             format!(", @kms_master_key_arn = '{}'", key("none")),
             format!("Key {} does not exist", key("none")),
+        ),
+        (
+            "full.bak",
+            "arn:aws:s3:::vault/full.bak",
+            format!(", @kms_master_key_arn = '{}'", key("closed")),
+            format!(
+                "User arn:aws:iam::{ACCOUNT}:role/native-backup is not authorized to perform kms:Decrypt on resource {}",
+                key("closed")
+            ),
         ),
         (
             "many",

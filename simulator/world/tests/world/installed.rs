@@ -125,9 +125,13 @@ fn copy_only_logs_overlap_the_next_and_a_log_to_nul_is_gone() {
     let (_, after) = shop.log();
     assert!(after.first_lsn > next.last_lsn, "the chain moved without a file");
     let session = shop.world.connect("shop", "admin", "simulated").unwrap();
-    let text = "SELECT COUNT(*) AS n FROM msdb.dbo.backupmediafamily WHERE physical_device_name = 'NUL'";
-    let response = shop.world.execute(session, &tds::Request::Batch(text.into()));
-    assert_eq!(response.results[0].rows[0][0], tds::Value::Int(1));
+    for (devices, count) in [("= 'NUL' AND device_type = 2", 1), ("LIKE 's3://%' AND device_type = 9", 4)] {
+        let text = format!(
+            "SELECT COUNT(*) AS n FROM msdb.dbo.backupmediafamily WHERE physical_device_name {devices}"
+        );
+        let response = shop.world.execute(session, &tds::Request::Batch(text));
+        assert_eq!(response.results[0].rows[0][0], tds::Value::Int(count), "{devices}");
+    }
 }
 
 #[test]
@@ -252,4 +256,84 @@ fn statements_carry_their_own_stop_and_a_striped_log_needs_all_stripes() {
     let way = shop.world.judge("vault", "", shop.database).restore_to(at).unwrap();
     assert_eq!(way.objects.len(), 3, "all stripes are named");
     assert_eq!(shop.world.restore(&way.objects, Some(at)).ok(), Some(way.content));
+}
+
+#[test]
+fn a_copy_only_full_anchors_logs_and_no_differential() {
+    let mut shop = Shop::open(RecoveryModel::Full, Knobs::default());
+    let (full, base) = shop.full();
+    let (copy, copied) = shop.back_up(BackupKind::Full, true).unwrap();
+    let (log, _) = shop.log();
+    let (differential, set) = shop.back_up(BackupKind::Differential, true).unwrap();
+    let (later, _) = shop.back_up(BackupKind::Differential, false).unwrap();
+    assert!(copied.is_copy_only && !set.is_copy_only, "COPY_ONLY is ignored of a differential");
+    assert_eq!(set.differential_base, Some((base.checkpoint_lsn, base.uuid)), "the base did not move");
+    let restore = |objects: &[&ObjectRef]| {
+        let objects: Vec<ObjectRef> = objects.iter().map(|object| (*object).clone()).collect();
+        shop.world.restore(&objects, None).map_or_else(|error| error.number, |_| 0)
+    };
+    for (objects, number) in [
+        (&[&copy, &log][..], 0),
+        (&[&full, &log], 0),
+        (&[&full, &differential], 0),
+        (&[&copy, &differential], 3136),
+        (&[&differential], 3118),
+        (&[&full, &later, &differential], 3120),
+        (&[&full, &differential, &log], 4326),
+    ] {
+        assert_eq!(restore(objects), number, "{objects:?}");
+    }
+}
+
+#[test]
+fn what_was_damaged_when_it_was_backed_up_is_not_restored() {
+    let mut shop = Shop::open(RecoveryModel::Full, Knobs::default());
+    let (order, object) = shop.order(BackupKind::Full, false);
+    let ticket = shop.world.begin_backup(shop.database, BackupOrder { damaged: true, ..order }).unwrap();
+    shop.wait(30);
+    shop.world.end_backup(ticket).unwrap();
+    assert!(shop.world.header(&object).unwrap().is_damaged);
+    assert_eq!(shop.world.restore(&[object], None).unwrap_err().number, 3182);
+}
+
+/// A snapshot by somebody's tool moves the base, and the differential of the next night fails.
+#[test]
+fn a_volume_snapshot_takes_the_base_and_leaves_the_log_chain() {
+    let mut shop = Shop::open(RecoveryModel::Full, Knobs::default());
+    shop.full();
+    let (_, before) = shop.log();
+    shop.wait(60);
+    shop.world.volume_snapshot(shop.database).unwrap();
+    assert_eq!(shop.refusal(BackupKind::Differential), 3035);
+    let (_, after) = shop.log();
+    assert_eq!(after.first_lsn, before.last_lsn, "no data backup breaks the log chain");
+    let (_, full) = shop.full();
+    let (_, differential) = shop.back_up(BackupKind::Differential, false).unwrap();
+    assert_eq!(differential.differential_base, Some((full.checkpoint_lsn, full.uuid)));
+}
+
+/// FULL and `BULK_LOGGED` change places without a break; where nothing happens a log is empty; a name comes back as another
+/// database.
+#[test]
+fn chains_go_on_across_models_and_quiet_hours_and_not_across_a_drop() {
+    let quiet = DatabaseConfig { transactions_per_minute_milli: 0, ..DatabaseConfig::named("Quiet") };
+    let mut shop = Shop::open(RecoveryModel::Full, Knobs::default());
+    shop.database = shop.world.add_installed_database("shop", &quiet, RecoveryModel::Full).unwrap();
+    shop.full();
+    let (_, first) = shop.log();
+    shop.model(RecoveryModel::BulkLogged);
+    let (_, second) = shop.log();
+    shop.model(RecoveryModel::Full);
+    let (_, third) = shop.log();
+    for (before, after) in [(&first, &second), (&second, &third)] {
+        assert!(after.first_lsn == before.last_lsn && !after.begins_log_chain);
+        assert_eq!(after.first_lsn, after.last_lsn, "nothing was written");
+        assert_eq!(after.last_valid_restore_time(), None);
+    }
+    assert!(shop.world.break_drop_database(shop.database));
+    shop.database = shop.world.add_installed_database("shop", &quiet, RecoveryModel::Full).unwrap();
+    assert_eq!(shop.refusal(BackupKind::Log), 4214);
+    let (_, again) = shop.full();
+    assert!(again.database_guid != first.database_guid && again.family_guid != first.family_guid);
+    assert_ne!(again.last_fork, first.last_fork);
 }

@@ -194,6 +194,7 @@ fn a_call_is_refused_before_anything_is_queued() {
     for (name, key, more, said) in [
         ("a", "full.bak", vec![], exists("a")),
         ("MSDB", "full.bak", vec![], exists("MSDB")),
+        ("Á", "full.bak", vec![], exists("Á")),
         (
             "B",
             "full.bak",

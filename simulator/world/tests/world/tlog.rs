@@ -306,3 +306,104 @@ fn a_copy_starts_again_after_a_failover() {
         assert_eq!(*cell(&rows, row, "is_log_chain_broken"), Value::Bit(false));
     }
 }
+
+/// How many files a copy by these arguments brings, of those with a number from 1.
+fn copied(lab: &mut Lab, arguments: &[(&str, Value)]) -> Vec<u32> {
+    for key in lab.keys("logs/") {
+        lab.world.s3_mut().delete("vault", &key, None).unwrap();
+    }
+    let arguments = [&[("@db_name", text("A"))], arguments].concat();
+    let answer = lab.call("msdb.dbo.rds_tlog_backup_copy_to_S3", &arguments);
+    assert_eq!(answer.error, None, "{arguments:?}");
+    let task = crate::lab::task_id(&answer);
+    assert_eq!(lab.finish(task), "SUCCESS");
+    let number = |key: String| key.rsplit('.').nth(1).and_then(|number| number.parse().ok());
+    let mut numbers: Vec<u32> = lab.keys("logs/").into_iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Either bound may be missing; the same number twice is one file; a broken chain is not looked at.
+#[test]
+fn a_range_may_be_open_and_of_one_file_and_across_a_break() {
+    let mut lab = Lab::new();
+    let database = lab.database("A");
+    lab.set_up_logs();
+    lab.wait(3_600);
+    lab.world.break_recovery_model(database, world::RecoveryModel::Simple);
+    lab.wait(3_600);
+    // Nothing more comes, so that a range without an end has one.
+    lab.world.break_log_backups(database, true);
+    let rows = listing(&mut lab);
+    let last = u32::try_from(rows.rows.len()).unwrap();
+    let broken =
+        (0..rows.rows.len()).filter(|row| *cell(&rows, *row, "is_log_chain_broken") == Value::Bit(true));
+    assert_eq!(broken.count(), 1);
+    let at = |number: usize, column: &str| cell(&rows, number - 1, column).clone();
+    let whole: Vec<u32> = (1..=last).collect();
+    let (first, end) = ("@rds_backup_starting_seq_id", "@rds_backup_ending_seq_id");
+    for (arguments, expected) in [
+        (vec![(first, Value::Int(1))], whole.clone()),
+        (vec![(end, Value::Int(3))], vec![1, 2, 3]),
+        (vec![(first, Value::Int(7)), (end, Value::Int(7))], vec![7]),
+        (vec![("@backup_file_start_time", at(20, "backup_file_time_utc"))], (20..=last).collect()),
+        (vec![("@backup_file_end_time", at(2, "backup_file_time_utc"))], vec![1, 2]),
+        (vec![("@starting_lsn", at(20, "starting_lsn"))], (20..=last).collect()),
+        (vec![("@ending_lsn", at(3, "starting_lsn"))], vec![1, 2]),
+    ] {
+        assert_eq!(copied(&mut lab, &arguments), expected, "{arguments:?}");
+    }
+}
+
+/// Seven days, whatever the retention; with the database its files are gone; the target can be changed.
+#[test]
+fn the_list_is_of_the_database_and_the_target_of_the_instance() {
+    let mut lab = Lab::with(prompt(), |config| config.retention_days = 1);
+    lab.database("A");
+    lab.set_up_logs();
+    let elsewhere = [("@target_s3_arn", text("arn:aws:s3:::vault/elsewhere"))];
+    assert_eq!(lab.call("msdb.dbo.rds_tlog_copy_setup", &elsewhere).error, None);
+    lab.wait(86_400 * 8);
+    let rows = listing(&mut lab);
+    assert!((2_015..=2_017).contains(&rows.rows.len()), "{}", rows.rows.len());
+    let newest = cell(&rows, rows.rows.len() - 1, "rds_backup_seq_id").clone();
+    let answer = lab.call(
+        "msdb.dbo.rds_tlog_backup_copy_to_S3",
+        &[("@db_name", text("A")), ("@rds_backup_starting_seq_id", newest)],
+    );
+    let task = crate::lab::task_id(&answer);
+    assert_eq!(lab.finish(task), "SUCCESS");
+    assert!(!lab.keys("elsewhere/").is_empty() && lab.keys("logs/").is_empty());
+    assert_eq!(lab.batch("EXEC msdb.dbo.rds_drop_database 'A'").error, None);
+    let missing = listing(&mut lab);
+    assert_eq!(missing.rows.len(), 0, "{missing:?}");
+    lab.database("A");
+    lab.wait(600);
+    let again = listing(&mut lab);
+    assert!(again.rows.len() <= 2 && *cell(&again, 0, "rds_backup_seq_id") == Value::Int(1));
+    assert_ne!(cell(&again, 0, "family_guid"), cell(&rows, 0, "family_guid"), "another database");
+}
+
+/// What the documents of 2019 did not know yet: November 2019, November 2022.
+#[test]
+fn the_documents_of_2019_knew_neither_logs_nor_restores_that_go_on() {
+    for (documents, numbers) in
+        [(world::Documents::Of2019, [2812, 2812, 2812, 2812, 208]), (world::Documents::Of2023, [0; 5])]
+    {
+        let mut lab = Lab::with(world::Knobs { documents, ..prompt() }, |_| {});
+        lab.database("A");
+        for (sql, number) in [
+            "EXEC msdb.dbo.rds_tlog_copy_setup 'arn:aws:s3:::vault/logs'",
+            "EXEC msdb.dbo.rds_tlog_backup_copy_to_S3 'A', @rds_backup_starting_seq_id = 1",
+            "EXEC msdb.dbo.rds_restore_log 'B', 'arn:aws:s3:::vault/a.trn'",
+            "EXEC msdb.dbo.rds_finish_restore 'B'",
+            "SELECT * FROM msdb.dbo.rds_fn_list_tlog_backup_metadata('A')",
+        ]
+        .into_iter()
+        .zip(numbers)
+        {
+            let told = lab.batch(sql).error.map_or(0, |error| error.number);
+            assert_eq!(if number == 0 && told == 50_000 { 0 } else { told }, number, "{documents:?} {sql}");
+        }
+    }
+}

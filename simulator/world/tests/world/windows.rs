@@ -199,10 +199,55 @@ fn retention_zero_turns_logs_off() {
         error(&lab.call("msdb.dbo.rds_tlog_copy_setup", &arguments)).1.starts_with("Backups are disabled")
     );
     lab.wait(86_400 * 2);
+    let model = "SELECT recovery_model_desc AS m FROM sys.databases WHERE name = 'A'";
+    assert_eq!(*cell(&lab.select(model, &[]), 0, "m"), text("SIMPLE"));
     let snapshots = "SELECT COUNT(*) AS n FROM msdb.dbo.backupset";
     assert_eq!(*cell(&lab.select(snapshots, &[]), 0, "n"), Value::Int(1));
     lab.world.break_retention("prod", 7);
+    assert_eq!(*cell(&lab.select(model, &[]), 0, "m"), text("FULL"));
     assert_eq!(*cell(&lab.select(snapshots, &[]), 0, "n"), Value::Int(2));
     let description = lab.world.describe_instance("prod").unwrap();
     assert_eq!((description.status, description.config.retention_days), ("available", 7));
+}
+
+/// Set back with a snapshot of the instance; on Multi-AZ at once.
+#[test]
+fn a_changed_recovery_model_is_set_back_with_a_snapshot() {
+    for (mode, at_once) in [(MultiAz::Single, false), (MultiAz::Mirroring, true)] {
+        let mut lab = Lab::with(prompt(), |config| config.multi_az = mode);
+        let database = lab.database("A");
+        lab.database("B");
+        lab.wait(600);
+        lab.world.break_recovery_model(database, RecoveryModel::BulkLogged);
+        let model = |lab: &mut Lab| {
+            let rows = lab.select("SELECT recovery_model_desc AS m FROM sys.databases WHERE name = 'A'", &[]);
+            cell(&rows, 0, "m") == &text("FULL")
+        };
+        lab.wait(1);
+        assert_eq!(model(&mut lab), at_once, "{mode:?}");
+        lab.wait(300);
+        assert!(model(&mut lab));
+        let snapshots = lab.select("SELECT COUNT(*) AS n FROM msdb.dbo.backupset WHERE is_snapshot = 1", &[]);
+        assert_eq!(*cell(&snapshots, 0, "n"), Value::Int(4), "one of each at its creation, one of each now");
+        let broken = "SELECT COUNT(*) AS n FROM msdb.dbo.rds_fn_list_tlog_backup_metadata('A') WHERE is_log_chain_broken = 1";
+        assert_eq!(*cell(&lab.select(broken, &[]), 0, "n"), Value::Int(0), "BULK_LOGGED breaks no chain");
+    }
+}
+
+/// A database that is not backed up keeps the whole instance from being restored to a later moment.
+#[test]
+fn an_offline_database_stops_the_latest_restorable_time() {
+    let mut lab = Lab::new();
+    lab.database("A");
+    let database = lab.database("B");
+    let latest = |lab: &Lab| lab.world.describe_instance("prod").unwrap().latest_restorable_time.unwrap();
+    lab.wait(1_800);
+    let before = latest(&lab);
+    assert!(lab.now().duration_since(before).as_secs() <= 300);
+    lab.world.break_offline(database);
+    lab.wait(3_600);
+    assert!(latest(&lab).duration_since(before).as_secs() <= 300);
+    assert_eq!(lab.batch("EXEC rdsadmin.dbo.rds_set_database_online 'B'").error, None);
+    lab.wait(600);
+    assert!(lab.now().duration_since(latest(&lab)).as_secs() <= 300);
 }

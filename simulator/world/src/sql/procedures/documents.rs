@@ -41,6 +41,15 @@ const CERTIFICATES: &[&str] = &[
     "rds_fn_list_user_tde_certificates",
 ];
 
+/// Restores that go on came in November 2019, access to log backups in November 2022.
+const CHAINS: &[&str] = &[
+    "rds_restore_log",
+    "rds_finish_restore",
+    "rds_tlog_copy_setup",
+    "rds_tlog_backup_copy_to_s3",
+    "rds_fn_list_tlog_backup_metadata",
+];
+
 /// S3 integration came in October 2019.
 const S3_INTEGRATION: &[&str] = &[
     "rds_download_from_s3",
@@ -53,7 +62,8 @@ const S3_INTEGRATION: &[&str] = &[
 impl Documents {
     /// Whether a procedure or function of RDS, by its lower-case name, was there.
     pub(crate) fn knows(self, name: &str) -> bool {
-        self > Self::Of2019 || !CERTIFICATES.contains(&name) && !S3_INTEGRATION.contains(&name)
+        let later = [CERTIFICATES, CHAINS, S3_INTEGRATION];
+        self > Self::Of2019 || !later.iter().any(|names| names.contains(&name))
     }
 
     /// The parameters of a procedure where another time had others.
@@ -92,6 +102,23 @@ impl Documents {
         match self {
             Self::Of2019 => first.chain([10]).collect(),
             Self::Of2023 | Self::Newest => (0..14).collect(),
+        }
+    }
+
+    /// Bytes of a database that a native backup takes: 1 TB until August 2020, then as many as its files hold.
+    pub(crate) const fn backup_bytes_max(self) -> Option<u64> {
+        match self {
+            Self::Of2019 => Some(1_000_000_000_000),
+            Self::Of2023 | Self::Newest => None,
+        }
+    }
+
+    /// Bytes of a database that is restored: 5 TB, 16 TB since June 2019, 64 TiB.
+    pub(crate) const fn restore_bytes_max(self) -> u64 {
+        match self {
+            Self::Of2019 => 5_000_000_000_000,
+            Self::Of2023 => 16_000_000_000_000,
+            Self::Newest => 64 << 40,
         }
     }
 

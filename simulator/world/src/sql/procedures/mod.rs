@@ -80,13 +80,13 @@ impl World {
         let raised = |error| Raised { error, procedure: name.written.clone() };
         let found =
             RDS.iter().find(|(database, known, ..)| *known == name.object && name.is_in(database, &current));
-        if let Some((_, known, declared, procedure)) =
+        if let Some((database, known, declared, procedure)) =
             found.filter(|(_, known, ..)| self.knobs.documents.knows(known))
         {
             let declared = self.knobs.documents.parameters(known, declared);
             let bound = bind(&name.written, declared, arguments).map_err(raised)?;
             self.knobs.documents.check(known, &name.written, arguments).map_err(raised)?;
-            self.may_execute(instance, known).map_err(raised)?;
+            self.may_execute(instance, database, known).map_err(raised)?;
             procedure(self, &Call { session, instance, bound: &bound }, answer).map_err(raised)?;
             answer.status = Some(0);
             return Ok(0);
@@ -118,9 +118,9 @@ impl World {
         Ok(status)
     }
 
-    /// Grants that are lost are refused as SQL Server does.
-    fn may_execute(&self, instance: usize, procedure: &str) -> Result<(), EngineError> {
-        if self.instances.get(instance).is_some_and(|i| i.grants_lost) {
+    /// Grants that are lost are refused as SQL Server does; they are those of msdb.
+    fn may_execute(&self, instance: usize, database: &str, procedure: &str) -> Result<(), EngineError> {
+        if database == "msdb" && self.instances.get(instance).is_some_and(|i| i.grants_lost) {
             let text = format!(
                 "The EXECUTE permission was denied on the object '{procedure}', database 'msdb', schema 'dbo'."
             );

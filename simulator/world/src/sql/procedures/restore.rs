@@ -13,11 +13,11 @@ use super::backup::check_transfer;
 use crate::{
     backup_file::BackupKind,
     error::EngineError,
-    instance::config::MultiAz,
+    instance::{config::MultiAz, names::taken},
     sql::{
         calls::{Declared, optional, required},
         procedures::Call,
-        tables::databases::system_id,
+        session::{Session, SessionId},
         value,
     },
     tasks::{
@@ -184,10 +184,26 @@ impl World {
                 refuse(self.knobs.texts.drop_with_cdc.replace("{name}", &name))
             }
             Some(database) => {
+                self.leave_database(call, &key);
                 self.break_drop_database(database);
                 Ok(())
             }
             None => refuse(self.knobs.texts.unknown_database.replace("{name}", &name)),
+        }
+    }
+
+    /// "Drops all existing connections to the database"; the one that drops it is in master.
+    fn leave_database(&mut self, call: &Call<'_>, name: &str) {
+        if let Some(own) =
+            self.sessions.get_mut(&call.session.0).filter(|own| own.database.to_lowercase() == name)
+        {
+            own.database = "master".into();
+        }
+        let is_in = |held: &Session| held.instance == call.instance && held.database.to_lowercase() == name;
+        let gone: Vec<u64> =
+            self.sessions.iter().filter(|(_, held)| is_in(held)).map(|(id, _)| *id).collect();
+        for id in gone {
+            self.disconnect(SessionId(id));
         }
     }
 
@@ -207,17 +223,14 @@ impl World {
             self.refuse_chain(call.instance)?;
         }
         let Some(host) = self.instances.get(call.instance) else { return Ok(()) };
-        let restoring = host.restoring.contains_key(&name.to_lowercase());
-        let begun = restoring || host.restores_of(&name).next().is_some();
-        let taken = host.database(&name).is_some() || system_id(&name).is_some();
+        let begun =
+            host.restoring.contains_key(&name.to_lowercase()) || host.restores_of(&name).next().is_some();
         if kind == BackupKind::Full {
             if !is_a_name(&name) {
                 return refuse(self.knobs.texts.invalid_name.replace("{name}", &name));
             }
-            if taken || restoring {
-                return refuse(format!(
-                    "Database '{name}' already exists. Two databases that differ only by case or accent are not allowed. Choose a different database name."
-                ));
+            if host.has_name_like(&name) {
+                return refuse(taken(&name));
             }
             self.refuse_open_restore(call.instance, &name, true)?;
             if self.knobs.database_limit_at_call {
@@ -225,7 +238,7 @@ impl World {
             }
         } else {
             self.refuse_open_restore(call.instance, &name, false)?;
-            if taken || !begun {
+            if !begun || host.database(&name).is_some() {
                 return refuse(self.knobs.texts.not_restoring.replace("{name}", &name));
             }
         }

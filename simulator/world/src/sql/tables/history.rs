@@ -144,6 +144,14 @@ impl Table for BackupSets<'_> {
     }
 }
 
+/// `device_type` of a virtual device, which native backups of RDS and volume snapshots write to.
+const VIRTUAL: u32 = 7;
+
+/// `device_type` of what somebody else wrote to: a URL, or a disk, of which `NUL` is one.
+fn device_type(device: &str) -> u32 {
+    if device.contains("://") { 9 } else { 2 }
+}
+
 const MEDIA: &[ColumnSpec] = &[
     col("media_set_id", SqlType::Int),
     col("family_sequence_number", SqlType::TinyInt),
@@ -205,7 +213,7 @@ impl Table for MediaFamilies<'_> {
                 }
                 None => text(&device(seed, self.instance, row.task, stripe).to_string()),
             },
-            6 => int(if imported.is_some() { 9 } else { 7 }),
+            6 => int(imported.map_or(VIRTUAL, |device| device_type(device))),
             7 => int(512),
             8 => int(0),
             _ => Value::Null,

@@ -126,7 +126,9 @@ impl World {
                 let task = value::integer(&given[0], "int")?.and_then(|task| u32::try_from(task).ok());
                 Ok(Box::new(files::FileTable::new(self, instance, task)))
             }
-            ("rds_fn_list_tlog_backup_metadata", Some(given)) if name.is_in("msdb", current) => {
+            ("rds_fn_list_tlog_backup_metadata", Some(given))
+                if name.is_in("msdb", current) && self.knobs.documents.knows(&name.object) =>
+            {
                 let given = exactly(given, 1, "rds_fn_list_tlog_backup_metadata")?;
                 Ok(Box::new(logs::LogTable::new(self, instance, value::text(&given[0]).as_deref())))
             }
