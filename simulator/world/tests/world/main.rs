@@ -29,6 +29,7 @@ mod query;
 mod replicas;
 mod restore;
 mod restored;
+mod restorehistory;
 mod s3_integration;
 mod select;
 mod sessions;

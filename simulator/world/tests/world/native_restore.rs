@@ -6,7 +6,7 @@ use world::{Content, DatabaseId, Knobs, MultiAz, ObjectRef};
 
 use crate::lab::{Lab, cell, error, prompt, string, task_id, text};
 
-fn arn(key: &str) -> Value {
+pub(crate) fn arn(key: &str) -> Value {
     text(&format!("arn:aws:s3:::vault/{key}"))
 }
 
@@ -25,7 +25,7 @@ fn backed_up() -> (Lab, DatabaseId) {
 }
 
 /// The copied logs that go on from the full, in order.
-fn logs_behind(lab: &Lab, full: &str) -> Vec<String> {
+pub(crate) fn logs_behind(lab: &Lab, full: &str) -> Vec<String> {
     let header = |key: &str| lab.world.header(&ObjectRef::newest("vault", key)).unwrap();
     let end = header(full).last_lsn;
     let mut keys = lab.keys("logs/");
@@ -34,24 +34,24 @@ fn logs_behind(lab: &Lab, full: &str) -> Vec<String> {
     keys
 }
 
-fn restore(lab: &mut Lab, name: &str, key: &str, more: &[(&str, Value)]) -> Response {
+pub(crate) fn restore(lab: &mut Lab, name: &str, key: &str, more: &[(&str, Value)]) -> Response {
     let mut arguments = vec![("@restore_db_name", text(name)), ("@s3_arn_to_restore_from", arn(key))];
     arguments.extend_from_slice(more);
     lab.call("msdb.dbo.rds_restore_database", &arguments)
 }
 
-fn restore_log(lab: &mut Lab, name: &str, key: &str, more: &[(&str, Value)]) -> Response {
+pub(crate) fn restore_log(lab: &mut Lab, name: &str, key: &str, more: &[(&str, Value)]) -> Response {
     let mut arguments = vec![("@restore_db_name", text(name)), ("@s3_arn_to_restore_from", arn(key))];
     arguments.extend_from_slice(more);
     lab.call("msdb.dbo.rds_restore_log", &arguments)
 }
 
-fn queued(answer: &Response) -> i64 {
+pub(crate) fn queued(answer: &Response) -> i64 {
     assert_eq!(answer.error, None);
     task_id(answer)
 }
 
-fn done(lab: &mut Lab, answer: &Response) {
+pub(crate) fn done(lab: &mut Lab, answer: &Response) {
     let id = queued(answer);
     let ended = lab.finish(id);
     assert_eq!(ended, "SUCCESS", "{}", lab.info(id));
@@ -300,4 +300,55 @@ fn multi_az_refuses_chains_where_the_older_documents_hold() {
     assert_eq!(error(&refused).1, "The operation isn't supported on Multi-AZ DB instances.");
     let whole = restore(&mut lab, "B", "full.bak", &[]);
     done(&mut lab, &whole);
+}
+
+/// Whether change data capture is on in a database.
+fn captures(lab: &mut Lab, name: &str) -> bool {
+    let rows = lab.select("SELECT is_cdc_enabled FROM sys.databases WHERE name = @P1", &[text(name)]);
+    cell(&rows, 0, "is_cdc_enabled") == &Value::Bit(true)
+}
+
+#[test]
+fn change_data_capture_is_kept_where_the_restore_that_recovers_asks_for_it() {
+    let (mut lab, database) = backed_up();
+    lab.world.break_change_data_capture(database, true);
+    lab.wait(1_200);
+    for (key, id) in [("captured.bak", lab.backup("A", "captured.bak")), ("logs", lab.copy_all("A"))] {
+        assert_eq!(lab.finish(id), "SUCCESS", "{key}");
+    }
+    lab.world.break_change_data_capture(database, false);
+    let keep = ("@keep_cdc", Value::Int(1));
+    for (name, key, more, kept) in [
+        ("B", "captured.bak", vec![], false),
+        ("C", "captured.bak", vec![("@keep_cdc", Value::Int(0))], false),
+        ("D", "captured.bak", vec![keep.clone()], true),
+        // It was off when this one was taken.
+        ("E", "full.bak", vec![keep.clone()], false),
+    ] {
+        let answer = restore(&mut lab, name, key, &more);
+        done(&mut lab, &answer);
+        assert_eq!(captures(&mut lab, name), kept, "{name}");
+    }
+    // A log brings what was on at its end; whoever recovers decides, and rds_finish_restore can't ask for it.
+    let logs = logs_behind(&lab, "full.bak");
+    let recovery = ("@with_norecovery", Value::Int(0));
+    for (name, more, kept) in [
+        ("F", Some(vec![recovery.clone(), keep.clone()]), true),
+        ("G", Some(vec![recovery.clone()]), false),
+        ("H", None, false),
+    ] {
+        let full = restore(&mut lab, name, "full.bak", &[("@with_norecovery", Value::Int(1))]);
+        done(&mut lab, &full);
+        let (last, before) = logs.split_last().unwrap();
+        for key in before {
+            let log = restore_log(&mut lab, name, key, &[]);
+            done(&mut lab, &log);
+        }
+        let answer = match more {
+            Some(more) => restore_log(&mut lab, name, last, &more),
+            None => lab.call("msdb.dbo.rds_finish_restore", &[("@db_name", text(name))]),
+        };
+        done(&mut lab, &answer);
+        assert_eq!(captures(&mut lab, name), kept, "{name}");
+    }
 }
