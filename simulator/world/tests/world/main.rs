@@ -25,6 +25,7 @@ mod native_restore;
 mod order;
 mod pipe;
 mod query;
+mod query_scripts;
 mod replicas;
 mod restore;
 mod s3_integration;
