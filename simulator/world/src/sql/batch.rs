@@ -248,9 +248,9 @@ impl World {
 }
 
 /// Reads a query.
-fn parse(statement: Vec<Token>) -> Result<Query, EngineError> {
-    check_length(&statement)?;
-    let mut statement = hints::without_hints(&statement);
+fn parse(statement: &[Token]) -> Result<Query, EngineError> {
+    check_length(statement)?;
+    let mut statement = hints::without_hints(statement);
     let option = hints::split_option(&mut statement);
     let dialect = MsSqlDialect {};
     let mut parser = Parser::new(&dialect).with_tokens(statement);
