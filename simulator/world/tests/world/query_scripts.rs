@@ -142,14 +142,13 @@ fn texts_of_the_field() {
     let mut wrong = Vec::new();
     for (sql, expected) in ASKED {
         let answer = lab.batch(sql);
-        match answer.error {
-            Some(error) => wrong.push(format!("{sql}\n   {} {}", error.number, error.text)),
-            None => {
-                let got = rows(&mut lab, sql);
-                if got != *expected {
-                    wrong.push(format!("{sql}\n   {got}\n   {expected}"));
-                }
-            }
+        if let Some(error) = answer.error {
+            wrong.push(format!("{sql}\n   {} {}", error.number, error.text));
+            continue;
+        }
+        let got = rows(&mut lab, sql);
+        if got != *expected {
+            wrong.push(format!("{sql}\n   {got}\n   {expected}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -326,7 +325,7 @@ proptest! {
             let words: std::collections::BTreeSet<String> = kept.iter().map(|r| r.2.to_lowercase()).collect();
             let some = |n: i64| if known.is_empty() { None } else { Some(n) };
             let total: i64 = known.iter().sum();
-            let mean = total.checked_div(known.len() as i64);
+            let mean = total.checked_div(i64::try_from(known.len()).unwrap());
             expected.push(format!(
                 "{g} {} {} {} {} {} {}",
                 kept.len(), known.len(), printed(some(total)), printed(known.iter().min().copied()), printed(mean), words.len(),
