@@ -10,7 +10,7 @@ use tds::{Response, ServerMessage, TransactionRequest, Value};
 use crate::{
     error::EngineError,
     sql::{
-        Raised, Variables, select,
+        Raised, Variables, hints, select,
         session::SessionId,
         tables::databases::system_id,
         tokens::{DEPTH_MAX, STARTS, Tokens, near, too_deep, word},
@@ -21,6 +21,8 @@ use crate::{
 
 /// Tokens in one chain of operators, with those around it. A longer one becomes a tree deeper than a thread's stack.
 const CHAIN_MAX: u32 = 500;
+/// Words that unite queries in one statement.
+const UNITED_MAX: u32 = 200;
 
 impl World {
     /// Runs the statements of a batch.
@@ -174,7 +176,11 @@ impl World {
     ) -> Result<(), EngineError> {
         tokens.next();
         let name = word(tokens.peek()).unwrap_or_default().to_lowercase();
-        if !name.starts_with('@') || *tokens.peek_at(1) != Token::Eq {
+        // `SET @n += 1` means `SET @n = @n + (1)`.
+        let operator = [Token::Plus, Token::Minus, Token::Mul, Token::Div, Token::Mod];
+        let operator =
+            operator.into_iter().find(|o| tokens.peek_at(1) == o && *tokens.peek_at(2) == Token::Eq);
+        if !name.starts_with('@') || operator.is_none() && *tokens.peek_at(1) != Token::Eq {
             // An option such as NOCOUNT ON: nothing here depends on one.
             tokens.rest_of_statement();
             return Ok(());
@@ -182,9 +188,17 @@ impl World {
         if !variables.contains_key(&name) {
             return Err(no_variable(&name));
         }
+        let variable = tokens.next();
+        if operator.is_some() {
+            tokens.next();
+        }
         tokens.next();
-        tokens.next();
-        let value = self.scalar(session, tokens.rest_of_statement(), variables)?;
+        let mut expression = tokens.rest_of_statement();
+        if let Some(operator) = operator {
+            expression.splice(0..0, [variable, operator, Token::LParen]);
+            expression.push(Token::RParen);
+        }
+        let value = self.scalar(session, expression, variables)?;
         variables.insert(name, value);
         Ok(())
     }
@@ -234,11 +248,14 @@ impl World {
 }
 
 /// Reads a query.
-fn parse(statement: Vec<Token>) -> Result<Query, EngineError> {
-    check_length(&statement)?;
+fn parse(statement: &[Token]) -> Result<Query, EngineError> {
+    check_length(statement)?;
+    let mut statement = hints::without_hints(statement);
+    let option = hints::split_option(&mut statement);
     let dialect = MsSqlDialect {};
     let mut parser = Parser::new(&dialect).with_tokens(statement);
-    let query = parser.parse_query().map_err(|e| syntax(&e.to_string()))?;
+    let mut query = parser.parse_query().map_err(|e| syntax(&e.to_string()))?;
+    hints::keep(&option, &mut query)?;
     match parser.peek_token().token {
         Token::EOF => Ok(*query),
         other => Err(near(&other)),
@@ -251,10 +268,13 @@ pub(crate) fn no_variable(name: &str) -> EngineError {
 }
 
 /// The refusal of what might be nested too deeply. The parser bounds brackets by itself, not `1 + 1 + 1 ...`: such a chain
-/// ends at a comma of its own level, so lists may be long.
+/// ends at a comma of its own level, so lists may be long. A UNION of many queries is a chain that no comma ends.
 fn check_length(tokens: &[Token]) -> Result<(), EngineError> {
-    let (mut levels, mut total) = (vec![0_u32], 0_u32);
+    let (mut levels, mut total, mut united) = (vec![0_u32], 0_u32, 0_u32);
     for token in tokens {
+        let joins = word(token)
+            .is_some_and(|w| ["UNION", "EXCEPT", "INTERSECT"].iter().any(|x| w.eq_ignore_ascii_case(x)));
+        united += u32::from(joins);
         match token {
             Token::LParen => levels.push(0),
             Token::RParen if levels.len() > 1 => total -= levels.pop().unwrap_or(0),
@@ -270,7 +290,7 @@ fn check_length(tokens: &[Token]) -> Result<(), EngineError> {
                 total += 1;
             }
         }
-        if total > CHAIN_MAX {
+        if total > CHAIN_MAX || united > UNITED_MAX {
             let text = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.";
             return Err(EngineError::new(191, text));
         }

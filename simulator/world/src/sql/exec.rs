@@ -188,8 +188,14 @@ fn value_of(
     Ok((name, value, output))
 }
 
-fn hexadecimal(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> =
-        text.chars().filter_map(|c| c.to_digit(16)).filter_map(|d| u8::try_from(d).ok()).collect();
+/// The bytes that digits after `0x` mean; a lone digit is the low half of the first.
+pub(super) fn hexadecimal(text: &str) -> Vec<u8> {
+    let lone = if text.len() % 2 == 1 { "0" } else { "" };
+    let digits: Vec<u8> = lone
+        .chars()
+        .chain(text.chars())
+        .filter_map(|c| c.to_digit(16))
+        .filter_map(|d| u8::try_from(d).ok())
+        .collect();
     digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| (byte << 4) | digit)).collect()
 }

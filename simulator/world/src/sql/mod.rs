@@ -9,6 +9,7 @@ pub(crate) mod calls;
 pub(crate) mod encryption;
 mod exec;
 mod flow;
+mod hints;
 mod ids;
 pub(crate) mod procedures;
 mod query;

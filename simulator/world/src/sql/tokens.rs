@@ -59,14 +59,14 @@ impl Tokens {
     /// The query that begins here, read by `parse` unless it was read before.
     pub(super) fn query(
         &mut self,
-        parse: impl FnOnce(Vec<Token>) -> Result<Query, EngineError>,
+        parse: impl FnOnce(&[Token]) -> Result<Query, EngineError>,
     ) -> Result<Arc<Query>, EngineError> {
         let from = self.at;
         if let Some((query, to)) = self.text.query(from) {
             self.at = to;
             return Ok(query);
         }
-        let query = Arc::new(parse(self.rest_of_statement())?);
+        let query = Arc::new(parse(&self.rest_of_statement())?);
         self.text.keep(from, &query, self.at);
         Ok(query)
     }

@@ -6,7 +6,10 @@
 
 use std::cmp::Ordering;
 
-use jiff::{civil::DateTime, tz::Offset};
+use jiff::{
+    civil::{Date, DateTime, Time},
+    tz::Offset,
+};
 use tds::Value;
 
 use crate::{error::EngineError, guid::Guid, lsn::Lsn, time::Ms};
@@ -77,10 +80,40 @@ pub(crate) fn lsn(value: &Value) -> Result<Option<Lsn>, EngineError> {
     Lsn::from_numeric(number).map(Some).ok_or_else(refuse)
 }
 
+/// Bytes that a computed text may have.
+pub(crate) const TEXT_MAX: usize = 1 << 20;
+
+/// The error for what takes more work or memory than a statement gets.
+pub(crate) fn given_up() -> EngineError {
+    EngineError::new(701, "There is insufficient system memory in resource pool 'default' to run this query.")
+}
+
+/// Two texts as one. Error 701: a variable that is joined to itself again and again doubles each time.
+pub(crate) fn joined(a: String, b: &str) -> Result<Value, EngineError> {
+    if a.len() + b.len() > TEXT_MAX { Err(given_up()) } else { Ok(Value::Text(a + b)) }
+}
+
+/// What the words for a bit mean.
+pub(crate) fn truth(value: &Value) -> Option<bool> {
+    let Value::Text(text) = value else { return None };
+    let known = [("true", true), ("false", false)];
+    known.into_iter().find(|(word, _)| text.trim().eq_ignore_ascii_case(word)).map(|(_, truth)| truth)
+}
+
+/// A moment between the years 1 and 9999.
+pub(crate) fn in_calendar(nanoseconds: i128) -> Option<Value> {
+    const DAY: i128 = 86_400_000_000_000;
+    (-719_162 * DAY..2_932_897 * DAY).contains(&nanoseconds).then_some(Value::DateTime(nanoseconds))
+}
+
 /// A moment, as nanoseconds on whatever clock it was written for.
 pub(crate) fn moment(value: &Value) -> Result<Option<i128>, EngineError> {
     match value {
         Value::Null => Ok(None),
+        Value::DateTime(nanoseconds) if in_calendar(*nanoseconds).is_none() => Err(EngineError::new(
+            242,
+            "The conversion of a datetime2 data type to a datetime data type resulted in an out-of-range value.",
+        )),
         Value::DateTime(nanoseconds) => Ok(Some(*nanoseconds)),
         Value::Text(text) => parse_moment(text).map(Some),
         _ => Err(EngineError::new(
@@ -99,8 +132,18 @@ fn parse_moment(text: &str) -> Result<i128, EngineError> {
     let refuse =
         || EngineError::new(241, "Conversion failed when converting date and/or time from character string.");
     let plain = text.trim().trim_end_matches('Z');
-    let at: DateTime = plain.parse().map_err(|_| refuse())?;
+    let at: DateTime = plain.parse().ok().or_else(|| as_written(plain)).ok_or_else(refuse)?;
     Ok(Offset::UTC.to_timestamp(at).map_err(|_| refuse())?.as_nanosecond())
+}
+
+/// A moment as `us_english` writes it; nothing is the zero of datetime.
+fn as_written(text: &str) -> Option<DateTime> {
+    let text = if text.is_empty() { "1/1/1900" } else { text };
+    let moments = ["%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%b %d %Y %I:%M%p", "%d %b %Y %H:%M:%S"];
+    let days = ["%m/%d/%Y", "%b %d %Y", "%d %b %Y", "%b %d, %Y"];
+    let day = |format: &&str| Some(Date::strptime(format, text).ok()?.to_datetime(Time::midnight()));
+    let moment = moments.iter().find_map(|format| DateTime::strptime(format, text).ok());
+    moment.or_else(|| days.iter().find_map(day))
 }
 
 /// Name of a value's type in error texts.
@@ -194,6 +237,9 @@ pub(crate) fn no_conversion(held: &Value, target: &str) -> EngineError {
 }
 
 fn text_number(text: &str, other: &Value) -> Result<Value, EngineError> {
+    if let (Value::Bit(_), Some(bit)) = (other, truth(&Value::Text(text.into()))) {
+        return Ok(Value::Bit(bit));
+    }
     let refuse = || no_conversion(&Value::Text(text.into()), type_name(other));
     if float(other).is_none() {
         return Err(incompatible(&Value::Text(text.into()), other));

@@ -26,6 +26,7 @@ mod order;
 mod parameters;
 mod pipe;
 mod query;
+mod query_scripts;
 mod replicas;
 mod restore;
 mod restored;

@@ -30,7 +30,7 @@ fn shown(value: &Value) -> String {
 }
 
 /// The rows of the last result: cells by blanks, rows by bars.
-fn rows(lab: &mut Lab, sql: &str) -> String {
+pub(crate) fn rows(lab: &mut Lab, sql: &str) -> String {
     let answer = lab.batch(sql);
     assert_eq!(answer.error, None, "{sql}");
     let mut written = String::new();
@@ -42,7 +42,7 @@ fn rows(lab: &mut Lab, sql: &str) -> String {
 }
 
 /// Databases A, B and C; fulls of A and B, a differential of A; all of it within an hour.
-fn lab() -> Lab {
+pub(crate) fn lab() -> Lab {
     let mut lab = Lab::new();
     for name in ["A", "B", "C"] {
         lab.database(name);
@@ -296,7 +296,7 @@ fn errors_have_sql_servers_numbers() {
         ("SELECT DISTINCT name FROM nowhere.dbo.nothing", 208),
         ("SELECT name FROM sys.databases UNION SELECT name FROM sys.databases ORDER BY state", 104),
         ("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT SUM(i) FROM n", 530),
-        ("SELECT LEFT(name, -1) FROM sys.databases", 536),
+        ("SELECT LEFT(name, -1) FROM sys.databases", 537),
         (
             "SELECT COUNT(*) FROM sys.databases a, sys.databases b, sys.databases c, sys.databases d, sys.databases e, sys.databases f, sys.databases g, sys.databases h, sys.databases i, sys.databases j, sys.databases k, sys.databases l",
             701,

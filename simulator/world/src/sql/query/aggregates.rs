@@ -12,7 +12,7 @@ use crate::{
         query::{
             Term, Translator,
             calls::Call,
-            engine::SUM,
+            engine::{COUNTED, SUM},
             functions::given,
             scope::Place,
             types::{self, Class, Operator, class},
@@ -99,7 +99,19 @@ impl Translator<'_, '_> {
         }
         let over = match &function.over {
             None => String::new(),
-            Some(WindowType::WindowSpec(spec)) => format!(" OVER ({})", self.window(spec)?),
+            Some(WindowType::WindowSpec(spec)) => {
+                if only_windows && spec.order_by.is_empty() {
+                    let text = format!("The function '{name}' must have an OVER clause with ORDER BY.");
+                    return Err(EngineError::new(4112, text));
+                }
+                if distinct {
+                    return Err(EngineError::new(
+                        10_759,
+                        "Use of DISTINCT is not allowed with the OVER clause.",
+                    ));
+                }
+                format!(" OVER ({})", self.window(spec)?)
+            }
             Some(WindowType::NamedWindow(name)) => return Err(unsupported(&name.value)),
         };
         let order = match function.within_group.as_slice() {
@@ -112,6 +124,9 @@ impl Translator<'_, '_> {
 
     /// Whether an aggregate or window may stand here; an aggregate groups its query.
     fn allowed(&mut self, window: bool) -> Result<(), EngineError> {
+        if self.keys && !window {
+            return Err(not_a_key());
+        }
         let Some(scope) = self.scopes.last_mut() else { return Ok(()) };
         match (scope.place, window) {
             (Place::Groups, true) => {}
@@ -123,8 +138,7 @@ impl Translator<'_, '_> {
                 ));
             }
             (Place::Aggregate, false) => {
-                let text = "Cannot perform an aggregate function on an expression containing an aggregate or a subquery.";
-                return Err(EngineError::new(130, text));
+                return Err(nested());
             }
             (Place::Rows, false) => {
                 let text = "An aggregate may not appear in the WHERE clause unless it is in a subquery contained in a HAVING clause or a select list, and the column being aggregated is an outer reference.";
@@ -182,7 +196,8 @@ impl Translator<'_, '_> {
                 let text = SqlType::NVarChar(Some(4000));
                 let mut joined = Vec::new();
                 for term in terms {
-                    joined.push(self.brought(term.clone(), text)?.sql);
+                    let term = self.brought(term.clone(), text)?;
+                    joined.push(format!("{COUNTED}({})", term.sql));
                 }
                 Term::new(format!("group_concat({}{}){over}", joined.join(", "), written.order), text)
             }
@@ -261,6 +276,18 @@ impl Translator<'_, '_> {
         }
         Ok(keys.join(", "))
     }
+}
+
+/// The error for an aggregate or a subquery by which rows should be grouped.
+pub(super) fn not_a_key() -> EngineError {
+    let text = "Cannot use an aggregate or a subquery in an expression used for the group by list of a GROUP BY clause.";
+    EngineError::new(144, text)
+}
+
+/// The error for an aggregate or a subquery inside an aggregate.
+pub(super) fn nested() -> EngineError {
+    let text = "Cannot perform an aggregate function on an expression containing an aggregate or a subquery.";
+    EngineError::new(130, text)
 }
 
 /// ` DESC` or nothing.

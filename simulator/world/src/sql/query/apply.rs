@@ -11,14 +11,19 @@ use crate::{
     sql::{
         query::{
             Output, Translator,
-            from::{arguments, columns},
+            from::{arguments, columns, unlike},
             scope::{Scope, Source},
             sets::Use,
             types::fit,
         },
         select::{self, unsupported},
+        value::given_up,
     },
 };
+
+/// Rows that an APPLY makes at most, where each row on its left counts as some more.
+const WORK_MAX: usize = 1_000_000;
+const OPENED: usize = 20;
 
 /// The right side of an APPLY.
 enum Right<'q> {
@@ -43,12 +48,17 @@ impl Translator<'_, '_> {
         self.engine.create(&current, width)?;
         let right = self.right(&join.relation, &sources, &current)?;
         self.load()?;
-        let (mut both, mut outputs) = (Vec::new(), None);
+        let (mut both, mut outputs, mut work) = (Vec::new(), None, 0);
         for row in rows {
             self.engine.clear(&current)?;
             self.engine.insert(&current, &row)?;
             let (found, described) = self.found(&right)?;
             let none = (outer && found.is_empty()).then(|| vec![Value::Null; described.len()]);
+            // A right side is opened or run for each row, which costs far more than an instruction.
+            work += OPENED + found.len();
+            if work > WORK_MAX {
+                return Err(given_up());
+            }
             both.extend(
                 found.into_iter().chain(none).map(|other| [row.as_slice(), other.as_slice()].concat()),
             );
@@ -123,8 +133,7 @@ impl Translator<'_, '_> {
                 let named = select::object_name(name)?;
                 let table = self.context.world.open_table(self.context.session, &named, Some(&given))?;
                 let specs = table.columns();
-                let outputs =
-                    specs.iter().map(|c| Output { name: c.name.into(), sql_type: c.sql_type }).collect();
+                let outputs = specs.iter().map(|c| Output::new(c.name, c.sql_type)).collect();
                 let cells = |row| (0..specs.len()).map(|column| table.value(row, column)).collect();
                 Ok((table.rows(&[]).into_iter().map(cells).collect(), outputs))
             }
@@ -139,11 +148,7 @@ impl Translator<'_, '_> {
                 let nothing = vec![Value::Null; arguments.len()];
                 let named = select::object_name(name)?;
                 let table = self.context.world.open_table(self.context.session, &named, Some(&nothing))?;
-                Ok(table
-                    .columns()
-                    .iter()
-                    .map(|c| Output { name: c.name.into(), sql_type: c.sql_type })
-                    .collect())
+                Ok(table.columns().iter().map(|c| Output::new(c.name, c.sql_type)).collect())
             }
         }
     }
@@ -167,6 +172,9 @@ impl Translator<'_, '_> {
         }
         let (Right::Query { alias, .. } | Right::Function { alias, .. }) = right;
         let mut added = columns(&label, outputs, *alias)?;
+        if let Some(alias) = alias.filter(|_| matches!(right, Right::Query { .. })) {
+            unlike(&added, &alias.name.value)?;
+        }
         for (at, column) in added.iter_mut().enumerate() {
             column.sql = format!("{label}.c{}", place + at);
         }

@@ -12,7 +12,7 @@ use crate::{
         query::{
             Output, Term, Translated, Translator,
             aggregates::direction,
-            scope::{Place, Scope},
+            scope::{Clause, Place, Scope},
             sets::Use,
         },
         select::{self, unsupported},
@@ -49,8 +49,11 @@ impl Translator<'_, '_> {
         let body = self.parts(select, order, cut, purpose)?;
         let listed: Vec<&str> = body.outputs.iter().map(|(_, term)| term.sql.as_str()).collect();
         let sql = body.written(&listed);
-        let columns =
-            body.outputs.into_iter().map(|(name, term)| Output { name, sql_type: term.sql_type }).collect();
+        let columns = body
+            .outputs
+            .into_iter()
+            .map(|(name, term)| Output { name, sql_type: term.sql_type, untyped: term.is_null() })
+            .collect();
         Ok(Translated { sql, columns })
     }
 
@@ -83,24 +86,34 @@ impl Translator<'_, '_> {
         let groups = self.groups(&select.group_by)?;
         let grouped = !groups.is_empty() || select.having.is_some();
         self.grouping(grouped.then(|| groups.clone()));
-        let mut outputs = self.projection(select, purpose)?;
-        let mut keys = self.sort_keys(order, &outputs)?;
-        let aggregates = self.scopes.last().is_some_and(|s| s.aggregates);
-        if aggregates && !grouped {
-            // An aggregate makes one group of all rows: read again, now that no column may stand alone.
-            self.grouping(Some(Vec::new()));
-            outputs = self.projection(select, purpose)?;
-            keys = self.sort_keys(order, &outputs)?;
-        }
-        let having = match &select.having {
-            Some(ast) => Some(self.at(Place::Groups, |inside| inside.predicate(ast))?),
-            None => None,
-        };
         let distinct = match &select.distinct {
             None | Some(Distinct::All) => "",
             Some(Distinct::Distinct) => "DISTINCT ",
             Some(Distinct::On(_)) => return Err(unsupported("DISTINCT")),
         };
+        let mut outputs = self.projection(select, purpose)?;
+        let listed = self.scopes.last().is_some_and(|s| s.aggregates);
+        self.clause(Clause::OrderBy);
+        let keys = self.sort_keys(order, &outputs, !distinct.is_empty())?;
+        self.clause(Clause::Having);
+        let having = select.having.as_ref().map(|ast| self.at(Place::Groups, |inside| inside.predicate(ast)));
+        let having = having.transpose()?;
+        let aggregates = self.scopes.last().is_some_and(|s| s.aggregates);
+        if aggregates && !grouped {
+            // An aggregate makes one group of all rows: no column may have stood alone.
+            self.grouping(Some(Vec::new()));
+            self.clause(Clause::List);
+            let scope = self.scopes.last();
+            if let Some(error) = scope.and_then(|s| s.bare.as_ref().map(|name| s.not_grouped(name))) {
+                return Err(error);
+            }
+        }
+        if let (Some((_, term)), false, true) =
+            (outputs.first_mut(), listed, groups.is_empty() && (aggregates || grouped))
+        {
+            // One group of all rows, though the list has no aggregate: SQLite wants to see one there.
+            term.sql = format!("CASE WHEN COUNT(*) >= 0 THEN {} END", term.sql);
+        }
         let mut rest = from;
         for (word, text) in [
             ("WHERE", filter),
@@ -128,6 +141,13 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// Sets the clause that is read next.
+    fn clause(&mut self, clause: Clause) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.clause = clause;
+        }
+    }
+
     fn groups(&mut self, group_by: &GroupByExpr) -> Result<Vec<String>, EngineError> {
         let GroupByExpr::Expressions(list, modifiers) = group_by else { return Err(unsupported("ALL")) };
         if !modifiers.is_empty() {
@@ -139,7 +159,7 @@ impl Translator<'_, '_> {
                 let text = "Each GROUP BY expression must contain at least one column that is not an outer reference.";
                 return Err(EngineError::new(164, text));
             }
-            groups.push(self.scalar(ast)?.sql);
+            groups.push(self.as_key(ast)?.sql);
         }
         Ok(groups)
     }
@@ -177,6 +197,9 @@ impl Translator<'_, '_> {
         let grouped = self.scopes.last().is_some_and(|s| s.groups.is_some());
         let mut outputs = Vec::new();
         for source in sources.iter().filter(|s| wanted.as_ref().is_none_or(|w| *w == s.alias)) {
+            if let (Some(scope), Some(column)) = (self.scopes.last_mut(), source.columns.first()) {
+                scope.bare.get_or_insert_with(|| column.name.clone());
+            }
             for (at, column) in source.columns.iter().enumerate() {
                 if grouped {
                     let name =
@@ -193,11 +216,12 @@ impl Translator<'_, '_> {
         if outputs.is_empty() { Err(select::nothing_to_unfold(alias)) } else { Ok(outputs) }
     }
 
-    /// ORDER BY: names and places of what is selected come first.
+    /// ORDER BY: names and places of what is selected come first. Error 145 for what DISTINCT left out.
     fn sort_keys(
         &mut self,
         order: &[OrderByExpr],
         outputs: &[(String, Term)],
+        distinct: bool,
     ) -> Result<Vec<String>, EngineError> {
         let mut keys = Vec::new();
         for item in order {
@@ -219,6 +243,10 @@ impl Translator<'_, '_> {
                 (None, Ast::Subquery(_)) => "NULL".into(),
                 (None, ast) => self.at(Place::Groups, |inside| inside.scalar(ast))?.sql,
             };
+            if distinct && !outputs.iter().any(|(_, term)| term.sql == sql) {
+                let text = "ORDER BY items must appear in the select list if SELECT DISTINCT is specified.";
+                return Err(EngineError::new(145, text));
+            }
             keys.push(format!("{sql}{}", direction(item)));
         }
         Ok(keys)

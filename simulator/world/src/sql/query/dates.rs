@@ -8,11 +8,11 @@ use jiff::{
     civil::{Date, DateTime},
     tz::Offset,
 };
-use tds::Value;
+use tds::{SqlType, Value};
 
 use crate::{
     error::EngineError,
-    sql::{query::numbers::in_calendar, value},
+    sql::value::{self, in_calendar},
 };
 
 /// A part of a moment.
@@ -113,7 +113,7 @@ pub(super) fn difference(part: Part, from: &Value, to: &Value) -> Result<Value, 
     let borders = match part.length() {
         // Weeks begin on Sunday: 1970-01-01 was a Thursday.
         Some(length) if part == Part::Week => {
-            let week = |n: i128| (n + 4 * 86_400_000_000_000).div_euclid(length);
+            let week = |n: i128| n.saturating_add(4 * 86_400_000_000_000).div_euclid(length);
             week(b) - week(a)
         }
         Some(length) => b.div_euclid(length) - a.div_euclid(length),
@@ -165,6 +165,27 @@ pub(super) fn name(wanted: Part, held: &Value) -> Result<Value, EngineError> {
     })
 }
 
+/// DATEFROMPARTS. Error 289.
+pub(super) fn from_parts(given: &[Value]) -> Result<Value, EngineError> {
+    if given.contains(&Value::Null) {
+        return Ok(Value::Null);
+    }
+    let refuse = || {
+        EngineError::new(
+            289,
+            "Cannot construct data type date, some of the arguments have values which are not valid.",
+        )
+    };
+    let number = |at: usize| {
+        given.get(at).map_or(Ok(None), |v| value::integer(v, "int")).map(Option::unwrap_or_default)
+    };
+    let year = i16::try_from(number(0)?).map_err(|_| refuse())?;
+    let month = i8::try_from(number(1)?).map_err(|_| refuse())?;
+    let day = i8::try_from(number(2)?).map_err(|_| refuse())?;
+    let date = Date::new(year, month, day).map_err(|_| refuse())?;
+    moment(date.to_datetime(jiff::civil::Time::midnight())).map_err(|_| refuse())
+}
+
 /// EOMONTH.
 pub(super) fn end_of_month(held: &Value, months: &Value) -> Result<Value, EngineError> {
     let moved = add(Part::Month, if *months == Value::Null { &Value::Int(0) } else { months }, held)?;
@@ -172,10 +193,12 @@ pub(super) fn end_of_month(held: &Value, months: &Value) -> Result<Value, Engine
     moment(at.date().last_of_month().to_datetime(jiff::civil::Time::midnight()))
 }
 
-/// CONVERT of a moment to text in a style. Error 281 for a style that is none.
-pub(super) fn styled(held: &Value, style: i64) -> Result<Value, EngineError> {
+/// CONVERT of a moment of a type to text in a style. Error 281 for a style that is none.
+pub(super) fn styled(held: &Value, style: i64, of: SqlType) -> Result<Value, EngineError> {
     let Some(at) = civil(held)? else { return Ok(Value::Null) };
     let format = match style {
+        0 | 100 if of == SqlType::Date => "%b %e %Y",
+        20 | 21 | 25 | 120 | 121 | 126 | 127 if of == SqlType::Date => "%Y-%m-%d",
         1 => "%m/%d/%y",
         101 => "%m/%d/%Y",
         102 => "%Y.%m.%d",
@@ -193,8 +216,8 @@ pub(super) fn styled(held: &Value, style: i64) -> Result<Value, EngineError> {
         20 | 120 => "%Y-%m-%d %H:%M:%S",
         21 | 25 | 121 => "%Y-%m-%d %H:%M:%S.%3f",
         23 => "%Y-%m-%d",
-        126 => "%Y-%m-%dT%H:%M:%S%.3f",
-        127 => "%Y-%m-%dT%H:%M:%S%.3fZ",
+        126 => "%Y-%m-%dT%H:%M:%S.%3f",
+        127 => "%Y-%m-%dT%H:%M:%S.%3fZ",
         0 | 100 => "%b %e %Y %l:%M%p",
         other => {
             let text = format!(
@@ -203,6 +226,10 @@ pub(super) fn styled(held: &Value, style: i64) -> Result<Value, EngineError> {
             return Err(EngineError::new(281, text));
         }
     };
+    if let SqlType::DateTime2(digits) = of {
+        let fraction = if digits == 0 { String::new() } else { format!(".%{digits}f") };
+        return Ok(Value::Text(at.strftime(&format.replace(".%3f", &fraction)).to_string()));
+    }
     // Styles count milliseconds, and a datetime ends in 0, 3 or 7 of them.
     let rounded = at.round(jiff::civil::DateTimeRound::new().smallest(Unit::Millisecond)).unwrap_or(at);
     Ok(Value::Text(rounded.strftime(format).to_string()))
@@ -253,7 +280,7 @@ mod tests {
             (108, "08:05:09"),
             (100, "Nov 16 2026  8:05AM"),
         ] {
-            assert_eq!(styled(&at, style).unwrap(), t(printed), "{style}");
+            assert_eq!(styled(&at, style, SqlType::DateTime).unwrap(), t(printed), "{style}");
         }
         assert_eq!(
             add(Part::Month, &Value::Int(1), &t("2026-01-31")).unwrap(),
@@ -264,6 +291,6 @@ mod tests {
             moment(Date::constant(2026, 11, 30).at(0, 0, 0, 0)).unwrap()
         );
         assert_eq!(add(Part::Year, &Value::Int(9_000), &at).unwrap_err().number, 517);
-        assert_eq!(styled(&at, 999).unwrap_err().number, 281);
+        assert_eq!(styled(&at, 999, SqlType::DateTime).unwrap_err().number, 281);
     }
 }

@@ -22,6 +22,7 @@ use crate::{
             types::Operator,
         },
         tables::Table,
+        value::{TEXT_MAX, given_up},
     },
 };
 
@@ -29,6 +30,8 @@ use crate::{
 pub(super) const COLLATION: &str = "server";
 /// Name of the function that calls back: its first argument is the place of the call.
 pub(super) const CALL: &str = "call";
+/// Name of the function that yields its argument and counts what it weighs.
+pub(super) const COUNTED: &str = "counted";
 /// Name of the sum of whole and exact numbers.
 pub(super) const SUM: &str = "total_of";
 
@@ -37,10 +40,27 @@ const LOOK_EVERY: i32 = 100_000;
 /// Looks before a query is given up: a second or two of work.
 const LOOKS_MAX: u32 = 500;
 
+/// What a call costs beside its arguments, and what all calls of a query may cost: instructions do not count what they do.
+const CALL_COST: usize = 64;
+const WORK_MAX: usize = 1 << 30;
+/// Bytes that the rows of an answer may take.
+const ROWS_MAX: usize = 256 << 20;
+
+/// Bytes of a value that has no fixed size.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Binary(bytes) => bytes.len(),
+        _ => 0,
+    }
+}
+
 /// What translator, functions and engine share: one thread uses it, but SQLite wants what could move to another.
 #[derive(Debug, Default)]
 struct Shared {
     calls: Vec<Call>,
+    /// What calls cost so far.
+    work: usize,
     failed: Option<EngineError>,
 }
 
@@ -57,10 +77,6 @@ fn refused(error: &Error) -> EngineError {
         "The query processor ran out of internal resources and could not produce a query plan: {error}."
     );
     EngineError::new(8623, text)
-}
-
-fn given_up() -> EngineError {
-    EngineError::new(701, "There is insufficient system memory in resource pool 'default' to run this query.")
 }
 
 impl Engine {
@@ -87,8 +103,22 @@ impl Engine {
             let call =
                 usize::try_from(context.get::<i64>(0)?).ok().and_then(|at| shared.calls.get(at)).copied();
             let given: Vec<Value> = (1..context.len()).map(|at| release(context.get_raw(at))).collect();
-            let value = call.map_or(Ok(Value::Null), |call| evaluate(call, &given));
+            shared.work += CALL_COST + given.iter().map(size).sum::<usize>() * 8;
+            let value = if shared.work > WORK_MAX {
+                Err(given_up())
+            } else {
+                call.map_or(Ok(Value::Null), |call| evaluate(call, &given))
+            };
+            let value = value.and_then(|v| if size(&v) > TEXT_MAX { Err(given_up()) } else { Ok(v) });
             value.map(hold).map_err(|error| fail(&mut shared, error))
+        })?;
+        let shared = Arc::clone(&self.shared);
+        // Not deterministic, so that constants are counted for each row as well.
+        self.connection.create_scalar_function(COUNTED, 1, FunctionFlags::SQLITE_UTF8, move |context| {
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let value = release(context.get_raw(0));
+            shared.work += CALL_COST + size(&value) * 8;
+            if shared.work > WORK_MAX { Err(fail(&mut shared, given_up())) } else { Ok(hold(value)) }
         })?;
         let sum = Sum(Arc::clone(&self.shared));
         self.connection.create_window_function(SUM, 1, fixed, sum)?;
@@ -170,11 +200,17 @@ impl Engine {
                 statement.raw_bind_parameter(at, hold(value))?;
             }
             let width = statement.column_count();
-            let (mut found, mut rows) = (Vec::new(), statement.raw_query());
+            let (mut found, mut rows, mut taken) = (Vec::new(), statement.raw_query(), 0);
             while let Some(row) = rows.next()? {
                 let cells: Result<Vec<Value>, Error> =
                     (0..width).map(|at| Ok(release(row.get_ref(at)?))).collect();
-                found.push(cells?);
+                let cells = cells?;
+                taken += cells.iter().map(|cell| size_of::<Value>() + size(cell)).sum::<usize>() + 24;
+                if taken > ROWS_MAX {
+                    let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    return Err(fail(&mut shared, given_up()));
+                }
+                found.push(cells);
             }
             Ok(found)
         };

@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// Common table expressions that are unfolded in one query: each is where it is met, with all that it is made of.
+const UNFOLDED_MAX: usize = 1_000;
+
 impl Translator<'_, '_> {
     /// The clause, or nothing where there is none.
     pub(super) fn from(&mut self, from: &[TableWithJoins]) -> Result<String, EngineError> {
@@ -107,6 +110,12 @@ impl Translator<'_, '_> {
                 && arguments.is_none()
         });
         if let Some(common) = common.cloned() {
+            self.unfolded += common.unfolds;
+            if self.unfolded > UNFOLDED_MAX {
+                let text =
+                    "The query processor ran out of internal resources and could not produce a query plan.";
+                return Err(EngineError::new(8623, text));
+            }
             let columns = columns(&label, &common.columns, alias)?;
             self.add(Source { alias: exposed, columns, load: None })?;
             if common.recursive {
@@ -115,8 +124,7 @@ impl Translator<'_, '_> {
             return Ok(format!("{} AS {label}", common.table));
         }
         let table = self.context.world.open_table(self.context.session, &named, arguments)?;
-        let outputs: Vec<Output> =
-            table.columns().iter().map(|c| Output { name: c.name.into(), sql_type: c.sql_type }).collect();
+        let outputs: Vec<Output> = table.columns().iter().map(|c| Output::new(c.name, c.sql_type)).collect();
         let columns = columns(&label, &outputs, alias)?;
         self.add(Source { alias: exposed, columns, load: Some(self.loads.len()) })?;
         let loaded = self.name('t');
@@ -138,6 +146,7 @@ impl Translator<'_, '_> {
         let label = self.name('s');
         let exposed = alias.map(|a| a.name.value.to_lowercase()).unwrap_or_default();
         let columns = columns(&label, &translated.columns, alias)?;
+        unlike(&columns, alias.map_or("", |a| &a.name.value))?;
         self.add(Source { alias: exposed, columns, load: None })?;
         Ok(format!("({}) AS {label}", translated.sql))
     }
@@ -150,6 +159,27 @@ impl Translator<'_, '_> {
         }
         scope.sources.push(source);
         Ok(())
+    }
+}
+
+/// Refuses columns of a derived table that no name tells apart. Errors 8155 and 8156.
+pub(super) fn unlike(columns: &[Column], alias: &str) -> Result<(), EngineError> {
+    let mut names: Vec<String> = Vec::new();
+    for (at, column) in columns.iter().enumerate() {
+        if column.name.is_empty() {
+            let text = format!("No column name was specified for column {} of '{alias}'.", at + 1);
+            return Err(EngineError::new(8155, text));
+        }
+        names.push(column.name.to_lowercase());
+    }
+    names.sort();
+    let twice = names.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[String]>::first);
+    match twice {
+        None => Ok(()),
+        Some(name) => {
+            let text = format!("The column '{name}' was specified multiple times for '{alias}'.");
+            Err(EngineError::new(8156, text))
+        }
     }
 }
 

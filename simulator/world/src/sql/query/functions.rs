@@ -6,7 +6,7 @@
 use sqlparser::ast::{
     Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, ObjectNamePart,
 };
-use tds::SqlType;
+use tds::{SqlType, Value};
 
 use crate::{
     error::EngineError,
@@ -16,11 +16,12 @@ use crate::{
             Load, Term, Translator,
             calls::Call,
             dates::Part,
-            numbers::Shape,
+            numbers::{Real, Shape},
             texts::Text,
             types::{Class, class},
         },
-        select::{unsupported, wrong_count},
+        select::{self, unsupported, wrong_count},
+        value,
     },
 };
 
@@ -89,31 +90,89 @@ impl Translator<'_, '_> {
             }
             ("nullif", [held, other]) => {
                 let (held, other) = (self.scalar(held)?, self.scalar(other)?);
-                let (sql, sql_type) = (held.sql.clone(), held.sql_type);
-                let same = self.compared(held, "=", other)?;
-                Ok(Term::new(format!("CASE WHEN {same} THEN NULL ELSE {sql} END"), sql_type))
+                let (sql_type, target) = (held.sql_type, Self::together(&[held.clone(), other.clone()]));
+                if class(sql_type) != class(target) {
+                    return Ok(self.computed(Call::NullIf, &[held, other], sql_type));
+                }
+                let other = self.brought(other, target)?;
+                Ok(Term::new(format!("nullif({}, {})", held.sql, other.sql), sql_type))
             }
             ("iif", [condition, yes, no]) => {
                 let test = self.predicate(condition)?;
                 let results = vec![self.scalar(yes)?, self.scalar(no)?];
-                self.chosen(&[test], results)
+                self.chosen("", &[test], results)
             }
-            ("db_name" | "db_id", [held]) => self.of_database(&name, held),
-            _ => match self.of_moments(&name, &arguments)? {
+            _ => match self.of_catalogue(&name, &arguments)? {
                 Some(term) => Ok(term),
-                None => match self.of_numbers(&name, &arguments)? {
+                None => match self.of_moments(&name, &arguments)? {
                     Some(term) => Ok(term),
-                    None => self.native(&Ast::Function(function.clone())),
+                    None => match self.of_numbers(&name, &arguments)? {
+                        Some(term) => Ok(term),
+                        None => self.native(&Ast::Function(function.clone())),
+                    },
                 },
             },
         }
+    }
+
+    /// Functions that ask the catalogue, and those that choose among values.
+    fn of_catalogue(&mut self, name: &str, arguments: &[&Ast]) -> Result<Option<Term>, EngineError> {
+        let term: Result<Term, EngineError> = match (name, arguments) {
+            ("db_name", [held]) => self.of_database("database_id", held, "name"),
+            ("db_id", [held]) => self.of_database("name", held, "database_id"),
+            ("databasepropertyex", [held, Ast::Value(property)]) => {
+                let property = value::text(&select::literal_value(&property.value)?).unwrap_or_default();
+                let column = match property.to_lowercase().as_str() {
+                    "status" => "state_desc",
+                    "recovery" => "recovery_model_desc",
+                    "collation" => "collation_name",
+                    "useraccess" => "user_access_desc",
+                    _ => return Ok(Some(self.literal(Value::Null))),
+                };
+                self.of_database("name", held, column)
+            }
+            ("has_dbaccess", [held]) => {
+                let id = self.of_database("name", held, "database_id")?;
+                let known = self.literal(Value::Int(1));
+                Ok(Term::new(
+                    format!("CASE WHEN {} IS NULL THEN NULL ELSE {} END", id.sql, known.sql),
+                    SqlType::Int,
+                ))
+            }
+            ("object_id", [held, ..]) => self.object_id(held),
+            ("choose", [at, values @ ..]) if !values.is_empty() => {
+                let at = self.scalar(at)?;
+                let at = self.brought(at, SqlType::Int)?;
+                let (mut tests, mut results) = (Vec::new(), Vec::new());
+                for (place, ast) in values.iter().enumerate() {
+                    tests.push(format!("{}", place + 1));
+                    results.push(self.scalar(ast)?);
+                }
+                results.push(self.literal(Value::Null));
+                self.chosen(&at.sql, &tests, results)
+            }
+            ("greatest" | "least", [_, ..]) => {
+                let terms: Result<Vec<Term>, EngineError> =
+                    arguments.iter().map(|a| self.scalar(a)).collect();
+                let terms = terms?;
+                let target = Self::together(&terms);
+                let brought: Result<Vec<Term>, EngineError> =
+                    terms.into_iter().map(|t| self.brought(t, target)).collect();
+                Ok(self.computed(Call::Extreme { greatest: name == "greatest" }, &brought?, target))
+            }
+            _ => return Ok(None),
+        };
+        term.map(Some)
     }
 
     /// A function of text.
     pub(super) fn text_function(&mut self, function: Text, arguments: &[&Ast]) -> Result<Term, EngineError> {
         let mut terms = Vec::new();
         for argument in arguments {
-            terms.push(self.scalar(argument)?);
+            let term = self.scalar(argument)?;
+            // A moment is written as its type is.
+            let moment = class(term.sql_type) == Class::Moment && function != Text::Bytes;
+            terms.push(if moment { self.cast(term, TEXT, false) } else { term });
         }
         let sql_type = if function.counts() { SqlType::Int } else { TEXT };
         Ok(self.computed(Call::Text(function), &terms, sql_type))
@@ -130,28 +189,48 @@ impl Translator<'_, '_> {
         };
         let (call, given, sql_type) = match (name, arguments) {
             ("dateadd", [unit, number, at]) => {
-                let at = self.scalar(at)?;
+                let (number, at) = (self.scalar(number)?, self.moment(at)?);
+                let number = if class(number.sql_type) == Class::Float {
+                    self.cast(number, SqlType::Int, false)
+                } else {
+                    number
+                };
                 let sql_type =
                     if class(at.sql_type) == Class::Moment { at.sql_type } else { SqlType::DateTime };
-                (Call::DateAdd(part(unit)?), vec![self.scalar(number)?, at], sql_type)
+                (Call::DateAdd(part(unit)?), vec![number, at], sql_type)
             }
-            ("datediff", [unit, from, to]) => {
-                (Call::DateDiff(part(unit)?), vec![self.scalar(from)?, self.scalar(to)?], SqlType::Int)
+            ("datediff" | "datediff_big", [unit, from, to]) => {
+                let sql_type = if name == "datediff" { SqlType::Int } else { SqlType::BigInt };
+                let given = vec![self.moment(from)?, self.moment(to)?];
+                (Call::DateDiff(part(unit)?, sql_type), given, sql_type)
             }
-            ("datepart", [unit, at]) => (Call::DatePart(part(unit)?), vec![self.scalar(at)?], SqlType::Int),
-            ("datename", [unit, at]) => (Call::DateName(part(unit)?), vec![self.scalar(at)?], TEXT),
-            ("year", [at]) => (Call::DatePart(Part::Year), vec![self.scalar(at)?], SqlType::Int),
-            ("month", [at]) => (Call::DatePart(Part::Month), vec![self.scalar(at)?], SqlType::Int),
-            ("day", [at]) => (Call::DatePart(Part::Day), vec![self.scalar(at)?], SqlType::Int),
-            ("eomonth", [at]) => (Call::EndOfMonth, vec![self.scalar(at)?], SqlType::Date),
+            ("datefromparts", [year, month, day]) => {
+                let given = vec![self.scalar(year)?, self.scalar(month)?, self.scalar(day)?];
+                (Call::DateFromParts, given, SqlType::Date)
+            }
+            ("datepart", [unit, at]) => (Call::DatePart(part(unit)?), vec![self.moment(at)?], SqlType::Int),
+            ("datename", [unit, at]) => (Call::DateName(part(unit)?), vec![self.moment(at)?], TEXT),
+            ("year", [at]) => (Call::DatePart(Part::Year), vec![self.moment(at)?], SqlType::Int),
+            ("month", [at]) => (Call::DatePart(Part::Month), vec![self.moment(at)?], SqlType::Int),
+            ("day", [at]) => (Call::DatePart(Part::Day), vec![self.moment(at)?], SqlType::Int),
+            ("eomonth", [at]) => (Call::EndOfMonth, vec![self.moment(at)?], SqlType::Date),
             ("eomonth", [at, months]) => {
-                (Call::EndOfMonth, vec![self.scalar(at)?, self.scalar(months)?], SqlType::Date)
+                (Call::EndOfMonth, vec![self.moment(at)?, self.scalar(months)?], SqlType::Date)
             }
             ("dateadd" | "datediff", _) => return Err(wrong_count(name, 3)),
             ("datepart" | "datename", _) => return Err(wrong_count(name, 2)),
             _ => return Ok(None),
         };
         Ok(Some(self.computed(call, &given, sql_type)))
+    }
+
+    /// A moment as functions take it: a number counts days.
+    fn moment(&mut self, ast: &Ast) -> Result<Term, EngineError> {
+        let term = self.scalar(ast)?;
+        match class(term.sql_type) {
+            Class::Whole | Class::Exact(_) | Class::Float => self.brought(term, SqlType::DateTime),
+            _ => Ok(term),
+        }
     }
 
     /// Functions of numbers.
@@ -177,6 +256,17 @@ impl Translator<'_, '_> {
                 }
                 self.computed(Call::Round, &terms, sql_type)
             }
+            ("log" | "log10" | "exp" | "square", [held]) => {
+                let how = match name {
+                    "log" => Real::Logarithm,
+                    "log10" => Real::Logarithm10,
+                    "exp" => Real::Exponential,
+                    _ => Real::Square,
+                };
+                let held = self.scalar(held)?;
+                self.computed(Call::Real(how), &[held], SqlType::Float)
+            }
+            ("pi", []) => self.literal(Value::Float(std::f64::consts::PI)),
             ("sqrt", [held]) => {
                 let held = self.scalar(held)?;
                 self.computed(Call::Root, &[held], SqlType::Float)
@@ -191,31 +281,43 @@ impl Translator<'_, '_> {
         }))
     }
 
-    /// `DB_NAME(id)` and `DB_ID(name)`: looked up in `sys.databases`.
-    fn of_database(&mut self, name: &str, held: &Ast) -> Result<Term, EngineError> {
+    /// What `sys.databases` knows in one column of the database that another column tells: `DB_NAME(id)`, `DB_ID(name)`.
+    fn of_database(&mut self, by: &str, held: &Ast, wanted: &str) -> Result<Term, EngineError> {
         let held = self.scalar(held)?;
+        let loaded = match &self.databases {
+            Some(loaded) => loaded.clone(),
+            None => self.load_databases()?,
+        };
+        let Some(load) = self.loads.iter().position(|l| l.name == loaded) else {
+            return Err(unsupported(wanted));
+        };
+        let columns = self.loads.get(load).map(|l| l.table.columns()).unwrap_or_default();
+        let place = |name: &str| columns.iter().position(|c| c.name == name).unwrap_or(0);
+        let (from, to) = (place(by), place(wanted));
+        self.mark(load, from);
+        self.mark(load, to);
+        let sql_type = columns.get(to).map_or(SqlType::Int, |c| c.sql_type);
+        let known = columns.get(from).map_or(SqlType::Int, |c| c.sql_type);
+        let held = self.brought(held, known)?;
+        let key = Term::new(format!("{loaded}.c{from}"), known);
+        let sql = format!("(SELECT {loaded}.c{to} FROM {loaded} WHERE {} = {})", key.sql, held.sql);
+        Ok(Term::new(sql, sql_type))
+    }
+
+    /// One table for all such questions of a query: equal ones stay equal texts, which GROUP BY needs.
+    fn load_databases(&mut self) -> Result<String, EngineError> {
         let databases = Named::of(&["sys".to_owned(), "databases".to_owned()]);
         let table = self.context.world.open_table(self.context.session, &databases, None)?;
-        let place = |wanted: &str| table.columns().iter().position(|c| c.name == wanted).unwrap_or(0);
-        let (id, label) = (place("database_id"), place("name"));
-        let (from, to, sql_type, target) = if name == "db_name" {
-            (id, label, SqlType::NVarChar(Some(128)), SqlType::Int)
-        } else {
-            (label, id, SqlType::Int, SqlType::NVarChar(Some(128)))
-        };
-        let held = self.brought(held, target)?;
-        let loaded = self.name('t');
-        let mut used = vec![false; table.columns().len()];
-        for column in [id, label] {
-            if let Some(used) = used.get_mut(column) {
-                *used = true;
-            }
-        }
-        self.loads.push(Load { name: loaded.clone(), table, used, loaded: false });
-        let wanted = Term::new(format!("{loaded}.c{from}"), target);
-        Ok(Term::new(
-            format!("(SELECT {loaded}.c{to} FROM {loaded} WHERE {} = {})", wanted.sql, held.sql),
-            sql_type,
-        ))
+        let (name, used) = (self.name('t'), vec![false; table.columns().len()]);
+        self.loads.push(Load { name: name.clone(), table, used, loaded: false });
+        self.databases = Some(name.clone());
+        Ok(name)
+    }
+
+    /// `OBJECT_ID` of a table that can be selected from: some number, as nothing else is told of it.
+    fn object_id(&mut self, held: &Ast) -> Result<Term, EngineError> {
+        let text = value::text(&super::constant(self.context, held)?).unwrap_or_default();
+        let table = self.context.world.open_table(self.context.session, &Named::parse(&text), None);
+        Ok(self.literal(if table.is_ok() { Value::Int(1) } else { Value::Null }))
     }
 }

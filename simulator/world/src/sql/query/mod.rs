@@ -26,10 +26,10 @@ use tds::{Column as Described, ResultSet, SqlType, Value};
 
 use crate::{
     error::EngineError,
-    sql::{select::Context, tables::Table},
+    sql::{hints, select::Context, tables::Table},
 };
 use engine::{COLLATION, Engine};
-use scope::Scope;
+use scope::{Place, Scope};
 use types::{Class, class, fit};
 
 /// An expression translated.
@@ -58,6 +58,14 @@ impl Term {
 struct Output {
     name: String,
     sql_type: SqlType,
+    /// Whether it is a NULL that another type may take in.
+    untyped: bool,
+}
+
+impl Output {
+    fn new(name: impl Into<String>, sql_type: SqlType) -> Self {
+        Self { name: name.into(), sql_type, untyped: false }
+    }
 }
 
 /// A translated query: its columns are named `c0`, `c1` and so on.
@@ -77,6 +85,8 @@ struct Common {
     columns: Vec<Output>,
     /// Where it refers to itself: its depth goes along in one more column.
     recursive: bool,
+    /// Common table expressions that SQLite unfolds where it meets this one.
+    unfolds: usize,
 }
 
 /// A table to load before the query runs.
@@ -96,11 +106,22 @@ struct Translator<'a, 'w> {
     loads: Vec<Load<'w>>,
     /// The depth of the common table expression that was met inside itself.
     recursion: Option<String>,
+    /// How deep such a one may go.
+    recursion_max: i64,
     /// Names given so far.
     names: usize,
     /// Subqueries around the place that is translated.
     depth: u32,
+    /// Whether a grouping expression is read: it holds no subquery.
+    keys: bool,
+    /// Common table expressions that were unfolded so far.
+    unfolded: usize,
+    /// The table that names of databases are looked up in.
+    databases: Option<String>,
 }
+
+/// How deep a common table expression may refer to itself: MAXRECURSION where nothing else is said.
+const RECURSION_MAX: i64 = 100;
 
 /// Subqueries inside subqueries, as SQL Server counts them.
 const NESTED_MAX: u32 = 32;
@@ -114,8 +135,12 @@ impl<'a, 'w> Translator<'a, 'w> {
             commons: Vec::new(),
             loads: Vec::new(),
             recursion: None,
+            recursion_max: RECURSION_MAX,
             names: 0,
             depth: 0,
+            keys: false,
+            unfolded: 0,
+            databases: None,
         })
     }
 
@@ -134,11 +159,17 @@ impl<'a, 'w> Translator<'a, 'w> {
         Ok(())
     }
 
-    /// Goes one subquery deeper. Error 191.
+    /// Goes one subquery deeper. Errors: 191; 144 and 130 where none may be.
     fn deeper<T>(
         &mut self,
         inside: impl FnOnce(&mut Self) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
+        if self.keys {
+            return Err(aggregates::not_a_key());
+        }
+        if self.scopes.last().is_some_and(|s| s.place == Place::Aggregate) {
+            return Err(aggregates::nested());
+        }
         if self.depth == NESTED_MAX {
             let text = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.";
             return Err(EngineError::new(191, text));
@@ -153,6 +184,11 @@ impl<'a, 'w> Translator<'a, 'w> {
 /// Runs a query.
 pub(super) fn run(context: &Context<'_>, query: &Query) -> Result<ResultSet, EngineError> {
     let mut translator = Translator::new(context)?;
+    match hints::recursion(query) {
+        None => {}
+        Some(0) => translator.recursion_max = i64::MAX,
+        Some(most) => translator.recursion_max = most,
+    }
     let translated = translator.query(query, sets::Use::Result)?;
     let types: Vec<SqlType> = translated.columns.iter().map(|c| c.sql_type).collect();
     translator.load()?;

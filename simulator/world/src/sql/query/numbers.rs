@@ -59,11 +59,12 @@ fn quotient(a: i128, b: i128, digits: i32) -> Result<i128, EngineError> {
     if b == 0 {
         return Err(divided_by_zero());
     }
-    let (mut whole, mut rest) = (a / b, a % b);
+    let overflow = || overflow("numeric");
+    let (mut whole, mut rest) =
+        (a.checked_div(b).ok_or_else(overflow)?, a.checked_rem(b).ok_or_else(overflow)?);
     for _ in 0..digits {
-        let next = rest.checked_mul(10).ok_or_else(|| overflow("numeric"))?;
-        whole =
-            whole.checked_mul(10).and_then(|w| w.checked_add(next / b)).ok_or_else(|| overflow("numeric"))?;
+        let next = rest.checked_mul(10).ok_or_else(overflow)?;
+        whole = whole.checked_mul(10).and_then(|w| w.checked_add(next / b)).ok_or_else(overflow)?;
         rest = next % b;
     }
     for _ in digits..0 {
@@ -103,7 +104,7 @@ fn exactly(
     match operator {
         Operator::Multiply => {
             let product = x.checked_mul(y).ok_or_else(|| overflow("numeric"))?;
-            rescale(product, s + t, scale)
+            rescale(product, s.saturating_add(t), scale)
         }
         Operator::Divide => quotient(x, y, i32::from(scale) + i32::from(t) - i32::from(s)),
         _ => {
@@ -156,22 +157,16 @@ pub(super) fn float(held: &Value) -> Result<f64, EngineError> {
 /// Moments and days: a number beside a datetime counts days.
 fn moments(operator: Operator, a: &Value, b: &Value) -> Result<Value, EngineError> {
     let since_zero = |held: &Value| match held {
-        Value::DateTime(nanoseconds) => Ok(*nanoseconds - ZERO),
-        Value::Text(_) => Ok(value::moment(held)?.unwrap_or(ZERO) - ZERO),
+        Value::DateTime(_) | Value::Text(_) => Ok(value::moment(held)?.unwrap_or(ZERO) - ZERO),
         Value::Int(days) => Ok(i128::from(*days) * DAY),
         #[expect(clippy::cast_possible_truncation, reason = "a float casts to the nearest number it can be")]
         other => Ok::<i128, EngineError>((float(other)? * DAY as f64) as i128),
     };
     let (x, y) = (since_zero(a)?, since_zero(b)?);
     let moved = if operator == Operator::Subtract { x.checked_sub(y) } else { x.checked_add(y) };
-    moved.and_then(|m| m.checked_add(ZERO)).and_then(in_calendar).ok_or_else(|| {
+    moved.and_then(|m| m.checked_add(ZERO)).and_then(value::in_calendar).ok_or_else(|| {
         EngineError::new(8115, "Arithmetic overflow error converting expression to data type datetime.")
     })
-}
-
-/// A moment between the years 1 and 9999.
-pub(super) fn in_calendar(nanoseconds: i128) -> Option<Value> {
-    (-719_162 * DAY..2_932_897 * DAY).contains(&nanoseconds).then_some(Value::DateTime(nanoseconds))
 }
 
 /// A whole number as its type takes it. Error 8115.
@@ -199,6 +194,33 @@ pub(super) fn fits(mantissa: i128, precision: u8, scale: u8) -> Result<Value, En
         ));
     }
     Ok(Value::Numeric { mantissa, scale })
+}
+
+/// A function of a float.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Real {
+    Logarithm,
+    Logarithm10,
+    Exponential,
+    Square,
+    Root,
+}
+
+/// Its value. Error 3623 where there is none.
+pub(super) fn real(how: Real, held: &Value) -> Result<Value, EngineError> {
+    let number = float(held)?;
+    let found = match how {
+        Real::Logarithm => number.ln(),
+        Real::Logarithm10 => number.log10(),
+        Real::Exponential => number.exp(),
+        Real::Square => number * number,
+        Real::Root => number.sqrt(),
+    };
+    if found.is_finite() {
+        Ok(Value::Float(found))
+    } else {
+        Err(EngineError::new(3623, "An invalid floating point operation occurred."))
+    }
 }
 
 /// A function of one number that keeps its type.
@@ -239,7 +261,7 @@ pub(super) fn shape(how: Shape, held: &Value) -> Result<Value, EngineError> {
         Shape::Absolute => (mantissa.checked_abs().ok_or_else(|| overflow("numeric"))?, scale),
         Shape::Negative => (mantissa.checked_neg().ok_or_else(|| overflow("numeric"))?, scale),
         Shape::Floor => (mantissa.div_euclid(unit), 0),
-        Shape::Ceiling => (-(-mantissa).div_euclid(unit), 0),
+        Shape::Ceiling => (mantissa.div_euclid(unit) + i128::from(mantissa.rem_euclid(unit) != 0), 0),
         Shape::Sign => (mantissa.signum() * unit, scale),
     };
     match held {

@@ -55,10 +55,12 @@ impl Translator<'_, '_> {
                 Ok(negated(*not, format!("EXISTS ({})", translated.sql)))
             }
             Ast::Between { expr, negated: not, low, high } => {
-                let (held, low, high) = (self.scalar(expr)?, self.scalar(low)?, self.scalar(high)?);
-                let from = self.compared(held.clone(), ">=", low)?;
-                let to = self.compared(held, "<=", high)?;
-                Ok(negated(*not, format!("({from} AND {to})")))
+                // Written once: what stands in it twice would double with every level.
+                let terms = [self.scalar(expr)?, self.scalar(low)?, self.scalar(high)?];
+                let target = Self::together(&terms);
+                let [held, low, high] = terms.map(|term| self.brought(term, target));
+                let (held, low, high) = (held?.sql, low?.sql, high?.sql);
+                Ok(negated(*not, format!("({held} BETWEEN {low} AND {high})")))
             }
             Ast::Like { negated: not, any: false, expr, pattern, escape_char } => {
                 let mut given = vec![self.scalar(expr)?, self.scalar(pattern)?];

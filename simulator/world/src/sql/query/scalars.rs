@@ -26,12 +26,20 @@ impl Translator<'_, '_> {
     pub(super) fn scalar(&mut self, ast: &Ast) -> Result<Term, EngineError> {
         if let Some(keys) = self.scopes.last().filter(|s| s.is_grouped()).and_then(|s| s.groups.clone())
             && !keys.is_empty()
-            && let Ok(term) = self.at(Place::Rows, |inside| inside.plain(ast))
+            && let Ok(term) = self.as_key(ast)
             && keys.contains(&term.sql)
         {
             return Ok(term);
         }
         self.plain(ast)
+    }
+
+    /// A scalar as a grouping expression.
+    pub(super) fn as_key(&mut self, ast: &Ast) -> Result<Term, EngineError> {
+        let before = std::mem::replace(&mut self.keys, true);
+        let term = self.at(Place::Rows, |inside| inside.plain(ast));
+        self.keys = before;
+        term
     }
 
     /// Translates something as it stands at another place.
@@ -62,7 +70,7 @@ impl Translator<'_, '_> {
             Ast::Cast { kind, expr, data_type, .. } => {
                 let target = select::sql_type(data_type)?;
                 let term = self.scalar(expr)?;
-                self.cast(term, target, *kind != CastKind::Cast)
+                Ok(self.cast(term, target, *kind != CastKind::Cast))
             }
             Ast::Convert { is_try, expr, data_type: Some(data_type), styles, .. } => {
                 self.convert(expr, data_type, styles, *is_try)
@@ -105,24 +113,22 @@ impl Translator<'_, '_> {
 
     fn column(&mut self, parts: &[Ident]) -> Result<Term, EngineError> {
         let found = find(&self.scopes, parts)?;
-        let grouped = found.outwards == 0 && self.scopes.last().is_some_and(super::scope::Scope::is_grouped);
-        let scope = self.scopes.iter().rev().nth(found.outwards);
-        let Some((source, column)) = scope
-            .and_then(|s| s.sources.get(found.source))
-            .and_then(|s| Some((s, s.columns.get(found.column)?)))
-        else {
+        let scope = self.scopes.iter_mut().rev().nth(found.outwards);
+        let Some(scope) = scope else { return Err(unsupported(".")) };
+        let source = scope.sources.get(found.source);
+        let Some((source, column)) = source.and_then(|s| Some((s, s.columns.get(found.column)?))) else {
             return Err(unsupported("."));
         };
-        let term = Term::new(column.sql.clone(), column.sql_type);
-        if grouped {
-            let name = if source.alias.is_empty() {
-                column.name.clone()
-            } else {
-                format!("{}.{}", source.alias, column.name)
-            };
-            return Err(self.not_grouped(&name));
+        let (load, term) = (source.load, Term::new(column.sql.clone(), column.sql_type));
+        // A subquery of a grouped query names its groups alone, too.
+        if scope.place == Place::Groups && !scope.groups.as_ref().is_some_and(|g| g.contains(&term.sql)) {
+            let name = format!("{}.{}", source.alias, column.name).trim_start_matches('.').to_owned();
+            if scope.groups.is_some() {
+                return Err(scope.not_grouped(&name));
+            }
+            scope.bare.get_or_insert(name);
         }
-        if let Some(load) = source.load {
+        if let Some(load) = load {
             self.mark(load, found.column);
         }
         Ok(term)
@@ -133,20 +139,6 @@ impl Translator<'_, '_> {
         if let Some(used) = self.loads.get_mut(load).and_then(|l| l.used.get_mut(column)) {
             *used = true;
         }
-    }
-
-    fn not_grouped(&self, name: &str) -> EngineError {
-        let by = self.scopes.last().and_then(|s| s.groups.as_ref()).is_some_and(|g| !g.is_empty());
-        let text = if by {
-            format!(
-                "Column '{name}' is invalid in the select list because it is not contained in either an aggregate function or the GROUP BY clause."
-            )
-        } else {
-            format!(
-                "Column '{name}' is invalid in the select list because it is not contained in an aggregate function and there is no GROUP BY clause."
-            )
-        };
-        EngineError::new(8120, text)
     }
 
     /// A call. What is known beforehand is computed at once, so that its error comes whatever the rows are.
@@ -160,12 +152,14 @@ impl Translator<'_, '_> {
         Term::new(self.engine.call(call, &arguments), sql_type)
     }
 
-    /// CAST.
-    pub(super) fn cast(&mut self, term: Term, target: SqlType, attempt: bool) -> Result<Term, EngineError> {
-        if let (Some(value), false) = (&term.literal, attempt) {
-            calls::cast(value, target)?;
+    /// CAST. A moment becomes text as its type is written: style 0 of datetime, 121 of the others.
+    pub(super) fn cast(&mut self, term: Term, target: SqlType, attempt: bool) -> Term {
+        if class(term.sql_type) == Class::Moment && class(target) == Class::Text {
+            let style = if term.sql_type == SqlType::DateTime { 0 } else { 121 };
+            let style = self.literal(Value::Int(style));
+            return self.computed(Call::Styled { target, of: term.sql_type }, &[term, style], target);
         }
-        Ok(self.computed(Call::Cast { target, attempt }, &[term], target))
+        self.computed(Call::Cast { target, attempt }, &[term], target)
     }
 
     /// Brings a term to a type where values of its own would compare wrongly.
@@ -195,7 +189,7 @@ impl Translator<'_, '_> {
                 SqlType::DateTime,
             ));
         }
-        self.cast(term, target, false)
+        Ok(self.cast(term, target, false))
     }
 
     /// The type of several terms together; NULLs have none of their own.
@@ -216,10 +210,10 @@ impl Translator<'_, '_> {
         match styles {
             [style] if class(term.sql_type) == Class::Moment && class(target) == Class::Text => {
                 let style = self.scalar(style)?;
-                Ok(self.computed(Call::Styled(target), &[term, style], target))
+                Ok(self.computed(Call::Styled { target, of: term.sql_type }, &[term, style], target))
             }
             // Styles of other conversions say how to read what one reading covers here.
-            _ => self.cast(term, target, attempt),
+            _ => Ok(self.cast(term, target, attempt)),
         }
     }
 
@@ -248,13 +242,11 @@ impl Translator<'_, '_> {
             _ => (a.sql_type, b.sql_type),
         };
         let target = arithmetic(operator, x, y)?;
-        if let (Some(a), Some(b)) = (&a.literal, &b.literal) {
-            calls::evaluate(Call::Arithmetic(operator, target), &[a.clone(), b.clone()])?;
-        }
-        // Text beside a number is read as one of its type, with the error of that.
+        // Text and bytes beside a number are read as one of its type, with the error of that.
         let side = common(x, y);
-        let mut read = |term: Term| {
-            if class(term.sql_type) == Class::Text { self.brought(term, side) } else { Ok(term) }
+        let mut read = |term: Term| match class(term.sql_type) {
+            Class::Text | Class::Bytes => self.brought(term, side),
+            _ => Ok(term),
         };
         let (a, b) = (read(a)?, read(b)?);
         Ok(self.computed(Call::Arithmetic(operator, target), &[a, b], target))
@@ -267,27 +259,35 @@ impl Translator<'_, '_> {
         otherwise: Option<&Ast>,
     ) -> Result<Term, EngineError> {
         let (mut tests, mut results) = (Vec::new(), Vec::new());
+        let mut compared = operand.map(|held| self.scalar(held)).transpose()?.into_iter().collect::<Vec<_>>();
         for CaseWhen { condition, result } in conditions {
-            tests.push(match operand {
-                None => self.predicate(condition)?,
-                Some(held) => {
-                    let (a, b) = (self.scalar(held)?, self.scalar(condition)?);
-                    self.compared(a, "=", b)?
-                }
-            });
+            match operand {
+                None => tests.push(self.predicate(condition)?),
+                Some(_) => compared.push(self.scalar(condition)?),
+            }
             results.push(self.scalar(result)?);
         }
+        let target = Self::together(&compared);
+        for term in compared {
+            tests.push(self.brought(term, target)?.sql);
+        }
+        let operand = if operand.is_some() { tests.remove(0) } else { String::new() };
         results.push(match otherwise {
             Some(ast) => self.scalar(ast)?,
             None => self.literal(Value::Null),
         });
-        self.chosen(&tests, results)
+        self.chosen(&operand, &tests, results)
     }
 
-    /// CASE of conditions and results, the last of which is ELSE.
-    pub(super) fn chosen(&mut self, tests: &[String], results: Vec<Term>) -> Result<Term, EngineError> {
+    /// CASE of conditions, or of values that an operand may have, and results, the last of which is ELSE.
+    pub(super) fn chosen(
+        &mut self,
+        operand: &str,
+        tests: &[String],
+        results: Vec<Term>,
+    ) -> Result<Term, EngineError> {
         let target = Self::together(&results);
-        let mut sql = String::from("CASE");
+        let mut sql = format!("CASE {operand}");
         let mut tests = tests.iter();
         for result in results {
             let result = self.brought(result, target)?.sql;

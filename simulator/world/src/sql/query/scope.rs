@@ -37,6 +37,14 @@ pub(super) enum Place {
     Aggregate,
 }
 
+/// The clause of a query that is read after its rows are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clause {
+    List,
+    Having,
+    OrderBy,
+}
+
 /// The names of one query.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
@@ -46,17 +54,43 @@ pub(super) struct Scope {
     pub(super) groups: Option<Vec<String>>,
     /// Whether an aggregate was met.
     pub(super) aggregates: bool,
+    /// The first column that was named outside of aggregates: wrong where one of them is met later.
+    pub(super) bare: Option<String>,
+    pub(super) clause: Clause,
 }
 
 impl Scope {
     /// One without sources.
     pub(super) fn new() -> Self {
-        Self { sources: Vec::new(), place: Place::Rows, groups: None, aggregates: false }
+        Self {
+            sources: Vec::new(),
+            place: Place::Rows,
+            groups: None,
+            aggregates: false,
+            bare: None,
+            clause: Clause::List,
+        }
     }
 
     /// Whether a column may be named only as part of a group.
     pub(super) fn is_grouped(&self) -> bool {
         self.place == Place::Groups && self.groups.is_some()
+    }
+
+    /// The error for a column that is part of no group.
+    pub(super) fn not_grouped(&self, name: &str) -> EngineError {
+        let (number, place) = match self.clause {
+            Clause::List => (8120, "the select list"),
+            Clause::Having => (8121, "the HAVING clause"),
+            Clause::OrderBy => (8127, "the ORDER BY clause"),
+        };
+        let by = self.groups.as_ref().is_some_and(|g| !g.is_empty());
+        let why = if by {
+            "it is not contained in either an aggregate function or the GROUP BY clause."
+        } else {
+            "it is not contained in an aggregate function and there is no GROUP BY clause."
+        };
+        EngineError::new(number, format!("Column '{name}' is invalid in {place} because {why}"))
     }
 }
 

@@ -1,14 +1,17 @@
 //! How are whole queries translated: common table expressions, UNION and its kin, ORDER BY, OFFSET and FETCH?
 
 use sqlparser::ast::{
-    Cte, Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier, With,
+    Cte, Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier,
+    Values, With,
 };
+use tds::SqlType;
 
 use crate::{
     error::EngineError,
     sql::{
         query::{
-            Common, Output, Term, Translated, Translator, aggregates::direction, calls::Call, types::common,
+            Common, Output, Term, Translated, Translator, aggregates::direction, calls::Call, scope::Scope,
+            types::common,
         },
         select::{self, unsupported},
     },
@@ -118,29 +121,70 @@ impl Translator<'_, '_> {
         match body {
             SetExpr::Select(select) => self.body(select, &[], "", purpose),
             SetExpr::Query(query) => self.deeper(|inside| inside.query(query, purpose)),
-            SetExpr::SetOperation { left, op, set_quantifier, right } => {
-                let word = word(*op, *set_quantifier)?;
-                // EXISTS unfolds no wildcards, but both sides must have as many columns.
-                let purpose = if purpose == Use::Exists { Use::Nested } else { purpose };
-                let (a, b) =
-                    self.deeper(|inside| Ok((inside.set(left, purpose)?, inside.set(right, purpose)?)))?;
-                self.united(&a, word, &b)
-            }
+            SetExpr::SetOperation { .. } => self.united(body, purpose),
+            SetExpr::Values(values) => self.values(values),
             other => Err(unsupported(&other.to_string())),
         }
     }
 
-    /// Two queries as one. Error 205 for different numbers of columns.
-    fn united(&mut self, a: &Translated, word: &str, b: &Translated) -> Result<Translated, EngineError> {
-        if a.columns.len() != b.columns.len() {
-            return Err(different_numbers());
+    /// Queries as one: a chain of them lies flat, however long it is. Error 205 for different numbers of columns.
+    fn united(&mut self, body: &SetExpr, purpose: Use) -> Result<Translated, EngineError> {
+        // EXISTS unfolds no wildcards, but all sides must have as many columns.
+        let purpose = if purpose == Use::Exists { Use::Nested } else { purpose };
+        let (mut rest, mut body) = (Vec::new(), body);
+        while let SetExpr::SetOperation { left, op, set_quantifier, right } = body {
+            rest.push((word(*op, *set_quantifier)?, right));
+            body = left;
         }
-        let pairs = a.columns.iter().zip(&b.columns);
-        let columns: Vec<Output> = pairs
-            .map(|(x, y)| Output { name: x.name.clone(), sql_type: common(x.sql_type, y.sql_type) })
-            .collect();
-        let (left, right) = (self.as_columns(a, &columns)?, self.as_columns(b, &columns)?);
-        Ok(Translated { sql: format!("SELECT * FROM ({left} {word} {right})"), columns })
+        let first = self.deeper(|inside| inside.set(body, purpose))?;
+        let (mut columns, mut parts) = (first.columns.clone(), vec![("", first)]);
+        for (word, right) in rest.into_iter().rev() {
+            let next = self.deeper(|inside| inside.set(right, purpose))?;
+            if next.columns.len() != columns.len() {
+                return Err(different_numbers());
+            }
+            for (held, other) in columns.iter_mut().zip(&next.columns) {
+                held.sql_type = match (held.untyped, other.untyped) {
+                    (true, _) => other.sql_type,
+                    (_, true) => held.sql_type,
+                    _ => common(held.sql_type, other.sql_type),
+                };
+                held.untyped &= other.untyped;
+            }
+            parts.push((word, next));
+        }
+        let mut texts = Vec::new();
+        for (word, part) in parts {
+            texts.push(format!("{word} {}", self.as_columns(&part, &columns)?));
+        }
+        Ok(Translated { sql: format!("SELECT * FROM ({})", texts.join(" ")), columns })
+    }
+
+    /// Rows that the text gives. Error 10709 for rows of different lengths.
+    fn values(&mut self, values: &Values) -> Result<Translated, EngineError> {
+        self.scopes.push(Scope::new());
+        let rows: Result<Vec<Vec<Term>>, EngineError> =
+            values.rows.iter().map(|row| row.iter().map(|ast| self.scalar(ast)).collect()).collect();
+        self.scopes.pop();
+        let rows = rows?;
+        let width = rows.first().map_or(0, Vec::len);
+        if rows.iter().any(|row| row.len() != width) {
+            let text = "The number of columns for each row in a table value constructor must be the same.";
+            return Err(EngineError::new(10_709, text));
+        }
+        let column = |at: usize| rows.iter().filter_map(|row| row.get(at)).cloned().collect::<Vec<Term>>();
+        let types: Vec<SqlType> = (0..width).map(|at| Self::together(&column(at))).collect();
+        let mut texts = Vec::new();
+        for row in rows {
+            let mut cells = Vec::new();
+            for (term, sql_type) in row.into_iter().zip(&types) {
+                cells.push(self.brought(term, *sql_type)?.sql);
+            }
+            texts.push(format!("({})", cells.join(", ")));
+        }
+        let listed: Vec<String> = (0..width).map(|at| format!("column{} AS c{at}", at + 1)).collect();
+        let sql = format!("SELECT {} FROM (VALUES {})", listed.join(", "), texts.join(", "));
+        Ok(Translated { sql, columns: types.into_iter().map(|t| Output::new("", t)).collect() })
     }
 
     /// A query whose columns have other types.
@@ -164,7 +208,7 @@ impl Translator<'_, '_> {
 
     fn common(&mut self, cte: &Cte) -> Result<String, EngineError> {
         let (name, table) = (cte.alias.name.value.to_lowercase(), self.name('w'));
-        let around = std::mem::take(&mut self.scopes);
+        let (around, before) = (std::mem::take(&mut self.scopes), self.unfolded);
         let translated = match cte.query.body.as_ref() {
             SetExpr::SetOperation {
                 left,
@@ -188,7 +232,13 @@ impl Translator<'_, '_> {
         if recursive {
             places.push("depth".into());
         }
-        self.commons.push(Common { name, table: table.clone(), columns, recursive: false });
+        self.commons.push(Common {
+            name,
+            table: table.clone(),
+            columns,
+            recursive: false,
+            unfolds: self.unfolded - before + 1,
+        });
         Ok(format!("{table}({}) AS ({})", places.join(", "), translated.sql))
     }
 
@@ -203,7 +253,7 @@ impl Translator<'_, '_> {
     ) -> Result<Translated, EngineError> {
         let anchor = self.set(anchor, Use::Nested)?;
         let columns = named(cte, &anchor.columns)?;
-        let held = Common { name: name.into(), table: table.into(), columns, recursive: true };
+        let held = Common { name: name.into(), table: table.into(), columns, recursive: true, unfolds: 0 };
         self.commons.push(held);
         let SetExpr::Select(select) = member else { return Err(unsupported("UNION")) };
         let member = self.parts(select, &[], "", Use::Nested)?;
@@ -215,7 +265,7 @@ impl Translator<'_, '_> {
             listed.push(self.brought(term.clone(), wanted.sql_type)?.sql);
         }
         let depth = self.recursion.take().unwrap_or_else(|| "0".into());
-        listed.push(self.engine.call(Call::Deeper, &[&depth]));
+        listed.push(self.engine.call(Call::Deeper(self.recursion_max), &[&depth]));
         let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
         let sql = format!("SELECT *, 0 FROM ({}) UNION ALL {}", anchor.sql, member.written(&listed));
         Ok(Translated { sql, columns: anchor.columns })
@@ -240,7 +290,8 @@ fn word(op: SetOperator, quantifier: SetQuantifier) -> Result<&'static str, Engi
 /// The columns of a common table expression under the names it gives them.
 fn named(cte: &Cte, columns: &[Output]) -> Result<Vec<Output>, EngineError> {
     let renamed = super::from::columns("", columns, Some(&cte.alias))?;
-    Ok(renamed.into_iter().map(|c| Output { name: c.name, sql_type: c.sql_type }).collect())
+    super::from::unlike(&renamed, &cte.alias.name.value)?;
+    Ok(renamed.into_iter().map(|c| Output::new(c.name, c.sql_type)).collect())
 }
 
 /// Whether a body takes rows from a table of this name.

@@ -6,7 +6,10 @@ use std::fmt::Write;
 
 use tds::Value;
 
-use crate::{error::EngineError, sql::value};
+use crate::{
+    error::EngineError,
+    sql::{query::numbers, select, value},
+};
 
 /// Characters that REPLICATE and SPACE make at most: what nvarchar and varchar hold without max.
 const MADE_MAX: usize = 8_000;
@@ -36,6 +39,9 @@ pub(super) enum Text {
     Code,
     Quoted,
     IsNumber,
+    IsDate,
+    Pattern,
+    Str,
 }
 
 impl Text {
@@ -64,13 +70,25 @@ impl Text {
             "ascii" | "unicode" => (Self::Code, 1..=1),
             "quotename" => (Self::Quoted, 1..=2),
             "isnumeric" => (Self::IsNumber, 1..=1),
+            "isdate" => (Self::IsDate, 1..=1),
+            "patindex" => (Self::Pattern, 2..=2),
+            "str" => (Self::Str, 1..=3),
             _ => return None,
         })
     }
 
     /// Whether it yields a number.
     pub(super) fn counts(self) -> bool {
-        matches!(self, Self::Length | Self::Bytes | Self::Find | Self::Code | Self::IsNumber)
+        matches!(
+            self,
+            Self::Length
+                | Self::Bytes
+                | Self::Find
+                | Self::Code
+                | Self::IsNumber
+                | Self::IsDate
+                | Self::Pattern
+        )
     }
 }
 
@@ -82,9 +100,13 @@ fn invalid_length(function: &str) -> EngineError {
     EngineError::new(536, format!("Invalid length parameter passed to the {function} function."))
 }
 
+fn too_short() -> EngineError {
+    EngineError::new(537, "Invalid length parameter passed to the LEFT or SUBSTRING function.")
+}
+
 /// Its value. NULL of any argument is NULL, but for those that join.
 pub(super) fn text(function: Text, given: &[Value]) -> Result<Value, EngineError> {
-    let joins = matches!(function, Text::Concat | Text::ConcatWith | Text::IsNumber);
+    let joins = matches!(function, Text::Concat | Text::ConcatWith | Text::IsNumber | Text::IsDate);
     if !joins && given.contains(&Value::Null) {
         return Ok(Value::Null);
     }
@@ -101,10 +123,10 @@ pub(super) fn text(function: Text, given: &[Value]) -> Result<Value, EngineError
         Text::TrimStart => Value::Text(first.trim_start_matches(' ').into()),
         Text::TrimEnd => Value::Text(first.trim_end_matches(' ').into()),
         Text::Trim => Value::Text(first.trim_matches(' ').into()),
-        Text::Replace => Value::Text(replace(&first, &at(1), &at(2))),
+        Text::Replace => Value::Text(replace(&first, &at(1), &at(2))?),
         Text::Substring => Value::Text(substring(&first, number(1)?, number(2)?)?),
         Text::Left => {
-            let length = usize::try_from(number(1)?).map_err(|_| invalid_length("left"))?;
+            let length = usize::try_from(number(1)?).map_err(|_| too_short())?;
             Value::Text(first.chars().take(length).collect())
         }
         Text::Right => {
@@ -114,6 +136,7 @@ pub(super) fn text(function: Text, given: &[Value]) -> Result<Value, EngineError
         }
         Text::Find => count(find(&first, &at(1), number(2)?)),
         Text::Reverse => Value::Text(first.chars().rev().collect()),
+        Text::Replicate | Text::Space if number(given.len() - 1)? < 0 => Value::Null,
         Text::Replicate => Value::Text(replicate(&first, number(1)?)),
         Text::Stuff => stuff(&first, number(1)?, number(2)?, &at(3)),
         Text::Concat => Value::Text(given.iter().filter_map(value::text).collect()),
@@ -128,6 +151,19 @@ pub(super) fn text(function: Text, given: &[Value]) -> Result<Value, EngineError
         }
         Text::Code => first.chars().next().map_or(Value::Null, |c| Value::Int(i64::from(u32::from(c)))),
         Text::Quoted => quoted(&first, &at(1)),
+        Text::IsDate => {
+            let held = given.first().filter(|v| matches!(v, Value::Text(_) | Value::DateTime(_)));
+            Value::Int(i64::from(held.is_some_and(|v| value::moment(v).is_ok())))
+        }
+        Text::Pattern => count(pattern(&first, &at(1))),
+        Text::Str => {
+            let (length, digits) = (given.get(1).map_or(Ok(10), |_| number(1))?, number(2)?);
+            let digits = usize::try_from(digits.clamp(0, 16)).unwrap_or(0);
+            let length = usize::try_from(length.clamp(0, 8_000)).unwrap_or(0);
+            let held = given.first().map_or(Ok(0.0), numbers::float)?;
+            let written = format!("{held:>length$.digits$}");
+            Value::Text(if written.len() > length { "*".repeat(length) } else { written })
+        }
         Text::IsNumber => {
             let known = given.first().filter(|v| **v != Value::Null);
             Value::Int(i64::from(known.is_some() && value::parse_number(first.trim()).is_some()))
@@ -148,9 +184,9 @@ fn bytes(held: Option<&Value>) -> usize {
 }
 
 /// REPLACE, without regard to case.
-fn replace(text: &str, wanted: &str, by: &str) -> String {
+fn replace(text: &str, wanted: &str, by: &str) -> Result<String, EngineError> {
     if wanted.is_empty() {
-        return text.into();
+        return Ok(text.into());
     }
     let (chars, wanted): (Vec<char>, Vec<char>) = (text.chars().collect(), wanted.chars().collect());
     let same = |a: &char, b: &char| a.to_lowercase().eq(b.to_lowercase());
@@ -160,20 +196,20 @@ fn replace(text: &str, wanted: &str, by: &str) -> String {
         if here.is_some_and(|here| here.iter().zip(&wanted).all(|(a, b)| same(a, b))) {
             made.push_str(by);
             at += wanted.len();
+            if made.len() > value::TEXT_MAX {
+                return Err(value::given_up());
+            }
         } else {
             made.push(*c);
             at += 1;
         }
     }
-    made
+    Ok(made)
 }
 
 fn substring(text: &str, start: i64, length: i64) -> Result<String, EngineError> {
     if length < 0 {
-        return Err(EngineError::new(
-            537,
-            "Invalid length parameter passed to the LEFT or SUBSTRING function.",
-        ));
+        return Err(too_short());
     }
     let end = start.saturating_add(length).max(1);
     let (from, to) = (start.max(1), end);
@@ -192,6 +228,14 @@ fn find(wanted: &str, text: &str, from: i64) -> usize {
         return 0;
     }
     rest.find(&wanted).map_or(0, |at| rest.get(..at).map_or(0, |before| before.chars().count()) + skipped + 1)
+}
+
+/// PATINDEX: where a pattern begins to match; 0 when it does not.
+fn pattern(pattern: &str, text: &str) -> usize {
+    let Some(open) = pattern.strip_prefix('%') else { return usize::from(select::like(text, pattern)) };
+    let chars: Vec<char> = text.chars().take(MADE_MAX).collect();
+    let from = |at: usize| chars.get(at..).unwrap_or(&[]).iter().collect::<String>();
+    (0..=chars.len()).find(|at| select::like(&from(*at), open)).map_or(0, |at| at + 1)
 }
 
 fn replicate(text: &str, times: i64) -> String {
@@ -282,7 +326,7 @@ mod tests {
         ] {
             assert_eq!(text(function, &given).unwrap(), wanted, "{function:?} {given:?}");
         }
-        assert_eq!(text(Text::Left, &[t("a"), Value::Int(-1)]).unwrap_err().number, 536);
+        assert_eq!(text(Text::Left, &[t("a"), Value::Int(-1)]).unwrap_err().number, 537);
         let Value::Text(made) = text(Text::Replicate, &[t("ab"), Value::Int(i64::MAX)]).unwrap() else {
             panic!()
         };

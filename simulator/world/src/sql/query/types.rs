@@ -155,6 +155,15 @@ pub(super) fn arithmetic(operator: Operator, a: SqlType, b: SqlType) -> Result<S
                 format!("Operand data type {} is invalid for {} operator.", name(target), operator.name());
             Err(EngineError::new(8117, text))
         }
+        // date and datetime2 count no days.
+        Class::Moment if target != SqlType::DateTime && class(a) != class(b) => {
+            let text = format!(
+                "Operand type clash: {} is incompatible with {}",
+                name(target),
+                name(if target == a { b } else { a })
+            );
+            Err(EngineError::new(206, text))
+        }
         _ => {
             let text = format!(
                 "The data types {} and {} are incompatible in the {} operator.",

@@ -11,6 +11,7 @@ use crate::{
     error::EngineError,
     sql::{
         batch::no_variable,
+        exec::hexadecimal,
         select::{
             Context, Unable,
             expression::{Aggregate, Comparison, Expr, Function, Predicate},
@@ -37,7 +38,7 @@ pub(crate) fn literal_type(value: &Value) -> SqlType {
         Value::Float(_) => SqlType::Float,
         Value::Numeric { mantissa, scale } => {
             let digits = u8::try_from(mantissa.unsigned_abs().to_string().len()).unwrap_or(38);
-            SqlType::Numeric { precision: digits.max(*scale).clamp(1, 38), scale: *scale }
+            SqlType::Numeric { precision: digits.max(*scale).clamp(1, 38), scale: (*scale).min(38) }
         }
         Value::Text(text) => {
             let length = text.encode_utf16().count();
@@ -81,16 +82,13 @@ impl Compiler<'_, '_> {
                 Expr::Literal(value, _) if is_whole(literal_type(&value)) => {
                     Ok(functions::call(Function::Negate, &[value]).map(literal)?)
                 }
-                inner => self.whole(Function::Negate, vec![inner]),
+                _ => Err(Unable::Beyond),
             },
-            Ast::BinaryOp { left, op, right } => {
-                let function = match op {
-                    BinaryOperator::Plus => Function::Add,
-                    BinaryOperator::Minus => Function::Subtract,
-                    BinaryOperator::Multiply => Function::Multiply,
-                    _ => return Err(Unable::Beyond),
-                };
-                self.whole(function, vec![self.scalar(left)?, self.scalar(right)?])
+            Ast::BinaryOp { left, op: BinaryOperator::Plus, right } => {
+                let operands = vec![self.scalar(left)?, self.scalar(right)?];
+                // Numbers and moments take more than is known here: the type of a sum, and its range.
+                let texts = operands.iter().all(|e| is_text(e.sql_type(self.sources)));
+                if texts { Ok(Expr::Call(Function::Join, operands)) } else { Err(Unable::Beyond) }
             }
             Ast::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref())
@@ -100,17 +98,19 @@ impl Compiler<'_, '_> {
     }
 
     fn cast(&self, expr: &Ast, data_type: &DataType) -> Result<Expr, Unable> {
-        Ok(Expr::Cast(Box::new(self.scalar(expr)?), sql_type(data_type)?))
+        let (inner, target) = (self.scalar(expr)?, sql_type(data_type)?);
+        // How a moment is written depends on its type; an aggregate is known here where it is all of an expression.
+        if is_text(target) && is_moment(inner.sql_type(self.sources)) || inner.aggregates() {
+            return Err(Unable::Beyond);
+        }
+        Ok(Expr::Cast(Box::new(inner), target))
     }
 
-    /// Arithmetic of whole numbers, and text that is joined: fractions and moments take more than is known here.
-    fn whole(&self, function: Function, operands: Vec<Expr>) -> Result<Expr, Unable> {
-        let text = |e: &Expr| matches!(e.sql_type(self.sources), SqlType::NVarChar(_) | SqlType::VarChar(_));
-        let numbers = operands.iter().all(|e| is_whole(e.sql_type(self.sources)));
-        if numbers || function == Function::Add && operands.iter().all(text) {
-            return Ok(Expr::Call(function, operands));
-        }
-        Err(Unable::Beyond)
+    /// Whether values of these expressions can stand in one column as they are.
+    fn alike<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> bool {
+        let mut types = exprs.into_iter().filter(|e| !e.is_null()).map(|e| e.sql_type(self.sources));
+        let Some(first) = types.next() else { return true };
+        types.all(|other| other == first || is_text(first) && is_text(other))
     }
 
     fn variable(&self, name: &str) -> Result<Expr, EngineError> {
@@ -172,7 +172,8 @@ impl Compiler<'_, '_> {
         }
         let arguments = self.arguments(given)?;
         let aggregate = match name.as_str() {
-            "count" | "count_big" => Some(Aggregate::Count),
+            "count" => Some(Aggregate::Count),
+            "count_big" => Some(Aggregate::CountBig),
             "max" => Some(Aggregate::Max),
             "min" => Some(Aggregate::Min),
             _ => None,
@@ -180,6 +181,9 @@ impl Compiler<'_, '_> {
         if let Some(kind) = aggregate {
             let [argument] = <[Expr; 1]>::try_from(arguments).map_err(|_| wrong_count(&name, 1))?;
             return Ok(Expr::Aggregate(kind, Some(Box::new(argument))));
+        }
+        if matches!(name.as_str(), "isnull" | "coalesce") && !self.alike(&arguments) {
+            return Err(Unable::Beyond);
         }
         functions::named(self.context, &name, &arguments)
     }
@@ -209,6 +213,9 @@ impl Compiler<'_, '_> {
             branches.push((condition, self.scalar(result)?));
         }
         let otherwise = otherwise.map(|e| self.scalar(e)).transpose()?;
+        if !self.alike(branches.iter().map(|(_, result)| result).chain(&otherwise)) {
+            return Err(Unable::Beyond);
+        }
         Ok(Expr::Case(branches, otherwise.map(Box::new)))
     }
 
@@ -255,6 +262,14 @@ impl Compiler<'_, '_> {
     }
 }
 
+fn is_text(sql_type: SqlType) -> bool {
+    matches!(sql_type, SqlType::NVarChar(_) | SqlType::VarChar(_))
+}
+
+fn is_moment(sql_type: SqlType) -> bool {
+    matches!(sql_type, SqlType::Date | SqlType::DateTime | SqlType::DateTime2(_))
+}
+
 /// Whether values of a type are whole numbers.
 fn is_whole(sql_type: SqlType) -> bool {
     match sql_type {
@@ -285,7 +300,7 @@ pub(crate) fn literal_value(value: &AstValue) -> Result<Value, EngineError> {
             Ok(Value::Text(text.clone()))
         }
         AstValue::Null => Ok(Value::Null),
-        AstValue::HexStringLiteral(text) => Ok(Value::Binary(text.as_bytes().to_vec())),
+        AstValue::HexStringLiteral(text) => Ok(Value::Binary(hexadecimal(text))),
         other => Err(unsupported(&other.to_string())),
     }
 }
@@ -306,7 +321,7 @@ pub(crate) fn sql_type(data_type: &DataType) -> Result<SqlType, EngineError> {
         DataType::Int(_) | DataType::Integer(_) => SqlType::Int,
         DataType::BigInt(_) => SqlType::BigInt,
         DataType::Float(_) | DataType::Real => SqlType::Float,
-        DataType::Numeric(info) | DataType::Decimal(info) => {
+        DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => {
             let (precision, scale) = match info {
                 ExactNumberInfo::None => (18, 0),
                 ExactNumberInfo::Precision(p) => (*p, 0),
@@ -330,6 +345,10 @@ pub(crate) fn sql_type(data_type: &DataType) -> Result<SqlType, EngineError> {
                 SqlType::DateTime2(u8::min(digits, 7))
             }
             "uniqueidentifier" => SqlType::UniqueIdentifier,
+            "money" => SqlType::Numeric { precision: 19, scale: 4 },
+            "smallmoney" => SqlType::Numeric { precision: 10, scale: 4 },
+            "smalldatetime" => SqlType::DateTime,
+            "nchar" => SqlType::NVarChar(Some(arguments.first().and_then(|a| a.parse().ok()).unwrap_or(30))),
             "sysname" => SqlType::NVarChar(Some(128)),
             other => {
                 return Err(EngineError::new(243, format!("Type {other} is not a defined system type.")));

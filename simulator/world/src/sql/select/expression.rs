@@ -21,6 +21,7 @@ pub(super) type Row = Vec<Option<u64>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Aggregate {
     Count,
+    CountBig,
     Max,
     Min,
 }
@@ -33,9 +34,8 @@ pub(super) enum Function {
     Upper,
     Lower,
     Length,
-    Add,
-    Subtract,
-    Multiply,
+    /// `+` of text.
+    Join,
     Negate,
 }
 
@@ -83,7 +83,6 @@ impl Expr {
     pub(super) fn aggregate(&self) -> Option<(Aggregate, Option<&Expr>)> {
         match self {
             Self::Aggregate(kind, argument) => Some((*kind, argument.as_deref())),
-            Self::Cast(inner, _) => inner.aggregate(),
             _ => None,
         }
     }
@@ -131,6 +130,11 @@ impl Expr {
         }
     }
 
+    /// Whether it is NULL, which has no type of its own.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self, Self::Literal(Value::Null, _))
+    }
+
     /// Its type.
     pub(super) fn sql_type(&self, sources: &Sources<'_>) -> SqlType {
         match self {
@@ -141,14 +145,14 @@ impl Expr {
             }
             Self::Call(function, arguments) => match function {
                 Function::Length => SqlType::Int,
-                Function::Upper | Function::Lower => SqlType::NVarChar(Some(4000)),
-                _ => arguments.first().map_or(SqlType::Int, |a| a.sql_type(sources)),
+                Function::Upper | Function::Lower | Function::Join => SqlType::NVarChar(Some(4000)),
+                _ => widest(arguments, sources),
             },
             Self::Case(branches, otherwise) => {
-                let first = branches.first().map(|(_, e)| e).or(otherwise.as_deref());
-                first.map_or(SqlType::Int, |e| e.sql_type(sources))
+                widest(branches.iter().map(|(_, result)| result).chain(otherwise.as_deref()), sources)
             }
             Self::Aggregate(Aggregate::Count, _) => SqlType::Int,
+            Self::Aggregate(Aggregate::CountBig, _) => SqlType::BigInt,
             Self::Aggregate(_, argument) => argument.as_ref().map_or(SqlType::Int, |a| a.sql_type(sources)),
         }
     }
@@ -161,6 +165,18 @@ impl Expr {
             _ => false,
         }
     }
+}
+
+/// The type of expressions that are alike: of texts the widest.
+fn widest<'e>(exprs: impl IntoIterator<Item = &'e Expr>, sources: &Sources<'_>) -> SqlType {
+    let typed = exprs.into_iter().filter(|e| !e.is_null()).map(|e| e.sql_type(sources));
+    let wider = |a, b| match (a, b) {
+        (SqlType::NVarChar(Some(x)), SqlType::NVarChar(Some(y))) => SqlType::NVarChar(Some(x.max(y))),
+        (SqlType::NVarChar(Some(x)), SqlType::VarChar(Some(y))) if x < y => SqlType::VarChar(Some(y)),
+        (_, other @ (SqlType::NVarChar(None) | SqlType::VarChar(None))) => other,
+        (held, _) => held,
+    };
+    typed.reduce(wider).unwrap_or(SqlType::Int)
 }
 
 impl Predicate {

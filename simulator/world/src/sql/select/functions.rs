@@ -37,11 +37,25 @@ pub(super) fn global(context: &Context<'_>, name: &str) -> Result<Expr, EngineEr
         "@@servername" => text(host.map(|h| h.config.name.to_uppercase()).unwrap_or_default()),
         "@@trancount" => literal(Value::Int(session.map_or(0, |s| i64::from(s.transactions)))),
         "@@spid" => typed(Value::Int(session_number(context.session.0)), SqlType::SmallInt),
-        "@@error" | "@@rowcount" | "@@nestlevel" => literal(Value::Int(0)),
+        "@@rowcount" => literal(context.variables.get("@@rowcount").cloned().unwrap_or(Value::Int(0))),
+        "@@error" | "@@nestlevel" | "@@procid" | "@@cursor_rows" => literal(Value::Int(0)),
+        "@@langid" => typed(Value::Int(0), SqlType::SmallInt),
+        "@@lock_timeout" | "@@textsize" | "@@fetch_status" => literal(Value::Int(-1)),
+        "@@datefirst" => typed(Value::Int(7), SqlType::TinyInt),
+        "@@max_connections" => literal(Value::Int(32_767)),
+        "@@options" => literal(Value::Int(5_496)),
+        "@@servicename" => text("MSSQLSERVER"),
+        "@@microsoftversion" => literal(host.map_or(Value::Null, |h| Value::Int(microsoft_version(h)))),
         "@@language" => text("us_english"),
         "@@max_precision" => typed(Value::Int(38), SqlType::TinyInt),
         _ => return Err(super::super::batch::no_variable(name)),
     })
+}
+
+/// `@@MICROSOFTVERSION`: the major version in the highest byte, the build in the lower two.
+fn microsoft_version(host: &crate::instance::state::Instance) -> i64 {
+    let build = product(host).split('.').nth(2).and_then(|part| part.parse::<i64>().ok()).unwrap_or(0);
+    (i64::from(host.config.major_version()) << 24) | (build & 0xFFFF)
 }
 
 fn version(host: &crate::instance::state::Instance) -> String {
@@ -87,6 +101,9 @@ const KNOWN: &[&str] = &[
     "system_user",
     "serverproperty",
     "applock_mode",
+    "host_name",
+    "app_name",
+    "is_srvrolemember",
 ];
 
 /// Whether a function is known here, by its name in lower case.
@@ -146,6 +163,9 @@ fn server(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr,
             text(host.map(|h| h.config.user.clone()).unwrap_or_default())
         }
         "serverproperty" => property(host, &given(0).unwrap_or_default()),
+        // What a client says of itself is not kept.
+        "host_name" | "app_name" => text(""),
+        "is_srvrolemember" => typed(server_role(&given(0).unwrap_or_default()), SqlType::Int),
         "applock_mode" => {
             let mode = world.app_lock_mode(
                 context.session,
@@ -156,6 +176,17 @@ fn server(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr,
         }
         _ => return Err(Unable::Beyond),
     })
+}
+
+/// Whether the master user has a server role. Source: "Master user account privileges" in the RDS user guide.
+fn server_role(role: &str) -> Value {
+    match role.to_lowercase().as_str() {
+        "public" | "processadmin" | "setupadmin" => Value::Int(1),
+        "sysadmin" | "serveradmin" | "securityadmin" | "diskadmin" | "dbcreator" | "bulkadmin" => {
+            Value::Int(0)
+        }
+        _ => Value::Null,
+    }
 }
 
 fn property(host: Option<&crate::instance::state::Instance>, name: &str) -> Expr {
@@ -174,6 +205,8 @@ fn property(host: Option<&crate::instance::state::Instance>, name: &str) -> Expr
         "ishadrenabled" => {
             Some(u8::from(host.config.multi_az == crate::instance::config::MultiAz::AlwaysOn).to_string())
         }
+        "isclustered" | "issingleuser" | "isintegratedsecurityonly" => Some("0".into()),
+        "isfulltextinstalled" => Some("1".into()),
         "collation" => Some("SQL_Latin1_General_CP1_CI_AS".into()),
         _ => None,
     };
@@ -196,13 +229,22 @@ pub(super) fn date_add(unit: &str, arguments: Vec<Expr>) -> Result<Expr, Unable>
         "week" | "wk" | "ww" => 604_800_000,
         _ => return Err(Unable::Beyond),
     };
+    if !matches!(number, Value::Int(_) | Value::Null)
+        || !matches!(moment, Value::DateTime(_) | Value::Text(_))
+    {
+        return Err(Unable::Beyond);
+    }
     let sql_type = if matches!(sql_type, SqlType::DateTime | SqlType::DateTime2(_)) {
         sql_type
     } else {
         SqlType::DateTime
     };
     let moved = match (value::integer(&number, "int")?, value::moment(&moment)?) {
-        (Some(number), Some(at)) => Value::DateTime(at + i128::from(number) * each * 1_000_000),
+        (Some(number), Some(at)) => {
+            let moved = i128::from(number).checked_mul(each * 1_000_000).and_then(|m| m.checked_add(at));
+            // What leaves the calendar is an error there.
+            moved.and_then(value::in_calendar).ok_or(Unable::Beyond)?
+        }
         _ => Value::Null,
     };
     Ok(typed(moved, sql_type))
@@ -220,36 +262,28 @@ pub(super) fn call(function: Function, values: &[Value]) -> Result<Value, Engine
             let length = value::text(&first).map(|t| t.trim_end_matches(' ').encode_utf16().count());
             length.and_then(|l| i64::try_from(l).ok()).map_or(Value::Null, Value::Int)
         }
-        _ if first == Value::Null || (function != Function::Negate && second == Value::Null) => Value::Null,
-        Function::Add if matches!((&first, &second), (Value::Text(_), Value::Text(_))) => {
-            let joined = [value::text(&first), value::text(&second)].into_iter().flatten().collect();
-            Value::Text(joined)
+        _ if first == Value::Null || (function == Function::Join && second == Value::Null) => Value::Null,
+        Function::Join => {
+            let texts = value::text(&first).zip(value::text(&second));
+            texts.map_or(Ok(Value::Null), |(a, b)| value::joined(a, &b))?
         }
-        _ => arithmetic(function, &first, &second)?,
+        Function::Negate => negated(&first)?,
     })
 }
 
-/// Arithmetic on whole numbers and exact numerics without fraction: all that ids and LSNs need.
-fn arithmetic(function: Function, a: &Value, b: &Value) -> Result<Value, EngineError> {
-    let whole = |value: &Value| match value {
-        Value::Numeric { mantissa, scale: 0 } => Ok(*mantissa),
-        other => Ok(i128::from(value::integer(other, "int")?.unwrap_or(0))),
-    };
+/// The minus before a whole number.
+fn negated(held: &Value) -> Result<Value, EngineError> {
     let overflow =
         || EngineError::new(8115, "Arithmetic overflow error converting expression to data type bigint.");
-    let (x, y): (i128, i128) = (whole(a)?, if function == Function::Negate { 0 } else { whole(b)? });
-    let result = match function {
-        Function::Add => x.checked_add(y),
-        Function::Subtract => x.checked_sub(y),
-        Function::Multiply => x.checked_mul(y),
-        _ => x.checked_neg(),
-    };
-    let result = result.ok_or_else(overflow)?;
-    let exact = matches!(a, Value::Numeric { .. }) || matches!(b, Value::Numeric { .. });
-    if exact {
-        return Ok(Value::Numeric { mantissa: result, scale: 0 });
-    }
-    i64::try_from(result).map(Value::Int).map_err(|_| overflow())
+    Ok(match held {
+        Value::Numeric { mantissa, scale } => {
+            Value::Numeric { mantissa: mantissa.checked_neg().ok_or_else(overflow)?, scale: *scale }
+        }
+        other => {
+            let number = value::integer(other, "int")?.unwrap_or(0);
+            Value::Int(number.checked_neg().ok_or_else(overflow)?)
+        }
+    })
 }
 
 /// CAST and CONVERT.
@@ -263,8 +297,14 @@ pub(crate) fn cast(held: &Value, target: SqlType) -> Result<Value, EngineError> 
         SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt if text_of_number => {
             return Err(value::no_conversion(held, target_name(target)));
         }
+        SqlType::Bit if value::truth(held).is_some() => value::truth(held).map_or(Value::Null, Value::Bit),
         SqlType::Bit => value::integer(held, "bit")?.map_or(Value::Null, |n| Value::Bit(n != 0)),
         SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt => {
+            if let Value::Binary(bytes) = held {
+                // The last bytes, the highest first.
+                let last = bytes.iter().rev().take(8).rev();
+                return Ok(Value::Int(last.fold(0, |number, byte| (number << 8) | i64::from(*byte))));
+            }
             value::integer(held, "int")?.map_or(Value::Null, Value::Int)
         }
         SqlType::Float => match value::text(held).and_then(|t| t.parse().ok()) {
@@ -280,9 +320,14 @@ pub(crate) fn cast(held: &Value, target: SqlType) -> Result<Value, EngineError> 
             Value::Binary(bytes) => Value::Binary(bytes.clone()),
             other => Value::Binary(value::text(other).unwrap_or_default().into_bytes()),
         },
-        SqlType::DateTime | SqlType::DateTime2(_) => {
-            value::moment(held)?.map_or(Value::Null, Value::DateTime)
-        }
+        SqlType::DateTime => value::moment(held)?.map_or(Value::Null, |at| {
+            let rounded = Ms::try_from(at.div_euclid(1_000_000)).map(round_datetime);
+            rounded.map_or(Value::Null, |at| Value::DateTime(crate::time::nanoseconds(at)))
+        }),
+        SqlType::DateTime2(digits) => value::moment(held)?.map_or(Value::Null, |at| {
+            let unit = 10_i128.pow(9 - u32::from(digits.min(7)));
+            Value::DateTime((at + unit / 2).div_euclid(unit) * unit)
+        }),
         SqlType::Date => value::moment(held)?
             .map_or(Value::Null, |at| Value::DateTime(at.div_euclid(NANOSECONDS_A_DAY) * NANOSECONDS_A_DAY)),
         SqlType::UniqueIdentifier => match held {

@@ -111,6 +111,7 @@ pub(crate) fn run(
         Err(Unable::Wrong(error)) => return Err(error),
         Err(Unable::Beyond) => super::query::run(&context, query)?,
     };
+    variables.insert("@@rowcount".into(), i64::try_from(set.rows.len()).map_or(Value::Null, Value::Int));
     if set.columns.iter().all(|c| c.name.starts_with('@')) {
         assign(variables, &set.columns, set.rows.last())?;
         return Ok(None);
@@ -395,5 +396,5 @@ fn aggregate(sources: &Sources<'_>, expr: &Expr, rows: &[Row]) -> Result<Value, 
             best = value;
         }
     }
-    Ok(if kind == Aggregate::Count { Value::Int(count) } else { best })
+    Ok(if matches!(kind, Aggregate::Count | Aggregate::CountBig) { Value::Int(count) } else { best })
 }

@@ -9,7 +9,7 @@ use sqlparser::ast::{
     BinaryOperator, Expr as Ast, FunctionArg, FunctionArgExpr, JoinConstraint, JoinOperator,
     ObjectName as AstName, TableFactor, TableWithJoins,
 };
-use tds::Value;
+use tds::{SqlType, Value};
 
 use crate::{
     error::EngineError,
@@ -151,10 +151,23 @@ impl<'w> Sources<'w> {
     fn indexed(&self, compiler: &Compiler<'_, '_>, place: usize) -> bool {
         match self.list.get(place).map(|source| &source.join) {
             Some(Join::Inner(on) | Join::Left(on)) => {
-                compiler.predicate(on).is_ok_and(|on| on.equality_with(place).is_some())
+                compiler.predicate(on).is_ok_and(|on| self.looked_up(&on, place).is_some())
             }
             _ => false,
         }
+    }
+
+    /// The column that an index looks up for a join: both sides must be held alike, as nothing is converted there.
+    fn looked_up<'p>(&self, on: &'p Predicate, place: usize) -> Option<(usize, &'p Expr)> {
+        let (column, other) = on.equality_with(place)?;
+        let held = Expr::Column { source: place, column }.sql_type(self);
+        let kind = |sql_type| match sql_type {
+            SqlType::TinyInt | SqlType::SmallInt | SqlType::BigInt => SqlType::Int,
+            SqlType::NVarChar(_) | SqlType::VarChar(_) => SqlType::NVarChar(None),
+            SqlType::Numeric { scale, .. } => SqlType::Numeric { precision: 38, scale },
+            other => other,
+        };
+        (kind(held) == kind(other.sql_type(self))).then_some((column, other))
     }
 
     fn joined(
@@ -166,7 +179,7 @@ impl<'w> Sources<'w> {
         outer: bool,
     ) -> Result<Vec<Row>, EngineError> {
         let index =
-            on.equality_with(place).map(|(column, other)| (self.index(place, column, numbers), other));
+            self.looked_up(on, place).map(|(column, other)| (self.index(place, column, numbers), other));
         let mut joined = Vec::new();
         for row in rows {
             let candidates: &[u64] = match &index {
