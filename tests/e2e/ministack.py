@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The instance machine on a local cloud with only validate-region deployed.
+"""The task store's contract, and the instance machine with only validate-region deployed, on a local cloud.
 
 ministack serves S3, KMS, RDS, DynamoDB, Lambda and Step Functions on loopback. The function's real binary runs behind its
 Runtime API, the machine is the file that is deployed, and the records are written by the production adapter. The other
@@ -8,7 +8,7 @@ functions of the machine are answered from a table of canned answers (Step Funct
 What ministack cannot do is answered in front of it: it knows no option groups with options, so `DescribeOptionGroups` comes
 from here, through the SDK's own override `AWS_ENDPOINT_URL_RDS`.
 
-Usage: VENV/bin/python3 tests/e2e/ministack.py [--function BINARY --seed BINARY]
+Usage: VENV/bin/python3 tests/e2e/ministack.py [--function BINARY --seed BINARY --contract BINARY]
 The environment needs `ministack` and nothing else (it brings botocore); binaries that are not named are built. Exit 0 when
 every check held.
 """
@@ -289,25 +289,46 @@ def instance_machine_on_a_local_cloud_with_only_validate_region_deployed(cloud, 
     front.shutdown()
 
 
+def the_task_store_keeps_its_contract(cloud, contract):
+    """The cases that the store in memory and the DynamoDB in process pass too; each on a table of its own."""
+    command = [contract, "on_an_endpoint", "--ignored", "--test-threads", "1"]
+    done = subprocess.run(command, env=cloud.environment, timeout=300)
+    check("the task store keeps its contract", done.returncode, 0)
+    check("and leaves no table behind", cloud.client("dynamodb").list_tables()["TableNames"], [])
+
+
 def built():
     """Builds function and seed as they are now, in one command: two would build the SDK twice, with different features."""
     programs = ["--bin", "validate-region", "--example", "seed"]
     subprocess.run(["cargo", "build", "--locked", "-p", "aws", "-p", "lambdas", *programs], cwd=REPOSITORY, check=True)
     target = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
-    return target / "validate-region", target / "examples" / "seed"
+    return target / "validate-region", target / "examples" / "seed", built_contract()
+
+
+def built_contract():
+    """Builds the tests of the store; says where cargo put them."""
+    command = ["cargo", "test", "--locked", "-p", "aws", "-p", "lambdas", "--test", "store", "--no-run"]
+    told = subprocess.run([*command, "--message-format", "json"], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE)
+    messages = [json.loads(line) for line in told.stdout.splitlines()]
+    return next(
+        pathlib.Path(message["executable"]) for message in messages
+        if message.get("executable") and message["target"]["name"] == "store"
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--function", type=pathlib.Path, help="the binary validate-region")
     parser.add_argument("--seed", type=pathlib.Path, help="the example seed of the crate aws")
+    parser.add_argument("--contract", type=pathlib.Path, help="the tests store of the crate aws")
     arguments = parser.parse_args()
-    named = arguments.function, arguments.seed
-    function, seed = (path.resolve(strict=True) for path in (named if all(named) else built()))
+    named = arguments.function, arguments.seed, arguments.contract
+    function, seed, contract = (path.resolve(strict=True) for path in (named if all(named) else built()))
     with tempfile.TemporaryDirectory(prefix="bakproof-ministack-") as folder:
         cloud = Cloud(pathlib.Path(folder))
         try:
             cloud.wait()
+            the_task_store_keeps_its_contract(cloud, contract)
             instance_machine_on_a_local_cloud_with_only_validate_region_deployed(cloud, function, seed)
         except BaseException:
             print(cloud.tail(), file=sys.stderr)

@@ -1,7 +1,7 @@
 //! Which IAM actions stand behind each port, as data: a function's policy is the union over its handler's fields.
 //!
 //! Actions are those that the service authorization reference lists for the operations called beside them; they are checked
-//! against the calls the adapters really make in `tests/wire.rs`.
+//! against the calls the adapters really make in `tests/wire/`.
 
 /// What a role must be allowed to do so that an adapter can answer one port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -47,6 +47,21 @@ fn the_deployed_table_is_the_one_that_the_store_is_tested_on() {
     assert!(deployed.contains(&text), "expected in the template:\n{text}\nfound:\n{deployed}");
 }
 
+#[test]
+fn the_table_outlives_slips_and_no_item_leaves_it_by_itself() {
+    let deployed = resource("TaskStore");
+    for line in [
+        "    DeletionPolicy: Retain",
+        "    UpdateReplacePolicy: Retain",
+        "      DeletionProtectionEnabled: true",
+        "      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true }",
+    ] {
+        assert!(deployed.contains(&line), "{line:?} is missing in {deployed:#?}");
+    }
+    // A lease or a task that the service removes when it likes is one that two writers can hold.
+    assert!(!deployed.iter().any(|line| line.contains("TimeToLive")), "{deployed:#?}");
+}
+
 /// Actions of a function's statements, in order of the alphabet.
 fn allowed(function: &str) -> Vec<&'static str> {
     let is_action = |item: &str| {

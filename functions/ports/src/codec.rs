@@ -4,6 +4,10 @@ use domain::reason::{Class, Reason};
 use domain::record::Record;
 use serde::{Deserialize, Serialize};
 
+/// Characters of a parser's complaint. Policy: it quotes what was stored, however long that is, and travels through a machine
+/// whose payload is limited.
+const COMPLAINT_CHARS_MAX: usize = 300;
+
 #[derive(Serialize)]
 struct Out<'a, R> {
     schema: u32,
@@ -32,6 +36,7 @@ pub fn encode<R: Record>(record: &R) -> Result<String, Reason> {
 /// `RecordUnreadable`: not JSON of this record, or of a schema that this version does not read.
 pub fn decode<R: Record>(body: &str) -> Result<R, Reason> {
     let unreadable = |what: String| {
+        let what = what.chars().take(COMPLAINT_CHARS_MAX).collect::<String>();
         Reason::new(Class::Human, "RecordUnreadable", what).guidance(
             "deploy the version that wrote the record, or restore the item from a backup of the table",
         )
@@ -73,5 +78,7 @@ mod tests {
         for bad in ["", "{}", r#"{"schema":4,"text":"a"}"#, r#"{"schema":1,"text":"a"}"#, r#"{"schema":3}"#] {
             assert_eq!(decode::<Note>(bad).unwrap_err().name, "RecordUnreadable", "{bad}");
         }
+        let long = format!(r#"{{"schema":"{}"}}"#, "ß".repeat(100_000));
+        assert_eq!(decode::<Note>(&long).unwrap_err().message.chars().count(), COMPLAINT_CHARS_MAX);
     }
 }

@@ -167,8 +167,14 @@ impl<R: Record> Versioned<R> {
 }
 
 /// Decodes an item as a record.
+///
+/// # Errors
+/// As [`crate::codec::decode`]; the message begins with the item's key, so that somebody can go and look at it.
 pub fn decode<R: Record>(item: &Item) -> Result<Versioned<R>, Fault> {
-    let record = crate::codec::decode(&item.body).map_err(Fault::Refused)?;
+    let record = crate::codec::decode(&item.body).map_err(|mut reason| {
+        reason.message = format!("{}/{}: {}", item.key.partition, item.key.sort, reason.message);
+        Fault::Refused(reason)
+    })?;
     Ok(Versioned { record, expect: Expect::Version(item.version) })
 }
 

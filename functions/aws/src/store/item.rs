@@ -1,15 +1,18 @@
 //! An item as attributes, and back.
 //!
 //! Attributes of a stored item are somebody else's bytes: a missing one, one of another type or a number that is none is a
-//! refusal that names it, never a panic.
+//! refusal that names the item and the attribute, never a panic.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::reason::{Class, Reason};
 use jiff::Timestamp;
 use ports::Fault;
 use ports::store::{Due, Item, Key};
 
 use super::table::{BODY, DUE_AT, DUE_SHARD, PARTITION, SORT, VERSION};
-use crate::fault::refused;
+
+/// Characters of a stored text that a message quotes. Policy: enough to recognise it.
+const QUOTED_CHARS_MAX: usize = 40;
 
 /// A key as messages name it.
 pub(super) fn name(key: &Key) -> String {
@@ -40,38 +43,51 @@ pub(super) fn attributes(item: &Item, version: u64) -> Vec<(&'static str, Attrib
 /// Reads an item from its attributes; `take` gives each by name.
 pub(super) fn read(mut take: impl FnMut(&str) -> Option<AttributeValue>) -> Result<Item, Fault> {
     let key = read_key(&mut take)?;
-    let body = take_text(BODY, take(BODY))?;
-    let version = take_number(VERSION, take(VERSION))?;
-    let due = match (take(DUE_SHARD), take(DUE_AT)) {
-        (None, None) => None,
-        (shard, at) => {
-            let at = take_text(DUE_AT, at)?;
-            let at = at.parse().map_err(|_| unreadable(DUE_AT, &format!("{at:?} is no moment")))?;
-            Some(Due { shard: take_number(DUE_SHARD, shard)?, at })
-        }
-    };
-    Ok(Item { key, body, due, version })
+    match rest(take) {
+        Ok((body, version, due)) => Ok(Item { key, body, due, version }),
+        Err(what) => Err(unreadable(&name(&key), &what)),
+    }
 }
 
 /// Reads the key of an item from its attributes.
 pub(super) fn read_key(mut take: impl FnMut(&str) -> Option<AttributeValue>) -> Result<Key, Fault> {
-    Ok(Key { partition: take_text(PARTITION, take(PARTITION))?, sort: take_text(SORT, take(SORT))? })
+    let text = |name: &str, value| text(name, value).map_err(|what| unreadable("an item", &what));
+    Ok(Key { partition: text(PARTITION, take(PARTITION))?, sort: text(SORT, take(SORT))? })
 }
 
-/// Reads a text attribute.
-pub(super) fn take_text(name: &str, value: Option<AttributeValue>) -> Result<String, Fault> {
+/// Reads everything but the key, or says which attribute is not what it should be.
+fn rest(mut take: impl FnMut(&str) -> Option<AttributeValue>) -> Result<(String, u64, Option<Due>), String> {
+    let body = text(BODY, take(BODY))?;
+    let version: u64 = number(VERSION, take(VERSION))?;
+    // No write stores 0, and nothing could follow the largest: two writers that expect it would both win.
+    if version == 0 || version == u64::MAX {
+        return Err(format!("attribute {VERSION}: {version} is out of range"));
+    }
+    let due = match (take(DUE_SHARD), take(DUE_AT)) {
+        (None, None) => None,
+        (shard, at) => {
+            let at = text(DUE_AT, at)?;
+            let at =
+                at.parse().map_err(|_| format!("attribute {DUE_AT}: {:?} is no moment", shortened(&at)))?;
+            Some(Due { shard: number(DUE_SHARD, shard)?, at })
+        }
+    };
+    Ok((body, version, due))
+}
+
+fn text(name: &str, value: Option<AttributeValue>) -> Result<String, String> {
     match value {
         Some(AttributeValue::S(text)) => Ok(text),
-        other => Err(unreadable(name, &format!("{} is no text", kind(other.as_ref())))),
+        other => Err(format!("attribute {name}: {} is no text", kind(other.as_ref()))),
     }
 }
 
-fn take_number<N: std::str::FromStr>(name: &str, value: Option<AttributeValue>) -> Result<N, Fault> {
+fn number<N: std::str::FromStr>(name: &str, value: Option<AttributeValue>) -> Result<N, String> {
     match value {
-        Some(AttributeValue::N(number)) => {
-            number.parse().map_err(|_| unreadable(name, &format!("{number} is out of range")))
-        }
-        other => Err(unreadable(name, &format!("{} is no number", kind(other.as_ref())))),
+        Some(AttributeValue::N(number)) => number
+            .parse()
+            .map_err(|_| format!("attribute {name}: {} is out of range", shortened(&number).escape_debug())),
+        other => Err(format!("attribute {name}: {} is no number", kind(other.as_ref()))),
     }
 }
 
@@ -84,8 +100,14 @@ fn kind(value: Option<&AttributeValue>) -> &'static str {
     }
 }
 
-fn unreadable(name: &str, what: &str) -> Fault {
-    refused("ItemUnreadable", format!("attribute {name} of an item of the task store: {what}"))
+/// The beginning of a stored text: a message travels through a machine, whose payload is limited.
+fn shortened(text: &str) -> &str {
+    text.char_indices().nth(QUOTED_CHARS_MAX).map_or(text, |(end, _)| text.get(..end).unwrap_or_default())
+}
+
+fn unreadable(which: &str, what: &str) -> Fault {
+    let reason = Reason::new(Class::Human, "ItemUnreadable", format!("{which} in the task store: {what}"));
+    Fault::Refused(reason.guidance("restore the item from a backup of the table"))
 }
 
 #[cfg(test)]
@@ -129,17 +151,28 @@ mod tests {
     fn what_is_no_item_of_ours_is_named() {
         let good = attributes(&item(Some(Due { shard: 1, at: Timestamp::UNIX_EPOCH })), 1);
         for (spoilt, value, said) in [
-            (PARTITION, None, "pk of an item of the task store: nothing is no text"),
+            (PARTITION, None, "an item in the task store: attribute pk: nothing is no text"),
             (
                 SORT,
                 Some(AttributeValue::N("1".to_owned())),
-                "sk of an item of the task store: a number is no text",
+                "an item in the task store: attribute sk: a number is no text",
             ),
             (BODY, Some(AttributeValue::Bool(true)), "an attribute of another type is no text"),
             (VERSION, Some(AttributeValue::N("-1".to_owned())), "-1 is out of range"),
+            (VERSION, Some(AttributeValue::N("0".to_owned())), "attribute version: 0 is out of range"),
+            (VERSION, Some(AttributeValue::N(u64::MAX.to_string())), "18446744073709551615 is out of range"),
+            (
+                VERSION,
+                Some(AttributeValue::N("9".repeat(400_000))),
+                &format!("version: {} is out of range", "9".repeat(40)),
+            ),
             (VERSION, Some(AttributeValue::S("1".to_owned())), "a text is no number"),
             (DUE_SHARD, Some(AttributeValue::N("256".to_owned())), "256 is out of range"),
-            (DUE_SHARD, None, "due_shard of an item of the task store: nothing is no number"),
+            (
+                DUE_SHARD,
+                None,
+                "instance#größe/task#1 in the task store: attribute due_shard: nothing is no number",
+            ),
             (DUE_AT, Some(AttributeValue::S("soon".to_owned())), "\"soon\" is no moment"),
         ] {
             let mut attributes: Vec<_> = good.iter().filter(|(name, _)| *name != spoilt).cloned().collect();
@@ -179,7 +212,8 @@ mod tests {
             let of = |name: &str| names.iter().position(|other| *other == name).and_then(|at| values[at].clone());
             match read(of) {
                 Ok(item) => prop_assert_eq!(reread(&attributes(&item, item.version)).unwrap(), item),
-                Err(fault) => prop_assert!(matches!(fault, Fault::Refused(_))),
+                Err(Fault::Refused(reason)) => prop_assert_eq!(reason.name, "ItemUnreadable"),
+                Err(other) => prop_assert!(false, "{other:?}"),
             }
         }
 
@@ -188,7 +222,7 @@ mod tests {
             key in any::<(String, String)>(),
             body in any::<String>(),
             due in proptest::option::of((any::<u8>(), 0..253_402_207_199_999_999_999_i128)),
-            version in any::<u64>(),
+            version in 1..u64::MAX,
         ) {
             let due = due.map(|(shard, nanos)| Due { shard, at: Timestamp::from_nanosecond(nanos).unwrap() });
             let item = Item { key: Key { partition: key.0, sort: key.1 }, body, due, version };

@@ -4,19 +4,22 @@
 //! several are one transaction: half the price where one will do. Sources: DynamoDB developer guide, "Condition
 //! expressions", "Transactions", "Querying tables", read 2026-11.
 
+mod answer;
 mod commit;
 mod item;
 pub mod table;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use ports::Fault;
 use ports::store::{CommitFault, Item, Key, Page, Range, ReadDue, ReadItems, Write, WriteItems};
 
 use crate::actions::Capability;
-use crate::fault::{self, Effect};
+use crate::fault::{self, Effect, refused};
+use answer::AnswerLimit;
 use table::{DUE_AT, DUE_INDEX, DUE_SHARD, PARTITION, SORT};
 
 /// IAM actions behind the ports of this adapter; `dynamodb:Query` of [`ReadDue`] is on the index.
@@ -37,7 +40,8 @@ pub struct DynamoStore {
 impl DynamoStore {
     /// The store in the table of this name.
     pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
-        Self { client: Client::new(config), table: table.into() }
+        let settings = aws_sdk_dynamodb::config::Builder::from(config).interceptor(AnswerLimit);
+        Self { client: Client::from_conf(settings.build()), table: table.into() }
     }
 }
 
@@ -93,15 +97,7 @@ impl ReadItems for DynamoStore {
             let what = format!("Query {} from {:?} to {:?}", range.partition, range.from, range.to);
             fault::of(&what, Effect::Read, &error)
         })?;
-        let mut items = Vec::new();
-        for mut attributes in answer.items.unwrap_or_default() {
-            items.push(item::read(|name| attributes.remove(name))?);
-        }
-        let after = match answer.last_evaluated_key {
-            None => None,
-            Some(mut key) => Some(item::take_text(SORT, key.remove(SORT))?),
-        };
-        Ok(Page { items, after })
+        page(range, after, answer)
     }
 }
 
@@ -132,7 +128,7 @@ impl ReadDue for DynamoStore {
                 .key_condition_expression(format!("{DUE_SHARD} = :shard AND {DUE_AT} <= :until"))
                 .expression_attribute_values(":shard", AttributeValue::N(shard.to_string()))
                 .expression_attribute_values(":until", AttributeValue::S(item::moment(until)))
-                .set_exclusive_start_key(from.take())
+                .set_exclusive_start_key(from.clone())
                 .send()
                 .await
                 .map_err(|error| {
@@ -141,13 +137,45 @@ impl ReadDue for DynamoStore {
             for mut attributes in answer.items.unwrap_or_default() {
                 keys.push(item::read_key(|name| attributes.remove(name))?);
             }
-            from = answer.last_evaluated_key;
-            if from.is_none() {
+            if answer.last_evaluated_key.is_none() {
                 break;
             }
+            if answer.last_evaluated_key == from {
+                let what = "the page ends where the one before ended";
+                return Err(refused(
+                    "AnswerUnreadable",
+                    format!("Query {DUE_INDEX} of shard {shard}: {what}"),
+                ));
+            }
+            from = answer.last_evaluated_key;
         }
+        keys.truncate(wanted);
         Ok(keys)
     }
+}
+
+/// Reads the answer to a query. Whoever pages trusts that pages end: one that is larger than asked for, or leads back to where
+/// it came from, is refused.
+fn page(range: &Range, before: Option<&str>, answer: QueryOutput) -> Result<Page, Fault> {
+    let malformed = |what: &str| {
+        refused("AnswerUnreadable", format!("Query {} from {:?}: {what}", range.partition, range.from))
+    };
+    let found = answer.items.unwrap_or_default();
+    if i32::try_from(found.len()).unwrap_or(i32::MAX) > page_limit(range.limit) {
+        return Err(malformed("the page holds more items than were asked for"));
+    }
+    let mut items = Vec::with_capacity(found.len());
+    for mut attributes in found {
+        items.push(item::read(|name| attributes.remove(name))?);
+    }
+    let after = match answer.last_evaluated_key {
+        None => None,
+        Some(mut key) => Some(item::read_key(|name| key.remove(name))?.sort),
+    };
+    if after.as_deref().zip(before).is_some_and(|(after, before)| after <= before) {
+        return Err(malformed("the page ends where the one before ended"));
+    }
+    Ok(Page { items, after })
 }
 
 /// Items of one page, as the SDK wants the number.

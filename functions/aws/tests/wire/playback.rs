@@ -6,20 +6,35 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{config, local};
 
+/// How an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As announced.
+    Whole,
+    /// The head announces no length: the answer ends with the connection.
+    Unannounced,
+    /// The connection dies a byte too early.
+    Cut,
+    /// A byte is missing, and the connection stays open.
+    Stalled,
+}
+
 /// One canned answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    /// HTTP status; 0 hangs up without a word.
+    /// HTTP status; 0 says not a word.
     pub(crate) status: u16,
     /// Headers beside those that HTTP needs.
     pub(crate) headers: Vec<(&'static str, String)>,
     /// Body.
     pub(crate) body: String,
+    /// How it ends.
+    pub(crate) end: End,
 }
 
 impl Answer {
     pub(crate) fn new(status: u16, body: &str) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_owned() }
+        Self { status, headers: Vec::new(), body: body.to_owned(), end: End::Whole }
     }
 
     /// An error of a service that speaks JSON.
@@ -30,6 +45,21 @@ impl Answer {
     /// The request arrives and the connection dies.
     pub(crate) fn silence() -> Self {
         Self::new(0, "")
+    }
+
+    /// This answer without its length: it ends with the connection.
+    pub(crate) fn unannounced(self) -> Self {
+        Self { end: End::Unannounced, ..self }
+    }
+
+    /// This answer without its last byte, and then the connection dies.
+    pub(crate) fn cut(self) -> Self {
+        Self { end: End::Cut, ..self }
+    }
+
+    /// This answer without its last byte, which is waited for in vain.
+    pub(crate) fn stalled(self) -> Self {
+        Self { end: End::Stalled, ..self }
     }
 }
 
@@ -95,7 +125,7 @@ pub(crate) fn play<T>(answers: Vec<Answer>, client: impl AsyncFnOnce(SdkConfig) 
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port of loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
         let config = config(&format!("http://{address}")).await;
-        let (mut calls, mut left) = (Vec::new(), answers.into_iter());
+        let (mut calls, mut stalled, mut left) = (Vec::new(), Vec::new(), answers.into_iter());
         let serving = async {
             loop {
                 let (mut connection, _) = listener.accept().await.expect("the client connects");
@@ -103,6 +133,9 @@ pub(crate) fn play<T>(answers: Vec<Answer>, client: impl AsyncFnOnce(SdkConfig) 
                 let answer = left.next().expect("an answer for each request");
                 if answer.status != 0 {
                     send(&mut connection, &answer).await;
+                }
+                if answer.end == End::Stalled {
+                    stalled.push(connection);
                 }
             }
         };
@@ -118,11 +151,19 @@ pub(crate) fn play<T>(answers: Vec<Answer>, client: impl AsyncFnOnce(SdkConfig) 
 async fn send(connection: &mut TcpStream, answer: &Answer) {
     let headers: String =
         answer.headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
-    let (status, length) = (answer.status, answer.body.len());
-    let head =
-        format!("HTTP/1.1 {status} Canned\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}");
-    let text = format!("{head}\r\n{}", answer.body);
-    connection.write_all(text.as_bytes()).await.expect("the client listens");
+    let (status, body) = (answer.status, answer.body.as_bytes());
+    let length = match answer.end {
+        End::Unannounced => String::new(),
+        _ => format!("content-length: {}\r\n", body.len()),
+    };
+    let sent = match answer.end {
+        End::Whole | End::Unannounced => body,
+        End::Cut | End::Stalled => body.split_last().map_or(body, |(_, rest)| rest),
+    };
+    let head = format!("HTTP/1.1 {status} Canned\r\nconnection: close\r\n{length}{headers}\r\n");
+    let bytes = [head.as_bytes(), sent].concat();
+    // A client that has read enough hangs up.
+    drop(connection.write_all(&bytes).await);
 }
 
 async fn call(connection: &mut TcpStream) -> Call {

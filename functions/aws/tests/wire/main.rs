@@ -1,18 +1,19 @@
 //! What the adapters send and how they read answers, against a server that plays back canned ones.
 //!
 //! The answers are written after the examples of the API references of S3, KMS, RDS, Secrets Manager and DynamoDB.
+//! [`store`] holds what concerns the task store.
 
 mod playback;
+mod store;
+#[path = "../support/mod.rs"]
 mod support;
 
-use aws::{Cloud, DynamoStore, SecretsManager};
+use aws::{Cloud, SecretsManager};
 use domain::facts::{BucketFacts, OptionState};
 use playback::{Answer, Call, play};
 use ports::Fault;
 use ports::cloud::{DescribeBucket, DescribeInstance, DescribeKey, ListObjects};
-use ports::store::{CommitFault, Expect, Key, Range, ReadDue, ReadItems, Write, WriteItems};
 use sqlserver::Credentials;
-use support::{config, local};
 
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1";
 const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:sales-AbCdEf";
@@ -255,79 +256,4 @@ fn a_secret_is_asked_for_in_its_region_and_never_told() {
         assert_eq!(reason.name, expected);
         assert!(!reason.to_string().contains("hush"), "{reason}");
     }
-}
-
-fn key() -> Key {
-    Key { partition: "p".to_owned(), sort: "s".to_owned() }
-}
-
-fn delete(sort: &str) -> Write {
-    Write::Delete { key: Key { sort: sort.to_owned(), ..key() }, expect: Expect::Absent }
-}
-
-fn put() -> Write {
-    let item = ports::store::Item { key: key(), body: "{}".to_owned(), due: None, version: 0 };
-    Write::Put { item, expect: Expect::Absent }
-}
-
-#[test]
-fn the_store_needs_the_actions_it_names() {
-    let range =
-        Range { partition: "p".to_owned(), from: "a".to_owned(), to: "z".to_owned(), after: None, limit: 10 };
-    let empty = |count| vec![Answer::new(200, "{}"); count];
-    let ((), calls) = play(empty(2), async |config| {
-        let store = DynamoStore::new(&config, "bakproof");
-        assert_eq!(store.get(&key()).await, Ok(None));
-        assert_eq!(store.query(&range).await.map(|page| page.items), Ok(vec![]));
-    });
-    assert_actions("ReadItems", &calls);
-    assert!(calls.iter().all(|call| call.body.contains(r#""ConsistentRead":true"#)), "{calls:?}");
-    let ((), calls) = play(empty(1), async |config| {
-        let due = DynamoStore::new(&config, "bakproof").due(0, jiff::Timestamp::UNIX_EPOCH, 10).await;
-        assert_eq!(due, Ok(vec![]));
-    });
-    assert_actions("ReadDue", &calls);
-    let ((), calls) = play(empty(3), async |config| {
-        let store = DynamoStore::new(&config, "bakproof");
-        for writes in [&[put()][..], &[delete("a")], &[put(), delete("a")]] {
-            assert_eq!(store.commit(writes).await, Ok(()));
-        }
-    });
-    let operations: Vec<_> = calls.iter().map(Call::operation).collect();
-    assert_eq!(operations, ["PutItem", "DeleteItem", "TransactWriteItems"]);
-    assert_actions("WriteItems", &calls[..2]);
-}
-
-#[test]
-fn a_lost_answer_leaves_a_write_open_and_a_read_to_be_repeated() {
-    for (answer, read, write) in [
-        (Answer::silence(), "transient", "unknown"),
-        (Answer::error(500, "InternalServerError"), "transient", "unknown"),
-        (Answer::new(200, "not json"), "transient", "unknown"),
-        (Answer::error(400, "ProvisionedThroughputExceededException"), "transient", "transient"),
-        (Answer::error(400, "TransactionConflictException"), "transient", "transient"),
-        (Answer::error(400, "ResourceNotFoundException"), "Human ServiceRefused", "Human ServiceRefused"),
-        (Answer::error(400, "AccessDeniedException"), "Human AccessDenied", "Human AccessDenied"),
-    ] {
-        let get = async |config| DynamoStore::new(&config, "bakproof").get(&key()).await;
-        let (found, calls) = play(vec![answer.clone()], get);
-        assert_eq!((says(found).as_str(), calls.len()), (read, 1), "{answer:?}: the SDK does not ask again");
-        for writes in [&[put()][..], &[delete("a")], &[put(), delete("a")]] {
-            let commit = async |config| DynamoStore::new(&config, "bakproof").commit(writes).await;
-            let (done, calls) = play(vec![answer.clone()], commit);
-            let Err(CommitFault::Fault(fault)) = done else {
-                unreachable!("{answer:?} is no success: {done:?}")
-            };
-            assert_eq!((says::<()>(Err(fault)).as_str(), calls.len()), (write, 1), "{answer:?} {writes:?}");
-        }
-    }
-}
-
-#[test]
-fn where_nobody_listens_nothing_was_written() {
-    let done = local().block_on(async {
-        let free = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
-        DynamoStore::new(&config(&format!("http://{free}")).await, "bakproof").commit(&[put()]).await
-    });
-    assert!(matches!(done, Err(CommitFault::Fault(Fault::Transient(_)))), "{done:?}");
 }
