@@ -256,7 +256,7 @@ pub struct Backup {
     pub family_guid: Option<Guid>,
     /// When the backup started (UTC).
     pub started: Timestamp,
-    /// When the backup finished (UTC).
+    /// When the backup finished (UTC); of a data backup, when it had certainly finished (`tick`).
     pub finished: Timestamp,
     /// Latest moment the set can be restored to (SQL Server 2022 and later, logs only).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -32,6 +32,7 @@ pub mod schedule;
 pub mod slots;
 pub mod stripes;
 pub mod task;
+pub mod tick;
 
 #[cfg(test)]
 mod speed;

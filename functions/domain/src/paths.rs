@@ -116,10 +116,14 @@ pub fn log_prefix(prefix: &str, instance: &str) -> String {
     if prefix.is_empty() { format!("logs/{instance}") } else { format!("{prefix}/logs/{instance}") }
 }
 
-/// The folder of one database's copied log files: `{target}/{db_id}.{family_guid}/`, the guid in lower case.
-/// RDS user guide, "Access to transaction log backups"; the case is that of AWS's own sample.
-pub fn log_folder(target_key: &str, database_id: i32, family_guid: &str) -> String {
-    format!("{target_key}/{database_id}.{}/", family_guid.to_ascii_lowercase())
+/// What the keys of one database's copied log files begin with: `{target}/{db_id}.{family_guid}/{db_id}.{family_guid}.`. RDS user
+/// guide, "Access to transaction log backups". Keys know case and the guide does not say which the guid has: first the lower
+/// case of AWS's own sample, then the upper case in which SQL Server prints a guid.
+pub fn log_file_prefixes(target_key: &str, database_id: i32, family_guid: &str) -> [String; 2] {
+    [family_guid.to_ascii_lowercase(), family_guid.to_ascii_uppercase()].map(|guid| {
+        let stem = format!("{database_id}.{guid}");
+        format!("{target_key}/{stem}/{stem}.")
+    })
 }
 
 /// Sequence number and epoch of a copied log file, from the last part of its key:
@@ -178,9 +182,17 @@ mod tests {
 
     #[test]
     fn log_files_tell_their_sequence_number() {
-        let folder = log_folder("prod/logs/sales", 7, "AB12");
-        assert_eq!(folder, "prod/logs/sales/7.ab12/");
-        assert_eq!(log_file_of_key(&format!("{folder}7.ab12.15.1667000000")), Some((15, 1_667_000_000)));
+        for guid in ["AB12", "ab12", "aB12"] {
+            let prefixes = log_file_prefixes("prod/logs/sales", 7, guid);
+            assert_eq!(
+                prefixes,
+                ["prod/logs/sales/7.ab12/7.ab12.", "prod/logs/sales/7.AB12/7.AB12."],
+                "{guid}"
+            );
+            for prefix in prefixes {
+                assert_eq!(log_file_of_key(&format!("{prefix}15.1667000000")), Some((15, 1_667_000_000)));
+            }
+        }
         assert_eq!(log_file_of_key("x/7.ab12.z.1"), None);
         assert_eq!(log_file_of_key(""), None);
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use domain::backup::{Backup, Kind};
 use domain::id::BackupId;
 use domain::reason::Reason;
+use domain::tick::certainly_ended;
 use futures_util::io::{AsyncRead, AsyncWrite};
 use jiff::civil::DateTime;
 use jiff::{Timestamp, tz};
@@ -98,7 +99,7 @@ fn read(cells: &mut Cells<'_>) -> Result<Backup, Reason> {
         cells.int(column::TIME_ZONE)?.filter(|zone| *zone != ZONE_UNKNOWN && ZONES.contains(zone));
     let time_zone_quarter_hours = time_zone_quarter_hours.and_then(|zone| i8::try_from(zone).ok());
     let started = utc(cells, column::BACKUP_START_DATE, time_zone_quarter_hours)?;
-    let finished = utc(cells, column::BACKUP_FINISH_DATE, time_zone_quarter_hours)?;
+    let finished = certainly_ended(utc(cells, column::BACKUP_FINISH_DATE, time_zone_quarter_hours)?);
     Ok(Backup {
         checkpoint_lsn,
         database_backup_lsn,
@@ -212,6 +213,19 @@ mod tests {
         assert_eq!((full.size_bytes, full.compressed_size_bytes), (4_096, 1_024));
         assert_eq!((full.software_major_version, full.time_zone_quarter_hours), (Some(16), Some(-20)));
         assert_eq!(full.first_fork, Some(Guid::from("00000000-0000-0000-0000-000000000003")));
+    }
+
+    #[test]
+    fn a_finish_between_two_seconds_was_rounded_and_one_on_a_second_was_not() {
+        for (fragments, expected) in [
+            (300 * 120, "2026-10-07T05:02:00Z"),
+            (300 * 120 + 1, "2026-10-07T05:02:00.007Z"),
+            (300 * 120 + 299, "2026-10-07T05:02:01Z"),
+        ] {
+            let cell = ColumnData::DateTime(Some(time::DateTime::new(46_300, fragments)));
+            let full = backup(&[("backup_finish_date", cell)]).unwrap();
+            assert_eq!(full.finished.to_string(), expected);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use domain::catalogue::{LogDay, LogEntry, day_of, log_day_key};
 use domain::facts::LogFile;
 use domain::inventory::{Database, LogTail};
-use domain::paths::{S3Arn, log_file_of_key, log_folder};
+use domain::paths::{S3Arn, log_file_of_key, log_file_prefixes};
 use domain::reason::{Class, Reason};
 use domain::request::CopyLogs;
 use domain::task::{Seen, Task};
@@ -88,25 +88,30 @@ fn broken(head: &Database, entries: &[LogEntry]) -> Option<Reason> {
 }
 
 /// The objects of a range of files, by sequence number and epoch, in order. Listed by the prefixes of their names, not by the
-/// folder, which holds a week and more of everything.
+/// folder, which holds a week and more of everything; under the other spelling of the guid only what the first lacks.
 async fn copied(
     cloud: &impl ListObjects,
     target: &S3Arn,
     files: &[LogFile],
 ) -> Result<Vec<((u64, i64), String)>, Fault> {
     let (Some(first), Some(last)) = (files.first(), files.last()) else { return Ok(Vec::new()) };
-    let folder = log_folder(&target.key, first.database_id, first.family_guid.as_str());
-    let name = format!("{}.{}.", first.database_id, first.family_guid.as_str().to_ascii_lowercase());
-    let mut found = Vec::new();
-    for digits in number_prefixes(first.seq, last.seq) {
-        for object in objects(cloud, &target.bucket, &format!("{folder}{name}{digits}")).await? {
-            if let Some(id) = log_file_of_key(&object.key) {
-                found.push((id, object.key));
+    let mut found: Vec<((u64, i64), String)> = Vec::new();
+    for name in log_file_prefixes(&target.key, first.database_id, first.family_guid.as_str()) {
+        for digits in number_prefixes(first.seq, last.seq) {
+            for object in objects(cloud, &target.bucket, &format!("{name}{digits}")).await? {
+                if let Some(id) = log_file_of_key(&object.key) {
+                    found.push((id, object.key));
+                }
             }
         }
+        found.sort();
+        found.dedup_by_key(|(id, _)| *id);
+        let is_there =
+            |file: &LogFile| found.binary_search_by_key(&(file.seq, file.epoch), |(id, _)| *id).is_ok();
+        if files.iter().all(is_there) {
+            break;
+        }
     }
-    found.sort();
-    found.dedup();
     Ok(found)
 }
 
@@ -162,7 +167,82 @@ async fn log_days(
 
 #[cfg(test)]
 mod tests {
-    use super::number_prefixes;
+    use std::cell::Cell;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use domain::id::Guid;
+    use domain::lsn::Lsn;
+    use jiff::Timestamp;
+    use ports::cloud::ObjectFacts;
+
+    use super::*;
+
+    /// A bucket, and how often it was listed.
+    struct Bucket {
+        keys: Vec<String>,
+        lists: Cell<usize>,
+    }
+
+    impl ListObjects for Bucket {
+        async fn list_objects(
+            &self,
+            _: &str,
+            prefix: &str,
+            after: Option<&str>,
+        ) -> Result<(Vec<ObjectFacts>, bool), Fault> {
+            self.lists.set(self.lists.get() + 1);
+            let keys = self
+                .keys
+                .iter()
+                .filter(|key| key.starts_with(prefix) && after.is_none_or(|last| key.as_str() > last));
+            let facts = |key: &String| ObjectFacts {
+                key: key.clone(),
+                size_bytes: 1,
+                etag: String::new(),
+                modified: Timestamp::UNIX_EPOCH,
+            };
+            Ok((keys.map(facts).collect(), false))
+        }
+    }
+
+    fn file(seq: u64) -> LogFile {
+        LogFile {
+            database_id: 7,
+            family_guid: Guid::from("Ab12"),
+            seq,
+            epoch: 1_667_000_000,
+            made_at: Timestamp::UNIX_EPOCH,
+            first_lsn: Lsn::ZERO,
+            last_lsn: Lsn::ZERO,
+            chain_broken: false,
+            size_bytes: 1,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn files_are_found_however_the_service_writes_the_guid() {
+        let key = |guid: &str, seq: u64| format!("logs/7.{guid}/7.{guid}.{seq}.1667000000");
+        let files = [file(15), file(16)];
+        for (guids, found, lists) in [
+            // The usual case costs one list.
+            (["ab12", "ab12"], 2, 1),
+            (["AB12", "AB12"], 2, 2),
+            (["ab12", "AB12"], 2, 2),
+            (["cd34", "ab12"], 1, 2),
+            (["cd34", "cd34"], 0, 2),
+        ] {
+            let keys = vec![key(guids[0], 15), key(guids[1], 16)];
+            let bucket = Bucket { keys: keys.clone(), lists: Cell::new(0) };
+            let target = S3Arn::parse("arn:aws:s3:::b/logs").unwrap();
+            let listed = pin!(copied(&bucket, &target, &files)).poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(Ok(listed)) = listed else { panic!("a bucket in memory answers at once") };
+            assert_eq!((listed.len(), bucket.lists.get()), (found, lists), "{guids:?}");
+            assert!(listed.iter().all(|(_, key)| keys.contains(key)), "{guids:?}");
+        }
+    }
 
     #[test]
     fn prefixes_match_the_whole_range_and_share_what_can_be_shared() {

@@ -8,6 +8,7 @@ use domain::backup::{Backup, Evidence, HeldIn, Kind, RecoveryModel, Stripes};
 use domain::history::Incomplete;
 use domain::id::{BackupId, Guid};
 use domain::lsn::Lsn;
+use domain::tick::certainly_ended;
 
 use super::cell::{Cell, Place, raw_row};
 use super::dates::{Zone, moment, zone};
@@ -258,6 +259,8 @@ pub(super) fn take(
             .error("is missing", "export this column, server-local, as ISO 8601"));
     };
     let started = started.unwrap_or(finished);
+    // The end of a log is as far as it reaches, and there a later moment would promise too much.
+    let finished = if kind.is_data() { certainly_ended(finished) } else { finished };
     let first = raw.first_lsn.lsn(at(column::FIRST_LSN))?;
     let last = raw.last_lsn.lsn(at(column::LAST_LSN))?;
     let family_guid = reader.guid(std::mem::take(&mut raw.family_guid), at(column::FAMILY_GUID))?;

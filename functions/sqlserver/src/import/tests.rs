@@ -197,6 +197,21 @@ fn the_same_id_with_other_content_names_both_rows() {
 }
 
 #[test]
+fn a_finish_that_was_rounded_to_a_tick_is_the_next_one_but_of_a_log() {
+    for (kind, finish, expected) in [
+        ("D", "2026-01-01T00:05:00", "2025-12-31T23:05:00Z"),
+        ("D", "2026-01-01T00:05:00.003", "2025-12-31T23:05:00.007Z"),
+        ("I", "2026-01-01T00:05:00.997", "2025-12-31T23:05:01Z"),
+        ("L", "2026-01-01T00:05:00.997", "2025-12-31T23:05:00.997Z"),
+    ] {
+        // ROW is an hour ahead of UTC.
+        let row = ROW.replace("\"D\"", &format!("\"{kind}\"")).replace("2026-01-01T00:05:00", finish);
+        let imported = read(file(&row).as_bytes(), &Options::default()).unwrap();
+        assert_eq!(imported.backups[0].finished.to_string(), expected, "{kind} {finish}");
+    }
+}
+
+#[test]
 fn rds_logs_are_backups_that_the_service_keeps_and_tasks_name_the_files() {
     let log = r#"{"db_name":"orders","db_id":5,"family_guid":"fam","rds_backup_seq_id":7,"backup_file_epoch":1,
         "backup_file_time_utc":"2026-01-01T00:10:00","starting_lsn":18,"ending_lsn":30,"is_log_chain_broken":false,

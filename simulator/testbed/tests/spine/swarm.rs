@@ -1,20 +1,14 @@
 //! A calm day in worlds that the sources allow: whatever nobody knows of the service, nobody objects and promises are kept.
 
+use domain::task::Kind;
 use world::{Documents, Knobs};
 
-use crate::story::{Story, assert_well, day};
+use crate::story::{Story, assert_well, day, tasks};
 
-/// The worlds that the functions are at home in today. Each knob that is held is a shortcoming of theirs, found here.
+/// The worlds that the functions are at home in today. A knob that is held is a shortcoming of theirs, found here.
 fn drawn(seed: u64) -> Knobs {
-    Knobs {
-        // They speak to the newest service.
-        documents: Documents::Newest,
-        // Copied logs are looked for under the guid in lower case, and are not found otherwise.
-        log_key_guid_upper: false,
-        // A full that ends between two seconds ends, in msdb, up to two milliseconds too early to restore to.
-        whole_seconds: true,
-        ..Knobs::drawn(seed)
-    }
+    // They speak to the newest service.
+    Knobs { documents: Documents::Newest, ..Knobs::drawn(seed) }
 }
 
 #[test]
@@ -29,5 +23,38 @@ fn a_calm_day_holds_whatever_nobody_knows() {
         // Seen where it fails.
         println!("seed {seed}: {:?}", story.knobs);
         assert_well(&report, &view);
+    }
+}
+
+#[test]
+fn copied_logs_are_found_however_the_service_writes_their_guid() {
+    for log_key_guid_upper in [false, true] {
+        let mut story = Story::calm();
+        story.knobs = Knobs { log_key_guid_upper, ..Knobs::default() };
+        let (report, view) = day(&mut story.simulation());
+        assert_well(&report, &view);
+        assert!(report.measures["log_copies_succeeded"] >= 22, "{report}");
+    }
+}
+
+#[test]
+fn a_window_begins_when_its_full_had_certainly_ended() {
+    for seed in 0..8 {
+        let mut story = Story::calm();
+        story.seed = seed;
+        story.knobs = Knobs { whole_seconds: false, ..Knobs::default() };
+        let mut simulation = story.simulation();
+        let (report, view) = day(&mut simulation);
+        assert_well(&report, &view);
+        for database in &report.databases {
+            let name = &*database.window.database;
+            assert_eq!(tasks(&view, name, Kind::Full).len(), 1, "{name}");
+            let from = database.window.intervals[0].from;
+            assert_ne!(
+                from.subsec_nanosecond(),
+                0,
+                "seed {seed}, {name}: none of these was rounded to a second"
+            );
+        }
     }
 }
