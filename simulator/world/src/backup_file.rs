@@ -120,6 +120,8 @@ pub struct BackupSet {
     pub stripes: u8,
     /// What the database had.
     pub(crate) features: Features,
+    /// Whether change data capture was on when the backup ended: it travels in the pages and the log.
+    pub(crate) captures_changes: bool,
 }
 
 impl BackupSet {

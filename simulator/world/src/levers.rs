@@ -223,8 +223,9 @@ impl World {
 
     /// Somebody turns change data capture of a database on or off.
     pub fn break_change_data_capture(&mut self, database: DatabaseId, on: bool) {
+        let now = self.now_ms;
         if let Some(held) = self.database_mut(database) {
-            held.captures_changes = on;
+            held.captures.push((now, on));
         }
     }
 

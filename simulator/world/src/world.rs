@@ -346,7 +346,7 @@ impl World {
             major_version: host.map_or(0, InstanceConfig::major_version),
             serial: 0,
             is_offline: false,
-            captures_changes: false,
+            captures: Vec::new(),
             features: config.features,
             encryption: Encryption::default(),
         }

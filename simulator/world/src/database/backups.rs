@@ -125,6 +125,7 @@ impl Database {
             major_version: self.major_version,
             stripes: 1,
             features: self.features,
+            captures_changes: self.captures_changes_at(at),
         };
         self.note_backup(&set, running.first.count, flavour);
         BackupFile {

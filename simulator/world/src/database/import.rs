@@ -269,6 +269,7 @@ fn import_file(
         major_version: database.major_version,
         stripes: u8::try_from(header.objects.len().max(1)).unwrap_or(u8::MAX),
         features: database.features,
+        captures_changes: false,
     };
     Some(BackupFile { set, payload, kms_key: None, tde_thumbprint: None })
 }

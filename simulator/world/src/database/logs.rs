@@ -268,6 +268,7 @@ impl Database {
             major_version: self.major_version,
             stripes: 1,
             features: self.features,
+            captures_changes: self.captures_changes_at(finish),
         }
     }
 

@@ -77,8 +77,8 @@ pub(crate) struct Database {
     pub(crate) serial: u64,
     /// OFFLINE: it is there, and nobody can open it.
     pub(crate) is_offline: bool,
-    /// Change data capture is on.
-    pub(crate) captures_changes: bool,
+    /// From when on change data capture is on or off, ascending; off before the first.
+    pub(crate) captures: Vec<(Ms, bool)>,
     pub(crate) features: Features,
     /// Transparent data encryption.
     pub(crate) encryption: Encryption,
@@ -100,6 +100,17 @@ impl Database {
     pub(crate) fn full_checkpoint_at(&self, at: Ms) -> Lsn {
         let index = self.fulls.partition_point(|(end, _)| *end <= at);
         index.checked_sub(1).and_then(|i| self.fulls.get(i)).map_or(Lsn::ZERO, |(_, lsn)| *lsn)
+    }
+
+    /// Whether change data capture is on at a moment.
+    pub(crate) fn captures_changes_at(&self, at: Ms) -> bool {
+        let index = self.captures.partition_point(|(from, _)| *from <= at);
+        index.checked_sub(1).and_then(|i| self.captures.get(i)).is_some_and(|(_, on)| *on)
+    }
+
+    /// Whether change data capture is on.
+    pub(crate) fn captures_changes(&self) -> bool {
+        self.captures.last().is_some_and(|(_, on)| *on)
     }
 
     /// Bytes used at a moment.

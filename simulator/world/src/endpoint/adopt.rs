@@ -206,5 +206,6 @@ fn backup_set(header: &Header) -> Option<BackupSet> {
             in_memory: header.has_memory_optimized_data,
             null_file_guid: header.has_null_file_guid,
         },
+        captures_changes: header.is_cdc_enabled,
     })
 }

@@ -89,5 +89,6 @@ fn header(set: &BackupSet) -> Header {
         has_filestream: set.features.filestream,
         has_memory_optimized_data: set.features.in_memory,
         has_null_file_guid: set.features.null_file_guid,
+        is_cdc_enabled: set.captures_changes,
     }
 }

@@ -107,6 +107,9 @@ pub(super) struct Header {
     pub(super) has_filestream: bool,
     pub(super) has_memory_optimized_data: bool,
     pub(super) has_null_file_guid: bool,
+    /// Absent from what was written before the model knew of it.
+    #[serde(default)]
+    pub(super) is_cdc_enabled: bool,
 }
 
 /// Why bytes are no backup that can be read.
@@ -245,6 +248,7 @@ pub(super) mod tests {
             has_filestream: false,
             has_memory_optimized_data: true,
             has_null_file_guid: false,
+            is_cdc_enabled: true,
         }
     }
 

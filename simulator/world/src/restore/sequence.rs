@@ -54,6 +54,8 @@ pub(crate) struct Restoring {
     pub(crate) stopped_on_crossing: bool,
     /// The certificate that the set applied last needs.
     pub(crate) tde_thumbprint: Option<Thumbprint>,
+    /// Whether change data capture was on where the last set applied whole ended.
+    pub(crate) captures_changes: bool,
 }
 
 impl Restoring {
@@ -85,6 +87,7 @@ impl Restoring {
             by_log: false,
             stopped_on_crossing: false,
             tde_thumbprint: file.tde_thumbprint,
+            captures_changes: set.captures_changes,
         })
     }
 
@@ -152,6 +155,7 @@ impl Restoring {
     fn note_whole(&mut self, set: &BackupSet) {
         self.whole = Position { count: self.at.count, lsn: self.redo };
         (self.whole_fork, self.model) = (self.fork, set.recovery_model);
+        self.captures_changes = set.captures_changes;
     }
 
     /// Whether RESTORE LOG accepts a set here, by LSN and fork.

@@ -215,9 +215,7 @@ impl World {
                 Some(Work::Copy { bucket, folder, files, .. }) => {
                     self.finish_copy(instance, id, &bucket, &folder, files);
                 }
-                Some(Work::Restore { restored: Some(restored), .. }) => {
-                    self.finish_restore(instance, id, *restored);
-                }
+                Some(work @ Work::Restore { .. }) => self.finish_restore(instance, id, work),
                 Some(Work::Files { bucket, key, path, moving }) => {
                     self.finish_files(instance, id, (&bucket, &key), &path, moving);
                 }

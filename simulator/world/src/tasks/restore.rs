@@ -174,8 +174,9 @@ impl World {
     }
 
     /// The data is through: the database stays RESTORING or opens.
-    pub(crate) fn finish_restore(&mut self, instance: usize, id: u32, restored: Restoring) {
+    pub(crate) fn finish_restore(&mut self, instance: usize, id: u32, work: Work) {
         let now = self.now_ms;
+        let Work::Restore { restored: Some(restored), keeps_cdc, .. } = work else { return };
         let Some(host) = self.instances.get_mut(instance) else { return };
         let Some((name, opens)) =
             host.task(id).map(|task| (Arc::clone(&task.database_name), task.kind.opens()))
@@ -186,15 +187,21 @@ impl World {
         let (sql_id, created) = held.map_or((host.next_sql_id, now), |held| (held.sql_id, held.created));
         host.next_sql_id = host.next_sql_id.max(sql_id + 1);
         if opens {
-            self.open_restored(instance, &name, sql_id, &restored);
+            self.open_restored(instance, &name, (sql_id, keeps_cdc), &restored);
         } else {
-            let held = Unrecovered { name: Arc::clone(&name), sql_id, created, state: restored };
+            let held = Unrecovered { name: Arc::clone(&name), sql_id, created, state: *restored };
             host.restoring.insert(name.to_lowercase(), held);
         }
     }
 
     /// RECOVERY: another incarnation of the family, on a new fork, with what was applied.
-    fn open_restored(&mut self, instance: usize, name: &Arc<str>, sql_id: u32, restored: &Restoring) {
+    fn open_restored(
+        &mut self,
+        instance: usize,
+        name: &Arc<str>,
+        (sql_id, keeps_cdc): (u32, bool),
+        restored: &Restoring,
+    ) {
         let (now, seed) = (self.now_ms, self.seed);
         let set = &restored.begun_with.set;
         let id = DatabaseId(u32::try_from(self.databases.len()).unwrap_or(u32::MAX));
@@ -223,6 +230,10 @@ impl World {
             let own = self.instances.get(instance).and_then(Instance::service_certificate);
             Encryption::restored(own.map_or(brought, |own| own.issued.thumbprint), now)
         });
+        // Without KEEP_CDC "change data capture is always disabled by a restore".
+        if keeps_cdc && restored.captures_changes {
+            fresh.captures.push((now, true));
+        }
         fresh.sql_id = sql_id;
         if let Some(host) = self.instances.get_mut(instance) {
             host.databases.insert(name.to_lowercase(), id);

@@ -290,6 +290,8 @@ pub(crate) enum Work {
         from: Option<(String, String)>,
         /// STOPAT.
         stop: Option<Ms>,
+        /// `@keep_cdc`.
+        keeps_cdc: bool,
         /// The database as it will be, once the task runs.
         restored: Option<Box<Restoring>>,
     },

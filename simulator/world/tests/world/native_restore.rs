@@ -300,3 +300,54 @@ fn multi_az_refuses_chains_where_the_older_documents_hold() {
     let whole = restore(&mut lab, "B", "full.bak", &[]);
     done(&mut lab, &whole);
 }
+
+/// Whether change data capture is on in a database.
+fn captures(lab: &mut Lab, name: &str) -> bool {
+    let rows = lab.select("SELECT is_cdc_enabled FROM sys.databases WHERE name = @P1", &[text(name)]);
+    cell(&rows, 0, "is_cdc_enabled") == &Value::Bit(true)
+}
+
+#[test]
+fn change_data_capture_is_kept_where_the_restore_that_recovers_asks_for_it() {
+    let (mut lab, database) = backed_up();
+    lab.world.break_change_data_capture(database, true);
+    lab.wait(1_200);
+    for (key, id) in [("captured.bak", lab.backup("A", "captured.bak")), ("logs", lab.copy_all("A"))] {
+        assert_eq!(lab.finish(id), "SUCCESS", "{key}");
+    }
+    lab.world.break_change_data_capture(database, false);
+    let keep = ("@keep_cdc", Value::Int(1));
+    for (name, key, more, kept) in [
+        ("B", "captured.bak", vec![], false),
+        ("C", "captured.bak", vec![("@keep_cdc", Value::Int(0))], false),
+        ("D", "captured.bak", vec![keep.clone()], true),
+        // It was off when this one was taken.
+        ("E", "full.bak", vec![keep.clone()], false),
+    ] {
+        let answer = restore(&mut lab, name, key, &more);
+        done(&mut lab, &answer);
+        assert_eq!(captures(&mut lab, name), kept, "{name}");
+    }
+    // A log brings what was on at its end; whoever recovers decides, and rds_finish_restore can't ask for it.
+    let logs = logs_behind(&lab, "full.bak");
+    let recovery = ("@with_norecovery", Value::Int(0));
+    for (name, more, kept) in [
+        ("F", Some(vec![recovery.clone(), keep.clone()]), true),
+        ("G", Some(vec![recovery.clone()]), false),
+        ("H", None, false),
+    ] {
+        let full = restore(&mut lab, name, "full.bak", &[("@with_norecovery", Value::Int(1))]);
+        done(&mut lab, &full);
+        let (last, before) = logs.split_last().unwrap();
+        for key in before {
+            let log = restore_log(&mut lab, name, key, &[]);
+            done(&mut lab, &log);
+        }
+        let answer = match more {
+            Some(more) => restore_log(&mut lab, name, last, &more),
+            None => lab.call("msdb.dbo.rds_finish_restore", &[("@db_name", text(name))]),
+        };
+        done(&mut lab, &answer);
+        assert_eq!(captures(&mut lab, name), kept, "{name}");
+    }
+}

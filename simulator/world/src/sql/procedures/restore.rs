@@ -77,6 +77,7 @@ struct Asked {
     recovery: Recovery,
     kms: Option<String>,
     stop: Option<Ms>,
+    keeps_cdc: bool,
 }
 
 impl World {
@@ -108,8 +109,8 @@ impl World {
         }
         check_transfer(bound, 7)?;
         // "A full restore WITH NORECOVERY and KEEP_CDC isn't supported."
-        let keeps = value::integer(bound.get(3), "int")?.unwrap_or(0) != 0;
-        if keeps && kind == BackupKind::Full && norecovery.unwrap_or(0) != 0 {
+        let keeps_cdc = value::integer(bound.get(3), "int")?.unwrap_or(0) != 0;
+        if keeps_cdc && kind == BackupKind::Full && norecovery.unwrap_or(0) != 0 {
             return refuse(self.knobs.texts.keep_cdc_norecovery.clone());
         }
         let asked = Asked {
@@ -119,6 +120,7 @@ impl World {
             recovery: recovery(norecovery.unwrap_or(0)),
             kms: bound.text(6),
             stop: None,
+            keeps_cdc,
         };
         self.queue_restore(call, asked, answer)
     }
@@ -141,6 +143,7 @@ impl World {
             recovery: recovery(value::integer(bound.get(3), "int")?.unwrap_or(1)),
             kms: bound.text(2),
             stop: value::moment_ms(bound.get(5))?.map(|local| local - zone),
+            keeps_cdc: value::integer(bound.get(4), "int")?.unwrap_or(0) != 0,
         };
         self.queue_restore(call, asked, answer)
     }
@@ -161,7 +164,7 @@ impl World {
             return refuse(self.knobs.texts.not_restoring.replace("{name}", &name));
         };
         let name = Arc::clone(&held.name);
-        let work = Work::Restore { from: None, stop: None, restored: None };
+        let work = Work::Restore { from: None, stop: None, keeps_cdc: false, restored: None };
         self.submit_restore(call, (TaskType::FinishRestore, name, ""), None, work, answer);
         Ok(())
     }
@@ -180,7 +183,7 @@ impl World {
             return Ok(());
         }
         match host.database(&name) {
-            Some(database) if self.database(database).is_some_and(|held| held.captures_changes) => {
+            Some(database) if self.database(database).is_some_and(|held| held.captures_changes()) => {
                 refuse(self.knobs.texts.drop_with_cdc.replace("{name}", &name))
             }
             Some(database) => {
@@ -197,7 +200,7 @@ impl World {
         asked: Asked,
         answer: &mut Response,
     ) -> Result<(), EngineError> {
-        let Asked { name, arn, kind, recovery, kms, stop } = asked;
+        let Asked { name, arn, kind, recovery, kms, stop, keeps_cdc } = asked;
         let name = name.trim_end().to_owned();
         if arn.trim().is_empty() {
             return refuse("S3 ARN prefix cannot be empty");
@@ -232,7 +235,7 @@ impl World {
         // A malformed ARN is no error of the call: the task ends in Access Denied.
         let (bucket, key) = self.locate(call.instance, &arn).unwrap_or_default();
         self.refuse_at_call(call.instance, &bucket)?;
-        let work = Work::Restore { from: Some((bucket, key)), stop, restored: None };
+        let work = Work::Restore { from: Some((bucket, key)), stop, keeps_cdc, restored: None };
         let kms = kms.filter(|arn| !arn.is_empty()).map(Arc::from);
         let kind = TaskType::Restore(kind, recovery);
         self.submit_restore(call, (kind, Arc::from(name), &arn), kms, work, answer);

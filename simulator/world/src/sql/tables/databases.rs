@@ -165,7 +165,7 @@ impl Table for Databases<'_> {
             }),
             8 => text(model),
             9 => text("MULTI_USER"),
-            12 => Value::Bit(matches!(entry, Entry::User(database) if database.captures_changes)),
+            12 => Value::Bit(matches!(entry, Entry::User(database) if database.captures_changes())),
             11 => Value::Bit(matches!(entry, Entry::User(database) if database.encryption.is_on())),
             10 => Value::Bit(false),
             _ => Value::Null,

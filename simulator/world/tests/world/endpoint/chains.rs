@@ -208,3 +208,19 @@ fn a_failover_ends_the_waiting_as_it_ends_running() {
         }
     }
 }
+
+#[test]
+fn change_data_capture_travels_in_objects() {
+    let mut endpoint = Endpoint::with("vault");
+    let mut lab = life(1);
+    let database = lab.database("A");
+    lab.world.break_change_data_capture(database, true);
+    backup(&mut lab, &mut endpoint, "captured.bak", &[]);
+    let mut later = second_life(2);
+    for (name, keep) in [("B", 1), ("C", 0)] {
+        let answer = restore_full(&mut later, name, "captured.bak", &[("@keep_cdc", Value::Int(keep))]);
+        done(&mut later, &mut endpoint, &answer);
+        let shown = "SELECT is_cdc_enabled FROM sys.databases WHERE name = @P1";
+        assert_eq!(later.select(shown, &[text(name)]).rows[0][0], Value::Bit(keep == 1), "{name}");
+    }
+}
