@@ -4,7 +4,7 @@
 //! dropped, restored in place or written to by hand, automated backups turned off. Each does what the real thing would
 //! do to the physics and nothing more.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -199,6 +199,9 @@ impl World {
             host.databases.remove(&name);
             for msdb in &mut host.msdb {
                 msdb.rows.retain(|row| row.database != database);
+                // Restores of its sets go with them.
+                let kept: BTreeSet<u32> = msdb.rows.iter().map(|row| row.backup_set_id).collect();
+                msdb.restores.retain(|row| row.backup_set_id.is_none_or(|set| kept.contains(&set)));
             }
         }
         true

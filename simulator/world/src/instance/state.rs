@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    backup_file::BackupSet,
+    backup_file::{BackupKind, BackupSet},
     database::state::DatabaseId,
     instance::{
         config::{InstanceConfig, LogAccess},
@@ -31,11 +31,32 @@ pub(crate) struct HistoryRow {
     pub(crate) devices: Vec<String>,
 }
 
+/// One row of msdb's history of restores.
+#[derive(Debug, Clone)]
+pub(crate) struct RestoreRow {
+    pub(crate) id: u32,
+    /// When its task took a slot.
+    pub(crate) started: Ms,
+    /// Of the database that was restored.
+    pub(crate) database_name: Arc<str>,
+    /// Of the set that was read, where this msdb knows it.
+    pub(crate) backup_set_id: Option<u32>,
+    pub(crate) kind: BackupKind,
+    /// RECOVERY.
+    pub(crate) opens: bool,
+    /// STOPAT.
+    pub(crate) stop: Option<Ms>,
+    /// Files that were read.
+    pub(crate) devices: u8,
+}
+
 /// msdb of one node. It is not replicated: after a failover the other node's rows are seen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Msdb {
     pub(crate) rows: Vec<HistoryRow>,
     pub(crate) next_id: u32,
+    pub(crate) restores: Vec<RestoreRow>,
+    pub(crate) next_restore: u32,
 }
 
 /// A lock of `sp_getapplock`.
@@ -213,6 +234,31 @@ impl Instance {
         let Some(msdb) = self.msdb.get_mut(self.node) else { return };
         msdb.next_id += 1;
         msdb.rows.push(HistoryRow { backup_set_id: msdb.next_id, database, set, task, devices });
+    }
+
+    /// Writes a restore of a set into the history of the active node: its task, whether the database opens, and STOPAT.
+    pub(crate) fn record_restore(&mut self, task: u32, set: &BackupSet, stop: Option<Ms>) {
+        let Some(task) = self.task(task) else { return };
+        let (started, opens) = (task.started.unwrap_or(task.created), task.kind.opens());
+        let database_name = Arc::clone(&task.database_name);
+        let Some(msdb) = self.msdb.get_mut(self.node) else { return };
+        msdb.next_restore += 1;
+        let known = msdb.rows.iter().find(|row| row.set.uuid == set.uuid);
+        msdb.restores.push(RestoreRow {
+            id: msdb.next_restore,
+            started,
+            database_name,
+            backup_set_id: known.map(|row| row.backup_set_id),
+            kind: set.kind,
+            opens,
+            stop,
+            devices: set.stripes,
+        });
+    }
+
+    /// The restores that the active node shows.
+    pub(crate) fn restores(&self) -> &[RestoreRow] {
+        self.msdb.get(self.node).map_or(&[], |m| m.restores.as_slice())
     }
 
     /// The history that the active node shows.

@@ -39,7 +39,8 @@ const NO_BACKUP: u32 = 3241;
 /// What a restore reads, and what comes of it.
 struct Read {
     restored: Restoring,
-    bytes: u64,
+    /// Nothing for `FINISH_RESTORE`.
+    file: Option<Arc<BackupFile>>,
 }
 
 impl World {
@@ -50,7 +51,7 @@ impl World {
         let span = self.knobs.setup_seconds;
         let setup = stream.between(span.min * SECOND, span.max * SECOND);
         let speed = stream.between(self.knobs.speed_percent.min, self.knobs.speed_percent.max).max(1);
-        let read = match self.read_restore(instance, id) {
+        let Read { restored: after, file } = match self.read_restore(instance, id) {
             Ok(read) => read,
             Err(text) => {
                 let kind = self.instances.get(instance).and_then(|i| i.task(id)).map(|task| task.kind);
@@ -61,13 +62,14 @@ impl World {
             }
         };
         let throughput = self.instances.get(instance).map_or(1, |i| i.config.throughput_bytes.max(1));
-        if let Some(Work::Restore { restored, .. }) =
+        let bytes = file.as_ref().map_or(0, |file| file.set.size_bytes);
+        if let Some(Work::Restore { restored, read, .. }) =
             self.instances.get_mut(instance).and_then(|i| i.work.get_mut(&id))
         {
-            *restored = Some(Box::new(read.restored));
+            (*restored, *read) = (Some(Box::new(after)), file);
         }
         let milliseconds =
-            u128::from(read.bytes) * 100_000 / (u128::from(throughput) * u128::from(speed.unsigned_abs()));
+            u128::from(bytes) * 100_000 / (u128::from(throughput) * u128::from(speed.unsigned_abs()));
         let from = now + setup;
         let until = from + Ms::try_from(milliseconds).unwrap_or(Ms::MAX / 4).max(SECOND);
         let end = until + stream.between(SECOND, 4 * SECOND);
@@ -86,7 +88,7 @@ impl World {
         let not_restoring = || self.knobs.texts.not_restoring.replace("{name}", &task.database_name);
         let (TaskType::Restore(kind, _), Some((bucket, key))) = (task.kind, from) else {
             let restored = before.cloned().ok_or_else(not_restoring)?;
-            return Ok(Read { restored, bytes: 0 });
+            return Ok(Read { restored, file: None });
         };
         // "If using a directory bucket, the ARN must end with /*."
         let whole = key == "*" || key.ends_with("/*");
@@ -108,13 +110,12 @@ impl World {
             let stops = "RESTORE FILELIST is terminating abnormally.";
             return Err(format!("{}  {stops}", no_certificate_for(thumbprint).text));
         }
-        let bytes = file.set.size_bytes;
         if kind == BackupKind::Full {
             if let Some(text) = self.refuse_full(instance, task, &file.set) {
                 return Err(text);
             }
             let restored = Restoring::full(self.engine(), &file, *stop).map_err(|error| error.text)?;
-            return Ok(Read { restored, bytes });
+            return Ok(Read { restored, file: Some(file) });
         }
         let mut restored = before.cloned().ok_or_else(not_restoring)?;
         if restored.begun_with.set.features.null_file_guid {
@@ -124,7 +125,7 @@ impl World {
         if stop.is_some() && task.kind.opens() && !restored.stopped {
             return Err(Restoring::not_reached().text);
         }
-        Ok(Read { restored, bytes })
+        Ok(Read { restored, file: Some(file) })
     }
 
     /// The backup at a key, or under a prefix that ends in `*`.
@@ -176,13 +177,16 @@ impl World {
     /// The data is through: the database stays RESTORING or opens.
     pub(crate) fn finish_restore(&mut self, instance: usize, id: u32, work: Work) {
         let now = self.now_ms;
-        let Work::Restore { restored: Some(restored), keeps_cdc, .. } = work else { return };
+        let Work::Restore { restored: Some(restored), read, stop, keeps_cdc, .. } = work else { return };
         let Some(host) = self.instances.get_mut(instance) else { return };
         let Some((name, opens)) =
             host.task(id).map(|task| (Arc::clone(&task.database_name), task.kind.opens()))
         else {
             return;
         };
+        if let Some(file) = read {
+            host.record_restore(id, &file.set, stop);
+        }
         let held = host.restoring.remove(&name.to_lowercase());
         let (sql_id, created) = held.map_or((host.next_sql_id, now), |held| (held.sql_id, held.created));
         host.next_sql_id = host.next_sql_id.max(sql_id + 1);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::{
-    backup_file::BackupKind,
+    backup_file::{BackupFile, BackupKind},
     database::{backups::RunningBackup, state::DatabaseId},
     knobs::Knobs,
     restore::Restoring,
@@ -294,6 +294,8 @@ pub(crate) enum Work {
         keeps_cdc: bool,
         /// The database as it will be, once the task runs.
         restored: Option<Box<Restoring>>,
+        /// What it has read, likewise; nothing for `FINISH_RESTORE`.
+        read: Option<Arc<BackupFile>>,
     },
     /// A task of S3 integration.
     Files {

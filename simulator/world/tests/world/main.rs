@@ -27,6 +27,7 @@ mod pipe;
 mod query;
 mod replicas;
 mod restore;
+mod restorehistory;
 mod s3_integration;
 mod select;
 mod speed;

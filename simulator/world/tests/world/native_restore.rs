@@ -6,7 +6,7 @@ use world::{Content, DatabaseId, Knobs, MultiAz, ObjectRef};
 
 use crate::lab::{Lab, cell, error, prompt, string, task_id, text};
 
-fn arn(key: &str) -> Value {
+pub(crate) fn arn(key: &str) -> Value {
     text(&format!("arn:aws:s3:::vault/{key}"))
 }
 
@@ -25,7 +25,7 @@ fn backed_up() -> (Lab, DatabaseId) {
 }
 
 /// The copied logs that go on from the full, in order.
-fn logs_behind(lab: &Lab, full: &str) -> Vec<String> {
+pub(crate) fn logs_behind(lab: &Lab, full: &str) -> Vec<String> {
     let header = |key: &str| lab.world.header(&ObjectRef::newest("vault", key)).unwrap();
     let end = header(full).last_lsn;
     let mut keys = lab.keys("logs/");
@@ -34,24 +34,24 @@ fn logs_behind(lab: &Lab, full: &str) -> Vec<String> {
     keys
 }
 
-fn restore(lab: &mut Lab, name: &str, key: &str, more: &[(&str, Value)]) -> Response {
+pub(crate) fn restore(lab: &mut Lab, name: &str, key: &str, more: &[(&str, Value)]) -> Response {
     let mut arguments = vec![("@restore_db_name", text(name)), ("@s3_arn_to_restore_from", arn(key))];
     arguments.extend_from_slice(more);
     lab.call("msdb.dbo.rds_restore_database", &arguments)
 }
 
-fn restore_log(lab: &mut Lab, name: &str, key: &str, more: &[(&str, Value)]) -> Response {
+pub(crate) fn restore_log(lab: &mut Lab, name: &str, key: &str, more: &[(&str, Value)]) -> Response {
     let mut arguments = vec![("@restore_db_name", text(name)), ("@s3_arn_to_restore_from", arn(key))];
     arguments.extend_from_slice(more);
     lab.call("msdb.dbo.rds_restore_log", &arguments)
 }
 
-fn queued(answer: &Response) -> i64 {
+pub(crate) fn queued(answer: &Response) -> i64 {
     assert_eq!(answer.error, None);
     task_id(answer)
 }
 
-fn done(lab: &mut Lab, answer: &Response) {
+pub(crate) fn done(lab: &mut Lab, answer: &Response) {
     let id = queued(answer);
     let ended = lab.finish(id);
     assert_eq!(ended, "SUCCESS", "{}", lab.info(id));

@@ -164,7 +164,7 @@ impl World {
             return refuse(self.knobs.texts.not_restoring.replace("{name}", &name));
         };
         let name = Arc::clone(&held.name);
-        let work = Work::Restore { from: None, stop: None, keeps_cdc: false, restored: None };
+        let work = Work::Restore { from: None, stop: None, keeps_cdc: false, restored: None, read: None };
         self.submit_restore(call, (TaskType::FinishRestore, name, ""), None, work, answer);
         Ok(())
     }
@@ -235,7 +235,7 @@ impl World {
         // A malformed ARN is no error of the call: the task ends in Access Denied.
         let (bucket, key) = self.locate(call.instance, &arn).unwrap_or_default();
         self.refuse_at_call(call.instance, &bucket)?;
-        let work = Work::Restore { from: Some((bucket, key)), stop, keeps_cdc, restored: None };
+        let work = Work::Restore { from: Some((bucket, key)), stop, keeps_cdc, restored: None, read: None };
         let kms = kms.filter(|arn| !arn.is_empty()).map(Arc::from);
         let kind = TaskType::Restore(kind, recovery);
         self.submit_restore(call, (kind, Arc::from(name), &arn), kms, work, answer);

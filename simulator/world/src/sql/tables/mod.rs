@@ -10,6 +10,7 @@ pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod requests;
+mod restores;
 pub(crate) mod tasks;
 
 use std::cmp::Ordering;
@@ -107,6 +108,9 @@ impl World {
             }
             ("backupfile", None) if name.is_in("msdb", current) => {
                 Ok(Box::new(backup_files::BackupFiles::new(self, instance)))
+            }
+            ("restorehistory", None) if name.is_in("msdb", current) => {
+                Ok(Box::new(restores::RestoreHistory::new(self, instance)))
             }
             ("dm_exec_requests", None) if catalogue => {
                 Ok(Box::new(requests::Requests::new(self, instance, session)))
