@@ -4,7 +4,7 @@
 //! people interfere, objects are lost. The rules see headers ([`headers`]: rows read by SELECT, heads of objects) and claim
 //! moments. The oracle opens the files: it restores by brute force whatever the engine accepts and compares the content with
 //! what the database held. Times are exact here: backups and log files end on whole seconds, which headers can tell, so no
-//! edge needs a tolerance.
+//! edge needs a tolerance. Where backups end between two seconds headers round, and what is claimed must hold all the same.
 
 pub(crate) mod grown;
 pub(crate) mod headers;
@@ -166,4 +166,40 @@ fn a_moment_is_claimed_if_and_only_if_the_files_restore_it() {
         assert!(seen.causes.contains_key(cause), "{cause} never occurred: {seen:?}");
     }
     assert!(seen.orphans > 0 && seen.points > 0, "{seen:?}");
+}
+
+/// Every interval that begins between two seconds, from its first moment on. A point is left out: what a full holds at a rounded
+/// moment nobody can say.
+fn judge_rounded(story: &Story, begun: &RefCell<u32>) -> Result<(), TestCaseError> {
+    let mut grown = Grown::grow(story);
+    let rows = headers::read(&mut grown);
+    let in_vault: Vec<Backup> = rows.into_iter().filter(|row| row.held_in == HeldIn::Vault).collect();
+    let history = of(in_vault, grown.now())?;
+    let (claims, _) = window(&history.lineages()[0]);
+    let judge = grown.world.judge(grown::BUCKET, grown::PREFIX, grown.database);
+    for interval in claims.intervals.iter().filter(|interval| interval.from.subsec_nanosecond() != 0) {
+        *begun.borrow_mut() += 1;
+        let length = interval.to.duration_since(interval.from);
+        for at in [interval.from, interval.from + length / 2, interval.to] {
+            let restored = judge.restore_to(at).map(|found| Some(found.content));
+            let truth = grown.world.truth(grown.database, at);
+            prop_assert_eq!(restored, Ok(truth), "{}\n{}\n{:#?}", at, grown.told.join("\n"), claims);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_claimed_from_a_rounded_finish_on_can_be_restored() {
+    let begun = RefCell::new(0);
+    let between = story().prop_map(|mut story| {
+        story.whole_seconds = false;
+        story
+    });
+    let outcome = TestRunner::new(config(15, 120)).run(&between, |story| judge_rounded(&story, &begun));
+    if let Err(error) = outcome {
+        panic!("claims and contents differ: {error}");
+    }
+    let begun = begun.into_inner();
+    assert!(begun > 60, "{begun} intervals began at a rounded finish");
 }

@@ -58,6 +58,8 @@ pub(crate) struct Story {
     steps: Vec<(i64, Step)>,
     /// Whether the server refuses a differential on a snapshot; nobody knows, and restored it cannot be.
     refuses_on_snapshot: bool,
+    /// Whether backups end on whole seconds; what a header tells of others is rounded.
+    pub(crate) whole_seconds: bool,
     /// Whether the key of encrypted backups is lost in the end.
     key_lost: bool,
     /// Random moments, in millionths of the history.
@@ -97,6 +99,7 @@ pub(crate) fn story() -> impl Strategy<Value = Story> {
                 size_bytes: gigabytes * 1_000_000_000,
                 steps,
                 refuses_on_snapshot,
+                whole_seconds: true,
                 key_lost,
                 looks,
             }
@@ -145,7 +148,11 @@ impl Grown {
         let mut world = World::new(
             story.seed,
             created,
-            Knobs { differential_on_snapshot_fails: story.refuses_on_snapshot, ..Knobs::default() },
+            Knobs {
+                differential_on_snapshot_fails: story.refuses_on_snapshot,
+                whole_seconds: story.whole_seconds,
+                ..Knobs::default()
+            },
         );
         world.add_bucket(BucketConfig::named(BUCKET, REGION, ACCOUNT));
         world.add_key(KeyConfig::usable(KEY, REGION));

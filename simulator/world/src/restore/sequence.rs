@@ -28,6 +28,10 @@ pub(crate) struct Engine<'w> {
 
 /// A database in a restore sequence.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a state of its own, and any of them may go with any other"
+)]
 pub(crate) struct Restoring {
     /// Transactions that files brought, as ranges of branches in the order applied: content is made when it is asked for.
     applied: Vec<(BranchId, u64, u64)>,

@@ -12,6 +12,7 @@ use super::administration::is_a_name;
 use super::backup::check_transfer;
 use crate::{
     backup_file::BackupKind,
+    database::state::Database,
     error::EngineError,
     instance::{config::MultiAz, names::taken},
     sql::{
@@ -183,7 +184,7 @@ impl World {
             return Ok(());
         }
         match host.database(&name) {
-            Some(database) if self.database(database).is_some_and(|held| held.captures_changes()) => {
+            Some(database) if self.database(database).is_some_and(Database::captures_changes) => {
                 refuse(self.knobs.texts.drop_with_cdc.replace("{name}", &name))
             }
             Some(database) => {
