@@ -5,7 +5,7 @@
 //! batch ends at its first error: simpler than SQL Server, which goes on after some.
 
 use sqlparser::{ast::Query, dialect::MsSqlDialect, parser::Parser, tokenizer::Token};
-use tds::{Response, ServerMessage, TransactionRequest, Value};
+use tds::{Response, ServerMessage, SqlType, TransactionRequest, Value};
 
 use crate::{
     error::EngineError,
@@ -140,7 +140,6 @@ impl World {
             let Some(name) = word(&name).filter(|n| n.starts_with('@')).map(str::to_lowercase) else {
                 return Err(near(&name));
             };
-            // The type is read over: values keep the type they come with.
             let (mut rest, mut depth) = (Vec::new(), 0_u32);
             let statement_end = |tokens: &Tokens| {
                 word(tokens.peek()).is_some_and(|w| STARTS.iter().any(|s| w.eq_ignore_ascii_case(s)))
@@ -161,7 +160,7 @@ impl World {
                 Some(expression) => self.scalar(session, expression, variables)?,
                 None => Value::Null,
             };
-            variables.insert(name, value);
+            variables.declare(&name, declared(rest), value)?;
             if !tokens.take(&Token::Comma) {
                 return Ok(());
             }
@@ -185,7 +184,7 @@ impl World {
             tokens.rest_of_statement();
             return Ok(());
         }
-        if !variables.contains_key(&name) {
+        if !variables.contains(&name) {
             return Err(no_variable(&name));
         }
         let variable = tokens.next();
@@ -199,8 +198,7 @@ impl World {
             expression.push(Token::RParen);
         }
         let value = self.scalar(session, expression, variables)?;
-        variables.insert(name, value);
-        Ok(())
+        variables.set(&name, value)
     }
 
     fn use_database(&mut self, session: SessionId, token: &Token) -> Result<(), EngineError> {
@@ -245,6 +243,17 @@ impl World {
         let server = host.map(|i| i.config.name.to_uppercase()).unwrap_or_default();
         ServerMessage { severity: 0, ..EngineError::new(0, text).message(&server, "") }
     }
+}
+
+/// The type that a declaration names, where it is one that is known.
+fn declared(mut tokens: Vec<Token>) -> Option<SqlType> {
+    tokens.retain(|token| *token != Token::Eq);
+    if tokens.first().and_then(word).is_some_and(|w| w.eq_ignore_ascii_case("AS")) {
+        tokens.remove(0);
+    }
+    let dialect = MsSqlDialect {};
+    let data_type = Parser::new(&dialect).with_tokens(tokens).parse_data_type().ok()?;
+    select::sql_type(&data_type).ok()
 }
 
 /// Reads a query.

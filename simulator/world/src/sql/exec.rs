@@ -39,7 +39,7 @@ impl World {
             if !tokens.take(&Token::Eq) {
                 return Err(near(tokens.peek()).into());
             }
-            if !variables.contains_key(&name) {
+            if !variables.contains(&name) {
                 return Err(no_variable(&name).into());
             }
             status = Some(name);
@@ -54,12 +54,12 @@ impl World {
                 .find(|a| a.name.eq_ignore_ascii_case(&output))
                 .and_then(|a| a.output.clone());
             if let Some(target) = target {
-                variables.insert(target, value);
+                variables.set(&target, value)?;
             }
         }
         answer.status = None;
         if let Some(status) = status {
-            variables.insert(status, Value::Int(i64::from(code)));
+            variables.set(&status, Value::Int(i64::from(code)))?;
         }
         Ok(())
     }
@@ -170,7 +170,8 @@ fn value_of(
         Token::HexStringLiteral(text) => Value::Binary(hexadecimal(text)),
         Token::Word(w) if w.quote_style.is_none() && w.value.starts_with('@') => {
             let variable = w.value.to_lowercase();
-            let held = variables.get(&variable).cloned().ok_or_else(|| no_variable(&w.value))?;
+            let held = variables.get(&variable).map(|(held, _)| held.clone());
+            let held = held.ok_or_else(|| no_variable(&w.value))?;
             if tokens.take_word(&["OUTPUT", "OUT"]) {
                 output = Some(variable);
             }

@@ -57,9 +57,9 @@ pub(crate) fn name_arguments(names: &[String], arguments: &[Argument]) -> Result
                 "Procedure or function sp_executesql has too many arguments specified.",
             ));
         };
-        variables.insert(name.to_lowercase(), argument.value.clone());
+        variables.receive(&name, argument.value.clone());
     }
-    match names.iter().find(|n| !variables.contains_key(&n.to_lowercase())) {
+    match names.iter().find(|n| !variables.contains(n)) {
         None => Ok(variables),
         Some(missing) => {
             let text =

@@ -19,15 +19,13 @@ pub(crate) mod statements;
 pub(crate) mod tables;
 mod tokens;
 pub(crate) mod value;
+mod variables;
 
-use std::collections::BTreeMap;
+use tds::{Request, Response, TransactionRequest};
 
-use tds::{Request, Response, TransactionRequest, Value};
+pub(crate) use variables::Variables;
 
 use crate::{error::EngineError, sql::session::SessionId, world::World};
-
-/// Variables of a batch and parameters of a statement, by lower-case name with `@`.
-pub(crate) type Variables = BTreeMap<String, Value>;
 
 /// An error and the procedure that raised it.
 #[derive(Debug)]

@@ -40,5 +40,6 @@ mod swarm;
 mod tasks;
 mod tde;
 mod tlog;
+mod variables;
 mod windows;
 mod wire;

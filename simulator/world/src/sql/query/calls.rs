@@ -154,7 +154,7 @@ fn too_far_apart() -> EngineError {
 }
 
 /// CAST with the ranges of its types; what it shares with the native queries is done there.
-pub(super) fn cast(held: &Value, target: SqlType) -> Result<Value, EngineError> {
+pub(in crate::sql) fn cast(held: &Value, target: SqlType) -> Result<Value, EngineError> {
     let converted = match (held, target) {
         (Value::Null, _) => return Ok(Value::Null),
         (Value::Float(number), SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt) => {

@@ -28,7 +28,9 @@ use crate::{
     error::EngineError,
     sql::{hints, select::Context, tables::Table},
 };
+pub(super) use calls::cast;
 use engine::{COLLATION, Engine};
+pub(super) use numbers::rescale;
 use scope::{Place, Scope};
 use types::{Class, class, fit};
 

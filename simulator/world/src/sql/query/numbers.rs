@@ -44,7 +44,7 @@ fn power(of_ten: u8) -> Result<i128, EngineError> {
 }
 
 /// Brings a mantissa from one scale to another, rounding half away from zero.
-pub(super) fn rescale(mantissa: i128, from: u8, to: u8) -> Result<i128, EngineError> {
+pub(in crate::sql) fn rescale(mantissa: i128, from: u8, to: u8) -> Result<i128, EngineError> {
     if to >= from {
         return mantissa.checked_mul(power(to - from)?).ok_or_else(|| overflow("numeric"));
     }

@@ -117,8 +117,9 @@ impl Compiler<'_, '_> {
         if name.starts_with("@@") {
             return functions::global(self.context, name);
         }
-        let held = self.context.variables.get(&name.to_lowercase());
-        held.cloned().map(literal).ok_or_else(|| no_variable(name))
+        let (value, declared) = self.context.variables.get(name).ok_or_else(|| no_variable(name))?;
+        let sql_type = declared.unwrap_or_else(|| literal_type(value));
+        Ok(Expr::Literal(value.clone(), sql_type))
     }
 
     fn column(&self, parts: &[Ident]) -> Result<Expr, EngineError> {

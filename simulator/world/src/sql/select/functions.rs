@@ -7,6 +7,7 @@ use tds::{SqlType, Value};
 use crate::{
     error::EngineError,
     sql::{
+        query,
         select::{
             Context, Unable,
             compile::{literal, wrong_count},
@@ -37,7 +38,9 @@ pub(super) fn global(context: &Context<'_>, name: &str) -> Result<Expr, EngineEr
         "@@servername" => text(host.map(|h| h.config.name.to_uppercase()).unwrap_or_default()),
         "@@trancount" => literal(Value::Int(session.map_or(0, |s| i64::from(s.transactions)))),
         "@@spid" => typed(Value::Int(session_number(context.session.0)), SqlType::SmallInt),
-        "@@rowcount" => literal(context.variables.get("@@rowcount").cloned().unwrap_or(Value::Int(0))),
+        "@@rowcount" => {
+            literal(context.variables.get("@@rowcount").map_or(Value::Int(0), |(count, _)| count.clone()))
+        }
         "@@error" | "@@nestlevel" | "@@procid" | "@@cursor_rows" => literal(Value::Int(0)),
         "@@langid" => typed(Value::Int(0), SqlType::SmallInt),
         "@@lock_timeout" | "@@textsize" | "@@fetch_status" => literal(Value::Int(-1)),
@@ -365,11 +368,6 @@ fn numeric(held: &Value, scale: u8) -> Result<Value, EngineError> {
         Value::Numeric { mantissa, scale } => (mantissa, scale),
         _ => return Err(refuse()),
     };
-    let factor = |power: u8| 10_i128.checked_pow(u32::from(power)).ok_or_else(refuse);
-    let mantissa = if scale >= from {
-        mantissa.checked_mul(factor(scale - from)?).ok_or_else(refuse)?
-    } else {
-        mantissa / factor(from - scale)?
-    };
+    let mantissa = query::rescale(mantissa, from, scale).map_err(|_| refuse())?;
     Ok(Value::Numeric { mantissa, scale })
 }

@@ -111,7 +111,7 @@ pub(crate) fn run(
         Err(Unable::Wrong(error)) => return Err(error),
         Err(Unable::Beyond) => super::query::run(&context, query)?,
     };
-    variables.insert("@@rowcount".into(), i64::try_from(set.rows.len()).map_or(Value::Null, Value::Int));
+    variables.receive("@@rowcount", i64::try_from(set.rows.len()).map_or(Value::Null, Value::Int));
     if set.columns.iter().all(|c| c.name.starts_with('@')) {
         assign(variables, &set.columns, set.rows.last())?;
         return Ok(None);
@@ -194,12 +194,11 @@ fn assign(
     row: Option<&Vec<Value>>,
 ) -> Result<(), EngineError> {
     for (place, column) in outputs.iter().enumerate() {
-        let name = column.name.to_lowercase();
-        let Some(held) = variables.get_mut(&name) else {
-            return Err(super::batch::no_variable(&column.name));
-        };
-        if let Some(value) = row.and_then(|r| r.get(place)) {
-            *held = value.clone();
+        match row.and_then(|row| row.get(place)) {
+            Some(value) => variables.set(&column.name, value.clone())?,
+            // No row leaves it as it is, but it must be there.
+            None if variables.contains(&column.name) => {}
+            None => return Err(super::batch::no_variable(&column.name)),
         }
     }
     Ok(())
