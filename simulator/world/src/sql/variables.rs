@@ -68,5 +68,8 @@ impl Variables {
 }
 
 fn converted(value: Value, sql_type: Option<SqlType>) -> Result<Value, EngineError> {
-    sql_type.map_or(Ok(value.clone()), |target| query::cast(&value, target))
+    match sql_type {
+        Some(target) => query::cast(&value, target),
+        None => Ok(value),
+    }
 }
