@@ -75,9 +75,9 @@ fn a_week_of_sixty_databases() {
 const HISTORY_HOURS: usize = 36 * 24;
 /// Hours between two rounds of backups: only where it is measured is every hour lived.
 const ROUND: usize = if cfg!(debug_assertions) { 12 } else { 1 };
-/// Calls of one stretch, and stretches: the least disturbed one counts.
-const CALLS: u32 = if cfg!(debug_assertions) { 20 } else { 5_000 };
-const STRETCHES: u32 = if cfg!(debug_assertions) { 2 } else { 20 };
+/// Calls of one stretch, and stretches: the least disturbed one counts, so they are short and many.
+const CALLS: u32 = if cfg!(debug_assertions) { 20 } else { 250 };
+const STRETCHES: u32 = if cfg!(debug_assertions) { 2 } else { 800 };
 /// What is promised, calls a second on one core.
 const PROMISED: f64 = 50_000.0;
 
