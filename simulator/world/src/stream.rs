@@ -4,7 +4,11 @@
 //! shifts nothing elsewhere. The generator is splitmix64 (Steele, Lea, Flood 2014), 64 bits of state: enough for a model,
 //! nothing for secrets. It refuses to know what its numbers are used for.
 
-use crate::guid::Guid;
+use crate::{
+    guid::Guid,
+    knobs::Span,
+    time::{Ms, SECOND},
+};
 
 /// What a stream is for. The numbers are part of every recorded run: never reuse or renumber one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +83,11 @@ impl Stream {
         }
         let width = u64::try_from(max - min).unwrap_or(0).saturating_add(1);
         min + i64::try_from(out % width).unwrap_or(0)
+    }
+
+    /// A length of time from a range of seconds.
+    pub(crate) fn seconds(&mut self, span: Span) -> Ms {
+        self.between(span.min * SECOND, span.max * SECOND)
     }
 
     /// True so many times in a million.

@@ -190,6 +190,13 @@ impl Instance {
         self.tasks.get(usize::try_from(id.checked_sub(first)?).ok()?)
     }
 
+    /// How long so many bytes take at so many per cent of the throughput.
+    pub(crate) fn transfer(&self, bytes: u64, percent: i64) -> Ms {
+        let speed =
+            u128::from(self.config.throughput_bytes.max(1)) * u128::from(percent.max(1).unsigned_abs());
+        Ms::try_from(u128::from(bytes) * 100_000 / speed).unwrap_or(Ms::MAX / 4)
+    }
+
     /// The same, to change it.
     pub(crate) fn task_mut(&mut self, id: u32) -> Option<&mut Task> {
         let first = self.tasks.front()?.id;

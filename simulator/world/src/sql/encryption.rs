@@ -227,7 +227,6 @@ impl World {
         let Some(host) = self.instances.get(instance) else { return Ok(()) };
         let running = host.running.iter().filter_map(|task| host.task(*task));
         let busy = running.into_iter().any(|task| task.kind.is_backup() && task.database == Some(id));
-        let throughput = host.config.throughput_bytes.max(1);
         let Some(database) = self.databases.get_mut(id.0 as usize) else { return Ok(()) };
         let Some(key) = database.encryption.key else {
             return refuse(
@@ -256,9 +255,8 @@ impl World {
                 )
             }
             _ => {
-                let size = database.size_at(&self.branches, now);
-                let scan = u128::from(size) * 1_000 / u128::from(throughput);
-                database.encryption.switch(on, Ms::try_from(scan).unwrap_or(Ms::MAX / 4), now);
+                let scan = host.transfer(database.size_at(&self.branches, now), 100);
+                database.encryption.switch(on, scan, now);
                 Ok(())
             }
         }

@@ -20,7 +20,7 @@ use crate::{
         info::{failure_lines, stripe_keys},
         task::{Lifecycle, TaskType, Work},
     },
-    time::{Ms, SECOND, ceil_second},
+    time::{SECOND, ceil_second},
     world::World,
 };
 
@@ -63,8 +63,7 @@ impl World {
         let now = self.now_ms;
         let Some(plan) = self.backup_plan(instance, id) else { return };
         let mut stream = self.run_stream(instance, id, 0);
-        let span = self.knobs.setup_seconds;
-        let setup = stream.between(span.min * SECOND, span.max * SECOND);
+        let setup = stream.seconds(self.knobs.setup_seconds);
         let speed = stream.between(self.knobs.speed_percent.min, self.knobs.speed_percent.max).max(1);
         let database = self.instances.get(instance).and_then(|i| i.task(id)).and_then(|t| t.database);
         let Some(position) = database.map(|d| d.0 as usize) else { return };
@@ -77,20 +76,15 @@ impl World {
             self.replan(instance, id, Lifecycle::Error, lines, end);
             return;
         }
-        let Some(bytes_per_second) = self.instances.get(instance).map(|i| i.config.throughput_bytes.max(1))
-        else {
-            return;
-        };
         let Some(database) = self.databases.get_mut(position) else { return };
         let bytes = match plan.kind {
             BackupKind::Differential => database.changed_bytes(&self.branches, database.base, now),
             _ => database.size_at(&self.branches, now),
         };
         let running = database.begin_backup(&mut self.branches, self.seed, &self.knobs, plan.kind, now);
-        let milliseconds =
-            u128::from(bytes) * 100_000 / (u128::from(bytes_per_second) * u128::from(speed.unsigned_abs()));
+        let length = self.instances.get(instance).map_or(0, |host| host.transfer(bytes, speed));
         let from = now + setup;
-        let until = from + Ms::try_from(milliseconds).unwrap_or(Ms::MAX / 4).max(SECOND);
+        let until = from + length.max(SECOND);
         let end = until + stream.between(SECOND, 4 * SECOND);
         let end = if self.knobs.whole_seconds { ceil_second(end) } else { end };
         self.begin_uploads(instance, id, &plan, running);

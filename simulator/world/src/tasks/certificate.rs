@@ -11,7 +11,10 @@ use crate::{
     s3::{Body, Health, StorageClass},
     sql::encryption::certificate_exists,
     stream::{Purpose, draw},
-    tasks::task::{Lifecycle, TaskType, Work},
+    tasks::{
+        info::plain_failure_lines,
+        task::{Lifecycle, TaskType, Work},
+    },
     tde::{
         certificate::{Issued, Origin, USER_CERTIFICATES_MAX},
         files::{self, PASSWORD_METADATA, PrivateKey},
@@ -52,17 +55,15 @@ impl World {
         let now = self.now_ms;
         let Some(asked) = self.asked(instance, id) else { return };
         let mut stream = self.run_stream(instance, id, 3);
-        let span = self.knobs.setup_seconds;
-        let setup = stream.between(span.min * SECOND, span.max * SECOND);
+        let setup = stream.seconds(self.knobs.setup_seconds);
         let looked = match asked.kind {
             TaskType::RestoreCertificate => self.read_certificate(instance, &asked).map(Some),
             _ => self.refuse_certificate_backup(instance, &asked).map_or(Ok(None), Err),
         };
         match looked {
             Err(text) => {
-                let at = now + setup.min(6 * SECOND);
-                let lines = vec![(at, text), (at + 1_340, "Task has been aborted".into())];
-                self.replan(instance, id, Lifecycle::Error, lines, at + 1_340);
+                let (lines, end) = plain_failure_lines(now + setup.min(6 * SECOND), text);
+                self.replan(instance, id, Lifecycle::Error, lines, end);
             }
             Ok(issued) => {
                 let work = self.instances.get_mut(instance).and_then(|host| host.work.get_mut(&id));

@@ -64,9 +64,8 @@ impl World {
             return;
         };
         let Some(database) = task.database else { return };
-        let (bucket, throughput) = (bucket.clone(), host.config.throughput_bytes.max(1));
-        let span = self.knobs.setup_seconds;
-        let setup = stream.between(span.min * SECOND, span.max * SECOND);
+        let bucket = bucket.clone();
+        let setup = stream.seconds(self.knobs.setup_seconds);
         let files = self.copy_range(database, *range);
         if let Some(text) = self.refuse_bucket(instance, &bucket, "log") {
             let (lines, end) = failure_lines(now + setup, &text);
@@ -75,7 +74,7 @@ impl World {
         }
         let each = stream.between(self.knobs.copy_file_ms.min, self.knobs.copy_file_ms.max);
         let bytes = self.bytes_of(database, files);
-        let moving = Ms::try_from(u128::from(bytes) * 1_000 / u128::from(throughput)).unwrap_or(Ms::MAX / 4);
+        let moving = self.instances.get(instance).map_or(0, |host| host.transfer(bytes, 100));
         if let Some(Work::Copy { files: planned, .. }) =
             self.instances.get_mut(instance).and_then(|i| i.work.get_mut(&id))
         {

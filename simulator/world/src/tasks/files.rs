@@ -11,11 +11,11 @@ use crate::{
     knobs::Documents,
     s3::{Body, StorageClass},
     tasks::{
-        info::split_arn,
+        info::{plain_failure_lines, split_arn},
         queue::NewTask,
         task::{FileTask, Lifecycle, TaskType, Work},
     },
-    time::{Ms, SECOND},
+    time::SECOND,
     world::World,
 };
 
@@ -48,6 +48,8 @@ impl World {
         let (bucket, key) = split_arn(order.arn).unwrap_or(("", ""));
         let name = key.rsplit('/').next().unwrap_or_default();
         let path = if order.path.trim().is_empty() { name } else { order.path };
+        let filepath = (order.task != FileTask::List)
+            .then(|| below_root(path).map_or_else(|| path.to_owned(), |below| shown_path(&below)));
         let new = NewTask {
             kind: TaskType::Files(order.task),
             database: None,
@@ -56,6 +58,8 @@ impl World {
             kms: None,
             overwrite: order.force,
             stripes: 1,
+            filepath: filepath.map(Arc::from),
+            default_encryption: false,
             work: Work::Files {
                 bucket: bucket.to_owned(),
                 key: key.to_owned(),
@@ -63,33 +67,24 @@ impl World {
                 moving: None,
             },
         };
-        let filepath = (order.task != FileTask::List)
-            .then(|| below_root(path).map_or_else(|| path.to_owned(), |below| shown_path(&below)));
-        let id = self.submit(instance, new);
-        if let Some(task) = self.instances.get_mut(instance).and_then(|host| host.task_mut(id)) {
-            task.filepath = filepath.map(Arc::from);
-        }
-        id
+        self.submit(instance, new)
     }
 
     /// A task of S3 integration takes its slot.
     pub(crate) fn start_files(&mut self, instance: usize, id: u32) {
         let now = self.now_ms;
         let mut stream = self.run_stream(instance, id, 3);
-        let span = self.knobs.setup_seconds;
-        let from = now + stream.between(span.min * SECOND, span.max * SECOND);
+        let from = now + stream.seconds(self.knobs.setup_seconds);
         let moving = match self.read_files(instance, id) {
             Ok(moving) => moving,
             Err(text) => {
-                let end = from + 1_340;
-                let lines = vec![(from, text), (end, "Task has been aborted".into())];
+                let (lines, end) = plain_failure_lines(from, text);
                 self.replan(instance, id, Lifecycle::Error, lines, end);
                 return;
             }
         };
-        let throughput = self.instances.get(instance).map_or(1, |host| host.config.throughput_bytes.max(1));
         let bytes = moving.as_ref().map_or(0, |(_, bytes)| *bytes);
-        let length = Ms::try_from(u128::from(bytes) * 1_000 / u128::from(throughput)).unwrap_or(Ms::MAX / 4);
+        let length = self.instances.get(instance).map_or(0, |host| host.transfer(bytes, 100));
         let work = self.instances.get_mut(instance).and_then(|host| host.work.get_mut(&id));
         if let Some(Work::Files { moving: planned, .. }) = work {
             *planned = moving;

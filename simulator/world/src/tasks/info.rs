@@ -150,9 +150,12 @@ pub(crate) fn abort_lines(
         lines.push((clock, format!("{key}: S3 processing has been aborted")));
     }
     clock += stream.between(500, 4_000);
-    lines.push((clock, "Task has been aborted".into()));
+    lines.push((clock, ABORTED.into()));
     (lines, clock)
 }
+
+/// The last line of a task that failed.
+const ABORTED: &str = "Task has been aborted";
 
 /// The line that RDS writes under any failure of a backup.
 pub(crate) const TRAILER: &str = "Aborted the task because of a task failure or an overlap with your preferred backup window for RDS automated backup.";
@@ -163,12 +166,19 @@ pub(crate) const AUTOMATED_BACKUP: &str =
 
 /// The lines of a task that fails by itself, and the moment the last one is written.
 pub(crate) fn failure_lines(at: Ms, text: &str) -> (Vec<Line>, Ms) {
-    let lines = vec![
-        (at, text.to_owned()),
-        (at + 117, TRAILER.to_owned()),
-        (at + 1_340, "Task has been aborted".into()),
-    ];
-    (lines, at + 1_340)
+    aborted(at, vec![(at, text.to_owned()), (at + 117, TRAILER.to_owned())])
+}
+
+/// The lines of a task that is neither backup nor restore of a database and fails: its cause and the end.
+pub(crate) fn plain_failure_lines(at: Ms, text: String) -> (Vec<Line>, Ms) {
+    aborted(at, vec![(at, text)])
+}
+
+/// Puts the last line behind the others, and tells the moment it is written.
+fn aborted(at: Ms, mut lines: Vec<Line>) -> (Vec<Line>, Ms) {
+    let end = at + 1_340;
+    lines.push((end, ABORTED.into()));
+    (lines, end)
 }
 
 /// The line that RDS writes under any failure of a restore.
@@ -177,12 +187,8 @@ const RESTORE_TRAILER: &str =
 
 /// The lines of a restore that fails by itself, and the moment the last one is written.
 pub(crate) fn restore_failure_lines(at: Ms, id: u32, kind: &str, text: &str) -> (Vec<Line>, Ms) {
-    let lines = vec![
-        (at, RESTORE_TRAILER.to_owned()),
-        (at + 117, format!("Task ID {id} ({kind}) exception: {text}")),
-        (at + 1_340, "Task has been aborted".into()),
-    ];
-    (lines, at + 1_340)
+    let exception = format!("Task ID {id} ({kind}) exception: {text}");
+    aborted(at, vec![(at, RESTORE_TRAILER.to_owned()), (at + 117, exception)])
 }
 
 #[cfg(test)]

@@ -29,6 +29,10 @@ pub(crate) struct NewTask {
     pub(crate) kms: Option<Arc<str>>,
     pub(crate) overwrite: bool,
     pub(crate) stripes: u8,
+    /// `filepath` of a task of files.
+    pub(crate) filepath: Option<Arc<str>>,
+    /// `@enable_bucket_default_encryption`.
+    pub(crate) default_encryption: bool,
     pub(crate) work: Work,
 }
 
@@ -40,8 +44,7 @@ impl World {
         let id = host.next_task;
         host.next_task += 1;
         let mut stream = Stream::of(seed, Purpose::TaskDelay, &[instance as u64, u64::from(id)]);
-        let delay =
-            stream.between(self.knobs.created_seconds.min * SECOND, self.knobs.created_seconds.max * SECOND);
+        let delay = stream.seconds(self.knobs.created_seconds);
         let eligible = now + delay;
         host.tasks.push_back(Task {
             id,
@@ -53,8 +56,8 @@ impl World {
             database: new.database,
             database_name: new.database_name,
             s3_arn: new.s3_arn,
-            filepath: None,
-            default_encryption: false,
+            filepath: new.filepath,
+            default_encryption: new.default_encryption,
             kms: new.kms,
             created: now,
             eligible,

@@ -48,8 +48,7 @@ impl World {
     pub(crate) fn start_restore(&mut self, instance: usize, id: u32) {
         let now = self.now_ms;
         let mut stream = self.run_stream(instance, id, 2);
-        let span = self.knobs.setup_seconds;
-        let setup = stream.between(span.min * SECOND, span.max * SECOND);
+        let setup = stream.seconds(self.knobs.setup_seconds);
         let speed = stream.between(self.knobs.speed_percent.min, self.knobs.speed_percent.max).max(1);
         let Read { restored: after, file } = match self.read_restore(instance, id) {
             Ok(read) => read,
@@ -61,17 +60,15 @@ impl World {
                 return;
             }
         };
-        let throughput = self.instances.get(instance).map_or(1, |i| i.config.throughput_bytes.max(1));
         let bytes = file.as_ref().map_or(0, |file| file.set.size_bytes);
         if let Some(Work::Restore { restored, read, .. }) =
             self.instances.get_mut(instance).and_then(|i| i.work.get_mut(&id))
         {
             (*restored, *read) = (Some(Box::new(after)), file);
         }
-        let milliseconds =
-            u128::from(bytes) * 100_000 / (u128::from(throughput) * u128::from(speed.unsigned_abs()));
+        let length = self.instances.get(instance).map_or(0, |host| host.transfer(bytes, speed));
         let from = now + setup;
-        let until = from + Ms::try_from(milliseconds).unwrap_or(Ms::MAX / 4).max(SECOND);
+        let until = from + length.max(SECOND);
         let end = until + stream.between(SECOND, 4 * SECOND);
         let end = if self.knobs.whole_seconds { ceil_second(end) } else { end };
         self.plan_run(instance, id, (from, until), end);

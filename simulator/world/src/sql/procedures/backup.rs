@@ -88,13 +88,11 @@ impl World {
             kms,
             overwrite,
             stripes: u8::try_from(stripes).unwrap_or(1),
+            filepath: None,
+            default_encryption: value::integer(bound.get(9), "int")?.unwrap_or(0) != 0,
             work: Work::Backup { bucket, key, running: None, uploads: Vec::new() },
         };
-        let default_encryption = value::integer(bound.get(9), "int")?.unwrap_or(0) != 0;
         let task = self.submit(call.instance, new);
-        if let Some(held) = self.instances.get_mut(call.instance).and_then(|host| host.task_mut(task)) {
-            held.default_encryption = default_encryption;
-        }
         self.announce(call, task, answer);
         Ok(())
     }

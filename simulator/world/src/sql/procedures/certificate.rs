@@ -189,6 +189,8 @@ impl World {
             kms: Some(Arc::from(text(3))),
             overwrite,
             stripes: 1,
+            filepath: None,
+            default_encryption: false,
             work: Work::Certificate { name, certificate, private_key, read: None },
         };
         let task = self.submit(call.instance, new);

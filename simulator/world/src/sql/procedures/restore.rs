@@ -272,6 +272,8 @@ impl World {
             kms,
             overwrite: false,
             stripes: 1,
+            filepath: None,
+            default_encryption: false,
             work,
         };
         let task = self.submit(call.instance, new);

@@ -174,6 +174,8 @@ impl World {
             kms: call.bound.text(1).filter(|k| !k.is_empty()).map(Arc::from),
             overwrite: true,
             stripes: 1,
+            filepath: None,
+            default_encryption: false,
             work,
         };
         let task = self.submit(call.instance, new);
