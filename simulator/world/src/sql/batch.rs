@@ -12,7 +12,7 @@ use crate::{
     sql::{
         Raised, Variables, hints, select,
         session::SessionId,
-        tables::databases::system_id,
+        tables::databases::database_number,
         tokens::{DEPTH_MAX, STARTS, Tokens, near, too_deep, word},
         value,
     },
@@ -205,9 +205,7 @@ impl World {
         let Token::Word(name) = token else { return Err(near(token)) };
         let name = name.value.clone();
         let Some(held) = self.sessions.get(&session.0) else { return Ok(()) };
-        let known = system_id(&name).is_some()
-            || self.shown(held.instance).is_some_and(|i| i.database(&name).is_some());
-        if !known {
+        if database_number(self, held.instance, &name).is_none() {
             let text =
                 format!("Database '{name}' does not exist. Make sure that the name is entered correctly.");
             return Err(EngineError::new(911, text));

@@ -6,7 +6,7 @@ use tds::ServerMessage;
 
 use crate::{
     error::EngineError,
-    sql::{ids::Prepared, tables::databases::system_id},
+    sql::{ids::Prepared, tables::databases::database_number},
     world::World,
 };
 
@@ -71,16 +71,18 @@ impl World {
 
     /// Makes a database the current one, as a login asks for it. Error 4060 where there is none; the login has failed then.
     pub fn enter(&mut self, session: SessionId, database: &str) -> Result<(), ServerMessage> {
-        let Some(held) = self.sessions.get_mut(&session.0) else { return Ok(()) };
-        let host = self.instances.get(held.instance);
-        if system_id(database).is_none() && host.is_none_or(|host| host.database(database).is_none()) {
-            let server = host.map(|host| host.config.name.to_uppercase()).unwrap_or_default();
+        let Some(instance) = self.sessions.get(&session.0).map(|held| held.instance) else { return Ok(()) };
+        if database_number(self, instance, database).is_none() {
+            let server =
+                self.instances.get(instance).map(|host| host.config.name.to_uppercase()).unwrap_or_default();
             let text =
                 format!("Cannot open database \"{database}\" requested by the login. The login failed.");
             return Err(EngineError::new(4060, text).message(&server, ""));
         }
-        database.clone_into(&mut held.database);
-        database.clone_into(&mut held.initial);
+        if let Some(held) = self.sessions.get_mut(&session.0) {
+            database.clone_into(&mut held.database);
+            database.clone_into(&mut held.initial);
+        }
         Ok(())
     }
 

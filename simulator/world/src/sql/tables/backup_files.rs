@@ -7,9 +7,10 @@ use tds::{SqlType, Value};
 
 use crate::{
     backup_file::BackupKind,
-    database::state::Database,
     instance::state::HistoryRow,
-    sql::tables::{ColumnSpec, Hint, LSN, NAME, Table, col, guid, int, lsn, maybe, text},
+    sql::tables::{
+        ColumnSpec, Hint, LSN, NAME, Table, col, database_files::DatabaseFile, guid, int, lsn, maybe, text,
+    },
     world::World,
 };
 
@@ -34,17 +35,12 @@ const BACKUPFILE: &[ColumnSpec] = &[
     col("is_present", SqlType::Bit),
 ];
 
-/// The number of the log among the files of a database.
-const LOG: u32 = 2;
-/// Bytes of the log file.
-const LOG_BYTES: u64 = 1 << 30;
-
 /// `msdb.dbo.backupfile`.
 pub(crate) struct BackupFiles<'w> {
     world: &'w World,
     rows: &'w [HistoryRow],
-    /// Place of the set, and the number of the file.
-    files: Vec<(usize, u32)>,
+    /// Place of the set, and the file.
+    files: Vec<(usize, DatabaseFile)>,
 }
 
 impl<'w> BackupFiles<'w> {
@@ -52,9 +48,8 @@ impl<'w> BackupFiles<'w> {
         let rows = world.instances.get(instance).map_or(&[][..], |host| host.history());
         let mut files = Vec::new();
         for (place, row) in rows.iter().enumerate() {
-            let data = world.database(row.database).map_or(1, |held| held.file_count.max(1));
-            files.extend([(place, 1), (place, LOG)]);
-            files.extend((3..=data + 1).map(|file| (place, file)));
+            let data = world.database(row.database).map_or(1, |held| held.file_count);
+            files.extend(DatabaseFile::all(data).map(|file| (place, file)));
         }
         Self { world, rows, files }
     }
@@ -73,7 +68,7 @@ impl Table for BackupFiles<'_> {
         let file = usize::try_from(row).ok().and_then(|row| self.files.get(row).copied());
         let Some((place, file)) = file else { return Value::Null };
         let Some(row) = self.rows.get(place) else { return Value::Null };
-        let (set, is_log) = (&row.set, file == LOG);
+        let (set, is_log) = (&row.set, file.is_log());
         let database = self.world.database(row.database);
         let data_files = database.map_or(1, |held| u64::from(held.file_count.max(1)));
         // A log backup holds the log alone, the others hold little of it.
@@ -96,20 +91,14 @@ impl Table for BackupFiles<'_> {
                 }
             }
             3 => int(if is_log { 512 } else { 8_192 }),
-            4 => bytes(u64::from(file)),
+            4 => bytes(u64::from(file.0)),
             5 => text(if is_log { "L" } else { "D" }),
-            6 => bytes(if is_log {
-                LOG_BYTES
-            } else {
-                database.map_or(0, |d| size(self.world, d)) / data_files
-            }),
-            7 => text(&if is_log { format!("{name}_log") } else { format!("{name}_{file}") }),
+            6 => maybe(database, |d| bytes(file.bytes(self.world, d))),
+            7 => text(&file.logical_name(name)),
             8 => text("D:"),
-            9 => text(&format!("D:\\rdsdbdata\\DATA\\{name}_{file}.{}", if is_log { "ldf" } else { "mdf" })),
+            9 => text(&file.physical_name(name)),
             10 => text("ONLINE"),
-            11 => maybe(database, |d| {
-                guid(Database::fresh_guid(self.world.seed, d.id.0, 100 + u64::from(file)))
-            }),
+            11 => maybe(database.and_then(|d| file.guid(self.world.seed, d)), guid),
             12 => maybe(base, |b| lsn(b.0)),
             13 => maybe(base, |b| guid(b.1)),
             14 => bytes(held),
@@ -117,8 +106,4 @@ impl Table for BackupFiles<'_> {
             _ => Value::Null,
         }
     }
-}
-
-fn size(world: &World, database: &Database) -> u64 {
-    database.size_at(&world.branches, world.now_ms)
 }

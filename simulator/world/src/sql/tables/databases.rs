@@ -12,7 +12,10 @@ use crate::{
     database::state::Database,
     guid::Guid,
     instance::state::Unrecovered,
-    sql::tables::{ColumnSpec, Hint, LSN, NAME, Table, col, guid, int, lsn, maybe, text, time},
+    sql::tables::{
+        ColumnSpec, Hint, LSN, NAME, Table, col, database_files::DatabaseFile, guid, int, lsn, maybe, text,
+        time,
+    },
     stream::{Purpose, Stream},
     time::Ms,
     world::World,
@@ -33,6 +36,12 @@ const SYSTEM: &[(&str, &str)] = &[
 pub(crate) fn system_id(name: &str) -> Option<i64> {
     let place = SYSTEM.iter().position(|(system, _)| system.eq_ignore_ascii_case(name.trim_end()))?;
     i64::try_from(place + 1).ok()
+}
+
+/// The number of a database as an instance shows it, by its name.
+pub(crate) fn database_number(world: &World, instance: usize, name: &str) -> Option<i64> {
+    let user = world.shown(instance).and_then(|host| host.database(name)).and_then(|id| world.database(id));
+    user.map(|held| i64::from(held.sql_id)).or_else(|| system_id(name))
 }
 
 /// A row: a system database by its place, one of the users', or one that is being restored.
@@ -239,8 +248,8 @@ impl Table for RecoveryStatus<'_> {
 /// `sys.master_files`.
 pub(crate) struct MasterFiles<'w> {
     rows: Rows<'w>,
-    /// Place of the database, and the file's number.
-    files: Vec<(u64, u32)>,
+    /// Place of the database, and the file.
+    files: Vec<(u64, DatabaseFile)>,
 }
 
 const MASTER_FILES: &[ColumnSpec] = &[
@@ -268,11 +277,9 @@ impl<'w> MasterFiles<'w> {
         for (place, entry) in (0_u64..).zip(&rows.entries) {
             let data = match entry {
                 Entry::System(_) | Entry::Restoring(_) => 1,
-                Entry::User(database) => database.file_count.max(1),
+                Entry::User(database) => database.file_count,
             };
-            // File 2 is the log; further data files have numbers from 3.
-            files.extend([(place, 1), (place, 2)]);
-            files.extend((3..=data + 1).map(|file| (place, file)));
+            files.extend(DatabaseFile::all(data).map(|file| (place, file)));
         }
         Self { rows, files }
     }
@@ -291,7 +298,7 @@ impl Table for MasterFiles<'_> {
         let file = usize::try_from(row).ok().and_then(|row| self.files.get(row).copied());
         let Some((place, file)) = file else { return Value::Null };
         let Some(entry) = self.rows.entry(place) else { return Value::Null };
-        let is_log = file == 2;
+        let is_log = file.is_log();
         let user = match entry {
             Entry::User(database) => Some(database),
             Entry::System(_) | Entry::Restoring(_) => None,
@@ -305,21 +312,15 @@ impl Table for MasterFiles<'_> {
         let base = user.and_then(|d| d.base).filter(|_| !is_log);
         match column {
             0 => number(entry),
-            1 => int(file),
-            2 if file == 1 && user.is_some_and(|d| d.features.null_file_guid) => Value::Null,
-            2 => maybe(user, |d| {
-                guid(Database::fresh_guid(self.rows.world.seed, d.id.0, 100 + u64::from(file)))
-            }),
+            1 => int(file.0),
+            2 => maybe(user.and_then(|d| file.guid(self.rows.world.seed, d)), guid),
             3 => int(i64::from(is_log)),
             4 => text(if is_log { "LOG" } else { "ROWS" }),
-            5 => text(&if is_log { format!("{name}_log") } else { format!("{name}_{file}") }),
-            6 => text(&format!("D:\\rdsdbdata\\DATA\\{name}_{file}.{}", if is_log { "ldf" } else { "mdf" })),
+            5 => text(&file.logical_name(name)),
+            6 => text(&file.physical_name(name)),
             7 => text(entry.state().1),
             // In pages of 8 KiB.
-            8 => maybe(user, |d| {
-                let bytes = d.size_at(&self.rows.world.branches, self.rows.world.now_ms);
-                int(if is_log { 131_072 } else { bytes / u64::from(d.file_count.max(1)) / 8_192 })
-            }),
+            8 => maybe(user, |d| int(file.bytes(self.rows.world, d) / 8_192)),
             9 => maybe(base, |b| lsn(b.lsn)),
             10 => maybe(base, |b| guid(b.uuid)),
             11 => maybe(base, |b| time(b.at)),

@@ -5,6 +5,7 @@
 
 mod backup_files;
 pub(crate) mod certificates;
+mod database_files;
 pub(crate) mod databases;
 pub(crate) mod files;
 pub(crate) mod history;

@@ -9,7 +9,7 @@ use tds::{SqlType, Value};
 use crate::{
     sql::{
         session::SessionId,
-        tables::{ColumnSpec, Hint, NAME, Table, col, databases::system_id, int, maybe, text, time},
+        tables::{ColumnSpec, Hint, NAME, Table, col, databases::database_number, int, maybe, text, time},
     },
     tasks::task::Task,
     world::World,
@@ -48,13 +48,6 @@ impl<'w> Sessions<'w> {
     }
 }
 
-/// Number of a database by its name.
-fn database_number(world: &World, instance: usize, name: &str) -> Value {
-    let user = world.instances.get(instance).and_then(|host| host.database(name));
-    let number = user.and_then(|id| world.database(id)).map(|held| i64::from(held.sql_id));
-    maybe(number.or_else(|| system_id(name)), int)
-}
-
 impl Table for Sessions<'_> {
     fn columns(&self) -> &'static [ColumnSpec] {
         SESSIONS
@@ -75,7 +68,7 @@ impl Table for Sessions<'_> {
             1 | 2 => maybe(login, text),
             3 => text(if id == self.asking.0 { "running" } else { "sleeping" }),
             4 => Value::Bit(true),
-            5 => database_number(self.world, self.instance, &held.database),
+            5 => maybe(database_number(self.world, self.instance, &held.database), int),
             6 => int(held.transactions),
             _ => Value::Null,
         }
@@ -125,7 +118,7 @@ impl<'w> Requests<'w> {
             2 => maybe(task.started, |at| time(at + zone)),
             3 => text("suspended"),
             4 => maybe(task.kind.command(), text),
-            5 => database_number(world, self.instance, &task.database_name),
+            5 => maybe(database_number(world, self.instance, &task.database_name), int),
             7 => text("BACKUPIO"),
             8 => Value::Float(f64::from(u32::try_from(percent).unwrap_or(0))),
             9 => match percent {
@@ -159,7 +152,7 @@ impl Table for Requests<'_> {
             2 => time(self.world.now_ms + zone),
             3 => text("running"),
             4 => text("SELECT"),
-            5 => database_number(self.world, self.instance, current),
+            5 => maybe(database_number(self.world, self.instance, current), int),
             8 => Value::Float(0.0),
             1 | 6 | 9 | 10 => Value::Int(0),
             _ => Value::Null,
