@@ -18,6 +18,8 @@ pub(crate) const MINUTE: Ms = 60 * SECOND;
 pub(crate) const HOUR: Ms = 60 * MINUTE;
 /// A day.
 pub(crate) const DAY: Ms = 24 * HOUR;
+/// A day in nanoseconds, as moments of SQL have them.
+pub(crate) const DAY_NANOSECONDS: i128 = 86_400_000_000_000;
 /// The cadence of RDS log backups: "every five minutes".
 pub(crate) const SLOT: Ms = 5 * MINUTE;
 

@@ -6,6 +6,7 @@
 mod applock;
 mod batch;
 pub(crate) mod calls;
+mod convert;
 pub(crate) mod encryption;
 mod exec;
 mod flow;

@@ -12,7 +12,12 @@ use jiff::{
 };
 use tds::Value;
 
-use crate::{error::EngineError, guid::Guid, lsn::Lsn, time::Ms};
+use crate::{
+    error::EngineError,
+    guid::Guid,
+    lsn::Lsn,
+    time::{DAY_NANOSECONDS, Ms},
+};
 
 /// Text of a value, where it has one; NULL has none.
 pub(crate) fn text(value: &Value) -> Option<String> {
@@ -102,8 +107,9 @@ pub(crate) fn truth(value: &Value) -> Option<bool> {
 
 /// A moment between the years 1 and 9999.
 pub(crate) fn in_calendar(nanoseconds: i128) -> Option<Value> {
-    const DAY: i128 = 86_400_000_000_000;
-    (-719_162 * DAY..2_932_897 * DAY).contains(&nanoseconds).then_some(Value::DateTime(nanoseconds))
+    (-719_162 * DAY_NANOSECONDS..2_932_897 * DAY_NANOSECONDS)
+        .contains(&nanoseconds)
+        .then_some(Value::DateTime(nanoseconds))
 }
 
 /// A moment, as nanoseconds on whatever clock it was written for.
@@ -219,7 +225,8 @@ pub(crate) fn compare(a: &Value, b: &Value) -> Result<Option<Ordering>, EngineEr
     }))
 }
 
-fn guid(text: &str) -> Result<[u8; 16], EngineError> {
+/// A guid from its text. Error 8169.
+pub(crate) fn guid(text: &str) -> Result<[u8; 16], EngineError> {
     Guid::parse(text).map(|g| g.0).ok_or_else(|| {
         EngineError::new(
             8169,

@@ -9,7 +9,7 @@ use tds::{SqlType, Value};
 
 use crate::{
     error::EngineError,
-    sql::{batch::no_variable, query},
+    sql::{batch::no_variable, convert::cast},
 };
 
 /// A variable.
@@ -69,7 +69,7 @@ impl Variables {
 
 fn converted(value: Value, sql_type: Option<SqlType>) -> Result<Value, EngineError> {
     match sql_type {
-        Some(target) => query::cast(&value, target),
+        Some(target) => cast(&value, target),
         None => Ok(value),
     }
 }

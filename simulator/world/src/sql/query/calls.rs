@@ -10,11 +10,12 @@ use tds::{SqlType, Value};
 use crate::{
     error::EngineError,
     sql::{
+        convert::cast,
         query::{
             dates::{self, Part},
             numbers::{self, Real, Shape},
             texts::{self, Text},
-            types::{Class, Operator, class},
+            types::Operator,
         },
         select, value,
     },
@@ -41,8 +42,6 @@ pub(super) enum Call {
     Text(Text),
     Shape(Shape),
     Round,
-    /// SQRT.
-    Root,
     /// POWER, as its type has it.
     Power(SqlType),
     DateAdd(Part),
@@ -76,7 +75,7 @@ pub(super) fn evaluate(call: Call, given: &[Value]) -> Result<Value, EngineError
             other => other,
         },
         Call::Styled { target, of } => match value::integer(second, "int")? {
-            Some(style) => select::cast(&dates::styled(first, style, of)?, target),
+            Some(style) => cast(&dates::styled(first, style, of)?, target),
             None => Ok(Value::Null),
         },
         Call::Arithmetic(operator, target) => numbers::apply(operator, first, second, target),
@@ -93,7 +92,6 @@ pub(super) fn evaluate(call: Call, given: &[Value]) -> Result<Value, EngineError
             let digits = value::integer(second, "int")?.unwrap_or(0);
             numbers::round(first, digits, value::integer(at(2), "int")?.unwrap_or(0) != 0)
         }
-        Call::Root => numbers::real(Real::Root, first),
         Call::Power(_) if *second == Value::Null => Ok(Value::Null),
         Call::Power(target) => {
             let power = numbers::float(first)?.powf(numbers::float(second)?);
@@ -151,36 +149,6 @@ fn difference(part: Part, target: SqlType, from: &Value, to: &Value) -> Result<V
 fn too_far_apart() -> EngineError {
     let text = "The datediff function resulted in an overflow. The number of dateparts separating two date/time instances is too large. Try to use datediff with a less precise datepart.";
     EngineError::new(535, text)
-}
-
-/// CAST with the ranges of its types; what it shares with the native queries is done there.
-pub(in crate::sql) fn cast(held: &Value, target: SqlType) -> Result<Value, EngineError> {
-    let converted = match (held, target) {
-        (Value::Null, _) => return Ok(Value::Null),
-        (Value::Float(number), SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt) => {
-            // 2^100 is far outside of all of them and still a whole number of i128.
-            #[expect(clippy::cast_possible_truncation, reason = "cut to the whole number, as a CAST does")]
-            let whole = number.clamp(-1.2e30, 1.2e30) as i128;
-            return numbers::ranged(whole, target);
-        }
-        (Value::Float(number), SqlType::Numeric { .. }) => {
-            select::cast(&Value::Text(format!("{number:.12}")), target)?
-        }
-        (Value::Float(number), SqlType::Bit) => Value::Bit(*number != 0.0),
-        (Value::Numeric { mantissa, scale: from }, SqlType::Numeric { scale, .. }) => {
-            Value::Numeric { mantissa: numbers::rescale(*mantissa, *from, scale)?, scale }
-        }
-        _ => select::cast(held, target)?,
-    };
-    match (&converted, target) {
-        (Value::Int(number), _) if class(target) == Class::Whole => {
-            numbers::ranged(i128::from(*number), target)
-        }
-        (Value::Numeric { mantissa, scale }, SqlType::Numeric { precision, .. }) => {
-            numbers::fits(*mantissa, precision, *scale)
-        }
-        _ => Ok(converted),
-    }
 }
 
 fn like(given: &[Value]) -> Result<Value, EngineError> {

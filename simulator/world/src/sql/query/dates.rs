@@ -13,6 +13,7 @@ use tds::{SqlType, Value};
 use crate::{
     error::EngineError,
     sql::value::{self, in_calendar},
+    time::DAY_NANOSECONDS,
 };
 
 /// A part of a moment.
@@ -63,8 +64,8 @@ impl Part {
             Self::Second => 1_000_000_000,
             Self::Minute => 60_000_000_000,
             Self::Hour => 3_600_000_000_000,
-            Self::Day | Self::DayOfYear | Self::Weekday => 86_400_000_000_000,
-            Self::Week => 604_800_000_000_000,
+            Self::Day | Self::DayOfYear | Self::Weekday => DAY_NANOSECONDS,
+            Self::Week => 7 * DAY_NANOSECONDS,
             Self::Month | Self::Quarter | Self::Year => return None,
         })
     }
@@ -113,7 +114,7 @@ pub(super) fn difference(part: Part, from: &Value, to: &Value) -> Result<Value, 
     let borders = match part.length() {
         // Weeks begin on Sunday: 1970-01-01 was a Thursday.
         Some(length) if part == Part::Week => {
-            let week = |n: i128| n.saturating_add(4 * 86_400_000_000_000).div_euclid(length);
+            let week = |n: i128| n.saturating_add(4 * DAY_NANOSECONDS).div_euclid(length);
             week(b) - week(a)
         }
         Some(length) => b.div_euclid(length) - a.div_euclid(length),

@@ -102,16 +102,15 @@ impl Translator<'_, '_> {
                 let results = vec![self.scalar(yes)?, self.scalar(no)?];
                 self.chosen("", &[test], results)
             }
-            _ => match self.of_catalogue(&name, &arguments)? {
-                Some(term) => Ok(term),
-                None => match self.of_moments(&name, &arguments)? {
-                    Some(term) => Ok(term),
-                    None => match self.of_numbers(&name, &arguments)? {
-                        Some(term) => Ok(term),
-                        None => self.native(&Ast::Function(function.clone())),
-                    },
-                },
-            },
+            _ => {
+                let families = [Self::of_catalogue, Self::of_moments, Self::of_numbers];
+                for family in families {
+                    if let Some(term) = family(self, &name, &arguments)? {
+                        return Ok(term);
+                    }
+                }
+                self.native(&Ast::Function(function.clone()))
+            }
         }
     }
 
@@ -256,8 +255,9 @@ impl Translator<'_, '_> {
                 }
                 self.computed(Call::Round, &terms, sql_type)
             }
-            ("log" | "log10" | "exp" | "square", [held]) => {
+            ("log" | "log10" | "exp" | "square" | "sqrt", [held]) => {
                 let how = match name {
+                    "sqrt" => Real::Root,
                     "log" => Real::Logarithm,
                     "log10" => Real::Logarithm10,
                     "exp" => Real::Exponential,
@@ -267,10 +267,6 @@ impl Translator<'_, '_> {
                 self.computed(Call::Real(how), &[held], SqlType::Float)
             }
             ("pi", []) => self.literal(Value::Float(std::f64::consts::PI)),
-            ("sqrt", [held]) => {
-                let held = self.scalar(held)?;
-                self.computed(Call::Root, &[held], SqlType::Float)
-            }
             ("power", [held, by]) => {
                 let (held, by) = (self.scalar(held)?, self.scalar(by)?);
                 let sql_type =

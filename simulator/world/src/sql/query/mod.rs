@@ -28,10 +28,10 @@ use crate::{
     error::EngineError,
     sql::{hints, select::Context, tables::Table},
 };
-pub(super) use calls::cast;
 use engine::{COLLATION, Engine};
-pub(super) use numbers::rescale;
+pub(super) use numbers::{fits, ranged, rescale};
 use scope::{Place, Scope};
+pub(super) use types::name as type_name;
 use types::{Class, class, fit};
 
 /// An expression translated.

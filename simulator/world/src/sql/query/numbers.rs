@@ -11,12 +11,11 @@ use crate::{
         query::types::{self, Operator},
         value,
     },
+    time::DAY_NANOSECONDS,
 };
 
-/// Nanoseconds of a day.
-const DAY: i128 = 86_400_000_000_000;
 /// 1900-01-01, the zero of datetime.
-const ZERO: i128 = -25_567 * DAY;
+const ZERO: i128 = -25_567 * DAY_NANOSECONDS;
 
 pub(super) fn overflow(target: &str) -> EngineError {
     EngineError::new(8115, format!("Arithmetic overflow error converting expression to data type {target}."))
@@ -158,9 +157,9 @@ pub(super) fn float(held: &Value) -> Result<f64, EngineError> {
 fn moments(operator: Operator, a: &Value, b: &Value) -> Result<Value, EngineError> {
     let since_zero = |held: &Value| match held {
         Value::DateTime(_) | Value::Text(_) => Ok(value::moment(held)?.unwrap_or(ZERO) - ZERO),
-        Value::Int(days) => Ok(i128::from(*days) * DAY),
+        Value::Int(days) => Ok(i128::from(*days) * DAY_NANOSECONDS),
         #[expect(clippy::cast_possible_truncation, reason = "a float casts to the nearest number it can be")]
-        other => Ok::<i128, EngineError>((float(other)? * DAY as f64) as i128),
+        other => Ok::<i128, EngineError>((float(other)? * DAY_NANOSECONDS as f64) as i128),
     };
     let (x, y) = (since_zero(a)?, since_zero(b)?);
     let moved = if operator == Operator::Subtract { x.checked_sub(y) } else { x.checked_add(y) };
@@ -170,7 +169,7 @@ fn moments(operator: Operator, a: &Value, b: &Value) -> Result<Value, EngineErro
 }
 
 /// A whole number as its type takes it. Error 8115.
-pub(super) fn ranged(number: i128, target: SqlType) -> Result<Value, EngineError> {
+pub(in crate::sql) fn ranged(number: i128, target: SqlType) -> Result<Value, EngineError> {
     let range = match target {
         SqlType::TinyInt => 0..=255,
         SqlType::SmallInt => i128::from(i16::MIN)..=i128::from(i16::MAX),
@@ -185,7 +184,7 @@ pub(super) fn ranged(number: i128, target: SqlType) -> Result<Value, EngineError
 }
 
 /// An exact numeric as its type takes it. Error 8115.
-pub(super) fn fits(mantissa: i128, precision: u8, scale: u8) -> Result<Value, EngineError> {
+pub(in crate::sql) fn fits(mantissa: i128, precision: u8, scale: u8) -> Result<Value, EngineError> {
     let limit = 10_u128.checked_pow(u32::from(precision));
     if limit.is_some_and(|limit| mantissa.unsigned_abs() >= limit) {
         return Err(EngineError::new(
@@ -314,7 +313,13 @@ mod tests {
             (Operator::Multiply, n(125, 2), n(15, 1), exact(6, 3), n(1_875, 3)),
             (Operator::Add, n(125, 2), Value::Int(1), exact(13, 2), n(225, 2)),
             (Operator::Add, Value::Null, Value::Int(1), int, Value::Null),
-            (Operator::Subtract, Value::DateTime(DAY), Value::Int(1), SqlType::DateTime, Value::DateTime(0)),
+            (
+                Operator::Subtract,
+                Value::DateTime(DAY_NANOSECONDS),
+                Value::Int(1),
+                SqlType::DateTime,
+                Value::DateTime(0),
+            ),
         ] {
             assert_eq!(apply(operator, &a, &b, target).unwrap(), wanted, "{a:?} {operator:?} {b:?}");
         }

@@ -190,7 +190,7 @@ fn exact(operator: Operator, (p, s): (u8, u8), (q, t): (u8, u8)) -> SqlType {
 }
 
 /// Name of a type in error texts.
-pub(super) fn name(sql_type: SqlType) -> &'static str {
+pub(in crate::sql) fn name(sql_type: SqlType) -> &'static str {
     match sql_type {
         SqlType::Bit => "bit",
         SqlType::TinyInt => "tinyint",

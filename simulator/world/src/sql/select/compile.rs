@@ -15,7 +15,7 @@ use crate::{
         select::{
             Context, Unable,
             expression::{Aggregate, Comparison, Expr, Function, Predicate},
-            functions,
+            functions::{self, Known},
             sources::Sources,
             unsupported,
         },
@@ -161,17 +161,6 @@ impl Compiler<'_, '_> {
         if name == "count" && matches!(given, [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]) {
             return Ok(Expr::Aggregate(Aggregate::Count, None));
         }
-        // The first argument of DATEADD is a word, not a column.
-        if name == "dateadd"
-            && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Identifier(unit))), rest @ ..] = given
-        {
-            return functions::date_add(&unit.value, self.arguments(rest)?);
-        }
-        let counts = matches!(name.as_str(), "count" | "count_big" | "max" | "min");
-        if !counts && !functions::knows(&name) {
-            return Err(Unable::Beyond);
-        }
-        let arguments = self.arguments(given)?;
         let aggregate = match name.as_str() {
             "count" => Some(Aggregate::Count),
             "count_big" => Some(Aggregate::CountBig),
@@ -180,13 +169,17 @@ impl Compiler<'_, '_> {
             _ => None,
         };
         if let Some(kind) = aggregate {
+            let arguments = self.arguments(given)?;
             let [argument] = <[Expr; 1]>::try_from(arguments).map_err(|_| wrong_count(&name, 1))?;
             return Ok(Expr::Aggregate(kind, Some(Box::new(argument))));
         }
-        if matches!(name.as_str(), "isnull" | "coalesce") && !self.alike(&arguments) {
+        // The name comes first: arguments of other functions may be no expressions, as the part of a date is none.
+        let known = Known::named(&name).ok_or(Unable::Beyond)?;
+        let arguments = self.arguments(given)?;
+        if matches!(known, Known::OfValues(Function::FirstValue, _)) && !self.alike(&arguments) {
             return Err(Unable::Beyond);
         }
-        functions::named(self.context, &name, &arguments)
+        known.of(self.context, &name, arguments)
     }
 
     fn arguments(&self, given: &[FunctionArg]) -> Result<Vec<Expr>, Unable> {

@@ -9,6 +9,7 @@ use tds::{SqlType, Value};
 use crate::{
     error::EngineError,
     sql::{
+        convert::cast,
         select::{functions, sources::Sources},
         value::{self, folded},
     },
@@ -115,7 +116,7 @@ impl Expr {
                     arguments.iter().map(|a| a.value(sources, row)).collect();
                 functions::call(*function, &values?)
             }
-            Self::Cast(inner, target) => functions::cast(&inner.value(sources, row)?, *target),
+            Self::Cast(inner, target) => cast(&inner.value(sources, row)?, *target),
             Self::Case(branches, otherwise) => {
                 for (condition, result) in branches {
                     if condition.holds(sources, row)? == Some(true) {

@@ -7,19 +7,16 @@ use tds::{SqlType, Value};
 use crate::{
     error::EngineError,
     sql::{
-        query,
         select::{
             Context, Unable,
             compile::{literal, wrong_count},
             expression::{Expr, Function},
         },
-        tables::{databases::system_id, requests::session_number},
+        tables::{databases::database_number, requests::session_number},
         value,
     },
     time::{Ms, round_datetime},
 };
-
-const NANOSECONDS_A_DAY: i128 = 86_400_000_000_000;
 
 fn typed(value: Value, sql_type: SqlType) -> Expr {
     Expr::Literal(value, sql_type)
@@ -84,54 +81,63 @@ fn product(host: &crate::instance::state::Instance) -> String {
     parts.map(plain).collect::<Vec<_>>().join(".")
 }
 
-/// Functions that are known here.
-const KNOWN: &[&str] = &[
-    "isnull",
-    "coalesce",
-    "upper",
-    "lower",
-    "len",
-    "sysutcdatetime",
-    "sysdatetime",
-    "getutcdate",
-    "getdate",
-    "current_timestamp",
-    "db_name",
-    "db_id",
-    "suser_sname",
-    "suser_name",
-    "original_login",
-    "system_user",
-    "serverproperty",
-    "applock_mode",
-    "host_name",
-    "app_name",
-    "is_srvrolemember",
-];
-
-/// Whether a function is known here, by its name in lower case.
-pub(super) fn knows(name: &str) -> bool {
-    KNOWN.contains(&name)
+/// A function that is known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// A function of values, and how many it takes where that is fixed.
+    OfValues(Function, Option<usize>),
+    UtcNow,
+    Now,
+    UtcDate,
+    Date,
+    DatabaseName,
+    DatabaseId,
+    Login,
+    Property,
+    Client,
+    ServerRole,
+    LockMode,
 }
 
-/// A function by name.
-pub(super) fn named(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr, Unable> {
-    let count = arguments.len();
-    let needs =
-        |wanted: usize| if count == wanted { Ok(()) } else { Err(Unable::from(wrong_count(name, wanted))) };
-    let call = |function| Ok(Expr::Call(function, arguments.to_vec()));
-    match name {
-        "isnull" => needs(2).and_then(|()| call(Function::FirstValue)),
-        "coalesce" if count > 0 => call(Function::FirstValue),
-        "upper" => needs(1).and_then(|()| call(Function::Upper)),
-        "lower" => needs(1).and_then(|()| call(Function::Lower)),
-        "len" => needs(1).and_then(|()| call(Function::Length)),
-        _ => server(context, name, arguments),
+impl Known {
+    /// By its name in lower case.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "isnull" => Self::OfValues(Function::FirstValue, Some(2)),
+            "coalesce" => Self::OfValues(Function::FirstValue, None),
+            "upper" => Self::OfValues(Function::Upper, Some(1)),
+            "lower" => Self::OfValues(Function::Lower, Some(1)),
+            "len" => Self::OfValues(Function::Length, Some(1)),
+            "sysutcdatetime" => Self::UtcNow,
+            "sysdatetime" => Self::Now,
+            "getutcdate" => Self::UtcDate,
+            "getdate" | "current_timestamp" => Self::Date,
+            "db_name" => Self::DatabaseName,
+            "db_id" => Self::DatabaseId,
+            "suser_sname" | "suser_name" | "original_login" | "system_user" => Self::Login,
+            "serverproperty" => Self::Property,
+            "host_name" | "app_name" => Self::Client,
+            "is_srvrolemember" => Self::ServerRole,
+            "applock_mode" => Self::LockMode,
+            _ => return None,
+        })
+    }
+
+    /// With its arguments; `name` is for the error.
+    pub(super) fn of(self, context: &Context<'_>, name: &str, arguments: Vec<Expr>) -> Result<Expr, Unable> {
+        match self {
+            Self::OfValues(_, Some(wanted)) if arguments.len() != wanted => {
+                Err(wrong_count(name, wanted).into())
+            }
+            Self::OfValues(_, None) if arguments.is_empty() => Err(Unable::Beyond),
+            Self::OfValues(function, _) => Ok(Expr::Call(function, arguments)),
+            _ => server(context, self, &arguments),
+        }
     }
 }
 
 /// Functions of the server's state.
-fn server(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr, Unable> {
+fn server(context: &Context<'_>, known: Known, arguments: &[Expr]) -> Result<Expr, Unable> {
     let world = context.world;
     let session = world.sessions.get(&context.session.0);
     let host = session.and_then(|s| world.instances.get(s.instance));
@@ -146,30 +152,25 @@ fn server(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr,
         Some(Expr::Literal(value, _)) => value::text(value),
         _ => None,
     };
-    Ok(match name {
-        "sysutcdatetime" => typed(Value::DateTime(utc), SqlType::DateTime2(7)),
-        "sysdatetime" => typed(Value::DateTime(local), SqlType::DateTime2(7)),
-        "getutcdate" => datetime(utc),
-        "getdate" | "current_timestamp" => datetime(local),
-        "db_name" if arguments.is_empty() => text(session.map(|s| s.database.clone()).unwrap_or_default()),
-        "db_id" => {
+    Ok(match known {
+        Known::UtcNow => typed(Value::DateTime(utc), SqlType::DateTime2(7)),
+        Known::Now => typed(Value::DateTime(local), SqlType::DateTime2(7)),
+        Known::UtcDate => datetime(utc),
+        Known::Date => datetime(local),
+        Known::DatabaseName if arguments.is_empty() => {
+            text(session.map(|s| s.database.clone()).unwrap_or_default())
+        }
+        Known::DatabaseId => {
             let wanted = given(0).or_else(|| session.map(|s| s.database.clone())).unwrap_or_default();
-            let id = session
-                .and_then(|s| world.shown(s.instance))
-                .and_then(|h| h.database(&wanted))
-                .and_then(|id| world.database(id))
-                .map(|d| i64::from(d.sql_id));
-            let id = id.or_else(|| system_id(&wanted));
+            let id = session.and_then(|s| database_number(world, s.instance, &wanted));
             typed(id.map_or(Value::Null, Value::Int), SqlType::Int)
         }
-        "suser_sname" | "suser_name" | "original_login" | "system_user" => {
-            text(host.map(|h| h.config.user.clone()).unwrap_or_default())
-        }
-        "serverproperty" => property(host, &given(0).unwrap_or_default()),
+        Known::Login => text(host.map(|h| h.config.user.clone()).unwrap_or_default()),
+        Known::Property => property(host, &given(0).unwrap_or_default()),
         // What a client says of itself is not kept.
-        "host_name" | "app_name" => text(""),
-        "is_srvrolemember" => typed(server_role(&given(0).unwrap_or_default()), SqlType::Int),
-        "applock_mode" => {
+        Known::Client => text(""),
+        Known::ServerRole => typed(server_role(&given(0).unwrap_or_default()), SqlType::Int),
+        Known::LockMode => {
             let mode = world.app_lock_mode(
                 context.session,
                 &given(1).unwrap_or_default(),
@@ -177,7 +178,7 @@ fn server(context: &Context<'_>, name: &str, arguments: &[Expr]) -> Result<Expr,
             );
             typed(mode, SqlType::NVarChar(Some(32)))
         }
-        _ => return Err(Unable::Beyond),
+        Known::DatabaseName | Known::OfValues(..) => return Err(Unable::Beyond),
     })
 }
 
@@ -216,43 +217,6 @@ fn property(host: Option<&crate::instance::state::Instance>, name: &str) -> Expr
     typed(value.map_or(Value::Null, Value::Text), SqlType::NVarChar(Some(128)))
 }
 
-/// `DATEADD(unit, number, moment)` of constants.
-pub(super) fn date_add(unit: &str, arguments: Vec<Expr>) -> Result<Expr, Unable> {
-    let [Expr::Literal(number, _), Expr::Literal(moment, sql_type)] =
-        <[Expr; 2]>::try_from(arguments).map_err(|_| wrong_count("dateadd", 3))?
-    else {
-        return Err(Unable::Beyond);
-    };
-    let each: i128 = match unit.to_lowercase().as_str() {
-        "millisecond" | "ms" => 1,
-        "second" | "ss" | "s" => 1_000,
-        "minute" | "mi" | "n" => 60_000,
-        "hour" | "hh" => 3_600_000,
-        "day" | "dd" | "d" => 86_400_000,
-        "week" | "wk" | "ww" => 604_800_000,
-        _ => return Err(Unable::Beyond),
-    };
-    if !matches!(number, Value::Int(_) | Value::Null)
-        || !matches!(moment, Value::DateTime(_) | Value::Text(_))
-    {
-        return Err(Unable::Beyond);
-    }
-    let sql_type = if matches!(sql_type, SqlType::DateTime | SqlType::DateTime2(_)) {
-        sql_type
-    } else {
-        SqlType::DateTime
-    };
-    let moved = match (value::integer(&number, "int")?, value::moment(&moment)?) {
-        (Some(number), Some(at)) => {
-            let moved = i128::from(number).checked_mul(each * 1_000_000).and_then(|m| m.checked_add(at));
-            // What leaves the calendar is an error there.
-            moved.and_then(value::in_calendar).ok_or(Unable::Beyond)?
-        }
-        _ => Value::Null,
-    };
-    Ok(typed(moved, sql_type))
-}
-
 /// A function of values.
 pub(super) fn call(function: Function, values: &[Value]) -> Result<Value, EngineError> {
     let first = values.first().cloned().unwrap_or(Value::Null);
@@ -287,87 +251,4 @@ fn negated(held: &Value) -> Result<Value, EngineError> {
             Value::Int(number.checked_neg().ok_or_else(overflow)?)
         }
     })
-}
-
-/// CAST and CONVERT.
-pub(crate) fn cast(held: &Value, target: SqlType) -> Result<Value, EngineError> {
-    if *held == Value::Null {
-        return Ok(Value::Null);
-    }
-    let text_of_number =
-        matches!(held, Value::Text(text) if !text.trim().is_empty() && text.trim().parse::<i64>().is_err());
-    Ok(match target {
-        SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt if text_of_number => {
-            return Err(value::no_conversion(held, target_name(target)));
-        }
-        SqlType::Bit if value::truth(held).is_some() => value::truth(held).map_or(Value::Null, Value::Bit),
-        SqlType::Bit => value::integer(held, "bit")?.map_or(Value::Null, |n| Value::Bit(n != 0)),
-        SqlType::TinyInt | SqlType::SmallInt | SqlType::Int | SqlType::BigInt => {
-            if let Value::Binary(bytes) = held {
-                // The last bytes, the highest first.
-                let last = bytes.iter().rev().take(8).rev();
-                return Ok(Value::Int(last.fold(0, |number, byte| (number << 8) | i64::from(*byte))));
-            }
-            value::integer(held, "int")?.map_or(Value::Null, Value::Int)
-        }
-        SqlType::Float => match value::text(held).and_then(|t| t.parse().ok()) {
-            Some(number) => Value::Float(number),
-            None => return Err(EngineError::new(8114, "Error converting data type nvarchar to float.")),
-        },
-        SqlType::Numeric { scale, .. } => numeric(held, scale)?,
-        SqlType::NVarChar(width) | SqlType::VarChar(width) => {
-            let text = value::text(held).unwrap_or_default();
-            Value::Text(text.chars().take(width.map_or(usize::MAX, usize::from)).collect())
-        }
-        SqlType::VarBinary(_) => match held {
-            Value::Binary(bytes) => Value::Binary(bytes.clone()),
-            other => Value::Binary(value::text(other).unwrap_or_default().into_bytes()),
-        },
-        SqlType::DateTime => value::moment(held)?.map_or(Value::Null, |at| {
-            let rounded = Ms::try_from(at.div_euclid(1_000_000)).map(round_datetime);
-            rounded.map_or(Value::Null, |at| Value::DateTime(crate::time::nanoseconds(at)))
-        }),
-        SqlType::DateTime2(digits) => value::moment(held)?.map_or(Value::Null, |at| {
-            let unit = 10_i128.pow(9 - u32::from(digits.min(7)));
-            Value::DateTime((at + unit / 2).div_euclid(unit) * unit)
-        }),
-        SqlType::Date => value::moment(held)?
-            .map_or(Value::Null, |at| Value::DateTime(at.div_euclid(NANOSECONDS_A_DAY) * NANOSECONDS_A_DAY)),
-        SqlType::UniqueIdentifier => match held {
-            Value::Guid(bytes) => Value::Guid(*bytes),
-            other => {
-                let text = value::text(other).unwrap_or_default();
-                let parsed = crate::guid::Guid::parse(&text).ok_or_else(|| {
-                    EngineError::new(
-                        8169,
-                        "Conversion failed when converting from a character string to uniqueidentifier.",
-                    )
-                })?;
-                Value::Guid(parsed.0)
-            }
-        },
-    })
-}
-
-fn target_name(target: SqlType) -> &'static str {
-    match target {
-        SqlType::TinyInt => "tinyint",
-        SqlType::SmallInt => "smallint",
-        SqlType::BigInt => "bigint",
-        _ => "int",
-    }
-}
-
-fn numeric(held: &Value, scale: u8) -> Result<Value, EngineError> {
-    let refuse = || {
-        EngineError::new(8114, format!("Error converting data type {} to numeric.", value::type_name(held)))
-    };
-    let parsed = value::text(held).and_then(|t| value::parse_number(t.trim())).ok_or_else(refuse)?;
-    let (mantissa, from) = match parsed {
-        Value::Int(number) => (i128::from(number), 0),
-        Value::Numeric { mantissa, scale } => (mantissa, scale),
-        _ => return Err(refuse()),
-    };
-    let mantissa = query::rescale(mantissa, from, scale).map_err(|_| refuse())?;
-    Ok(Value::Numeric { mantissa, scale })
 }

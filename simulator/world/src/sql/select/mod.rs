@@ -26,7 +26,6 @@ use compile::Compiler;
 pub(super) use compile::{literal_type, literal_value, no_condition, sql_type, wrong_count};
 pub(super) use expression::like;
 use expression::{Aggregate, Expr, Row};
-pub(super) use functions::cast;
 use sources::Sources;
 pub(super) use sources::object_name;
 
