@@ -10,6 +10,7 @@ mod database;
 mod endpoint;
 mod error;
 mod guid;
+mod hex;
 mod installed;
 mod instance;
 mod judge;

@@ -13,11 +13,12 @@ mod look;
 mod object;
 mod put;
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     backup_file::BackupFile,
     database::branch::BranchId,
+    hex::hexadecimal,
     tasks::{
         info::{failure_lines, restore_failure_lines},
         task::Lifecycle,
@@ -173,13 +174,8 @@ pub(crate) struct Mirror {
 impl World {
     /// From now on objects of native tasks lie on an endpoint; `life` names this process and no other.
     pub fn mirror(&mut self, life: [u8; 16]) {
-        let mut name = String::with_capacity(32);
-        for byte in life {
-            let written = write!(name, "{byte:02x}");
-            debug_assert!(written.is_ok(), "writing to a string does not fail");
-        }
         self.mirror = Some(Box::new(Mirror {
-            life: name,
+            life: hexadecimal(&life),
             named: BTreeMap::new(),
             names: BTreeMap::new(),
             etags: BTreeMap::new(),

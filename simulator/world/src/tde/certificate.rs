@@ -7,12 +7,12 @@
 use std::{fmt, ops::RangeInclusive, sync::Arc};
 
 use crate::{
+    hex::bytes,
     instance::{
         config::{Edition, OptionStatus},
         state::Instance,
     },
     stream::{Purpose, Stream},
-    tde::files::bytes,
     time::{DAY, Ms, print_datetime},
     world::World,
 };

@@ -4,9 +4,8 @@
 //! password, of which the file holds only a check; the password lies beside it under a KMS key, in the metadata of its object.
 //! Source: RDS user guide, "Backing up and restoring TDE certificates for on-premises databases".
 
-use std::fmt::Write as _;
-
 use crate::{
+    hex::{bytes, hexadecimal},
     stream::{Purpose, draw},
     tde::certificate::{Issued, Thumbprint, is_a_date, subject},
 };
@@ -26,27 +25,6 @@ pub struct CertificateFiles {
     pub private_key: Vec<u8>,
     /// The password of the private key, encrypted under a KMS key: the value of [`PASSWORD_METADATA`].
     pub encrypted_password: String,
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let written = write!(text, "{byte:02x}");
-        debug_assert!(written.is_ok(), "writing to a string does not fail");
-        text
-    })
-}
-
-/// Bytes from as many pairs of hexadecimal digits.
-pub(crate) fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    let pairs = text.as_bytes().chunks(2);
-    if text.len() != 2 * N || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 /// The check that a password is the one that locks a private key.
