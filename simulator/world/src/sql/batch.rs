@@ -24,6 +24,16 @@ const CHAIN_MAX: u32 = 500;
 /// Words that unite queries in one statement.
 const UNITED_MAX: u32 = 200;
 
+/// A batch that runs.
+pub(super) struct Running<'r> {
+    pub(super) session: SessionId,
+    pub(super) tokens: Tokens,
+    pub(super) variables: &'r mut Variables,
+    pub(super) answer: &'r mut Response,
+    /// Batches, blocks and conditions around the statement that runs.
+    pub(super) depth: u32,
+}
+
 impl World {
     /// Runs the statements of a batch.
     pub(crate) fn run_batch(
@@ -37,28 +47,33 @@ impl World {
         if depth > DEPTH_MAX {
             return Err(too_deep().into());
         }
-        let mut tokens = self.statements.tokens(text)?;
+        let tokens = self.statements.tokens(text)?;
+        let mut running = Running { session, tokens, variables, answer, depth };
         let mut first = true;
-        while *tokens.peek() != Token::EOF {
-            if !tokens.take(&Token::SemiColon) {
-                self.statement(session, &mut tokens, variables, answer, (depth, first))?;
+        while *running.tokens.peek() != Token::EOF {
+            if !running.tokens.take(&Token::SemiColon) {
+                self.statement(&mut running, first)?;
                 first = false;
             }
         }
         Ok(())
     }
 
-    pub(super) fn statement(
-        &mut self,
-        session: SessionId,
-        tokens: &mut Tokens,
-        variables: &mut Variables,
-        answer: &mut Response,
-        (depth, first): (u32, bool),
-    ) -> Result<(), Raised> {
-        if depth > DEPTH_MAX {
+    /// A statement of a block or a condition.
+    pub(super) fn inner_statement(&mut self, running: &mut Running<'_>) -> Result<(), Raised> {
+        running.depth += 1;
+        // An error ends the batch: nobody asks for the depth behind it.
+        self.statement(running, false)?;
+        running.depth -= 1;
+        Ok(())
+    }
+
+    fn statement(&mut self, running: &mut Running<'_>, first: bool) -> Result<(), Raised> {
+        if running.depth > DEPTH_MAX {
             return Err(too_deep().into());
         }
+        let Running { session, tokens, variables, answer, .. } = running;
+        let session = *session;
         let start = word(tokens.peek()).unwrap_or_default().to_uppercase();
         match start.as_str() {
             "SELECT" | "WITH" => {
@@ -67,7 +82,7 @@ impl World {
             }
             "EXEC" | "EXECUTE" => {
                 tokens.next();
-                self.exec(session, tokens, variables, answer, depth)?;
+                self.exec(running)?;
             }
             "DECLARE" => self.declare(session, tokens, variables)?,
             "SET" => self.set(session, tokens, variables)?,
@@ -80,18 +95,16 @@ impl World {
                 tokens.next();
                 self.use_database(session, &tokens.next())?;
             }
-            "BEGIN" if !tokens.begins_transaction() => {
-                self.block(session, tokens, variables, answer, depth)?;
-            }
+            "BEGIN" if !tokens.begins_transaction() => self.block(running)?,
             "BEGIN" | "COMMIT" | "ROLLBACK" => self.transaction_statement(session, tokens)?,
-            "IF" => self.condition(session, tokens, variables, answer, depth)?,
+            "IF" => self.condition(running)?,
             "CREATE" | "ALTER" | "DROP" => self.definition(session, tokens)?,
             "BACKUP" | "RESTORE" => {
                 let text = format!("{start} DATABASE permission denied in database 'master'.");
                 return Err(EngineError::new(262, text).into());
             }
             _ if first && matches!(tokens.peek(), Token::Word(_)) && !STARTS.contains(&start.as_str()) => {
-                self.exec(session, tokens, variables, answer, depth)?;
+                self.exec(running)?;
             }
             _ => return Err(near(tokens.peek()).into()),
         }

@@ -4,15 +4,14 @@
 //! bare words, which T-SQL reads as text.
 
 use sqlparser::tokenizer::Token;
-use tds::{Response, Value};
+use tds::Value;
 
 use crate::{
     error::EngineError,
     sql::{
         Raised, Variables,
-        batch::no_variable,
+        batch::{Running, no_variable},
         calls::{Argument, ObjectName},
-        session::SessionId,
         tokens::{Tokens, near, word},
         value::parse_number,
     },
@@ -21,14 +20,9 @@ use crate::{
 
 impl World {
     /// The rest of an EXEC statement.
-    pub(super) fn exec(
-        &mut self,
-        session: SessionId,
-        tokens: &mut Tokens,
-        variables: &mut Variables,
-        answer: &mut Response,
-        depth: u32,
-    ) -> Result<(), Raised> {
+    pub(super) fn exec(&mut self, running: &mut Running<'_>) -> Result<(), Raised> {
+        let Running { session, tokens, variables, answer, depth } = running;
+        let (session, depth) = (*session, *depth);
         if tokens.take(&Token::LParen) {
             let text = dynamic_text(tokens, variables)?;
             return self.run_batch(session, &text, &mut Variables::new(), answer, depth + 1);

@@ -1,37 +1,26 @@
 //! Which of several statements run: IF, ELSE and blocks.
 
 use sqlparser::tokenizer::Token;
-use tds::Response;
 
 use crate::{
-    sql::{
-        Raised, Variables,
-        session::SessionId,
-        tokens::{Tokens, near},
-    },
+    sql::{Raised, batch::Running, tokens::near},
     world::World,
 };
 
 impl World {
     /// IF, and the ELSE that belongs to it.
-    pub(super) fn condition(
-        &mut self,
-        session: SessionId,
-        tokens: &mut Tokens,
-        variables: &mut Variables,
-        answer: &mut Response,
-        depth: u32,
-    ) -> Result<(), Raised> {
-        tokens.next();
-        let holds = self.test(session, tokens.rest_of_statement(), variables)?;
+    pub(super) fn condition(&mut self, running: &mut Running<'_>) -> Result<(), Raised> {
+        running.tokens.next();
+        let condition = running.tokens.rest_of_statement();
+        let holds = self.test(running.session, condition, running.variables)?;
         for wanted in [holds, !holds] {
             if wanted {
-                self.statement(session, tokens, variables, answer, (depth + 1, false))?;
+                self.inner_statement(running)?;
             } else {
-                tokens.skip_statement(depth)?;
+                running.tokens.skip_statement(running.depth)?;
             }
-            tokens.take(&Token::SemiColon);
-            if !tokens.take_word(&["ELSE"]) {
+            running.tokens.take(&Token::SemiColon);
+            if !running.tokens.take_word(&["ELSE"]) {
                 break;
             }
         }
@@ -39,21 +28,14 @@ impl World {
     }
 
     /// BEGIN ... END.
-    pub(super) fn block(
-        &mut self,
-        session: SessionId,
-        tokens: &mut Tokens,
-        variables: &mut Variables,
-        answer: &mut Response,
-        depth: u32,
-    ) -> Result<(), Raised> {
-        tokens.next();
-        while !tokens.take_word(&["END"]) {
-            if *tokens.peek() == Token::EOF {
-                return Err(near(tokens.peek()).into());
+    pub(super) fn block(&mut self, running: &mut Running<'_>) -> Result<(), Raised> {
+        running.tokens.next();
+        while !running.tokens.take_word(&["END"]) {
+            if *running.tokens.peek() == Token::EOF {
+                return Err(near(running.tokens.peek()).into());
             }
-            if !tokens.take(&Token::SemiColon) {
-                self.statement(session, tokens, variables, answer, (depth + 1, false))?;
+            if !running.tokens.take(&Token::SemiColon) {
+                self.inner_statement(running)?;
             }
         }
         Ok(())
