@@ -24,7 +24,9 @@ pub fn certainly_ended(finish: Timestamp) -> Timestamp {
         return finish;
     }
     let into = |tick: i64| shown(tick) * 1_000_000;
-    let next = (1..=TICKS).map(into).find(|at| *at > fraction).unwrap_or(into(TICKS));
+    // The tick before this one shows less than the fraction, so it is one of the next few.
+    let from = (fraction * TICKS / 1_000_000_000).max(1);
+    let next = (from..=TICKS).map(into).find(|at| *at > fraction).unwrap_or(into(TICKS));
     finish.saturating_add(SignedDuration::from_nanos(next - fraction)).unwrap_or(finish)
 }
 
