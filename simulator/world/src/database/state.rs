@@ -20,6 +20,9 @@ use crate::{
     time::Ms,
 };
 
+/// Bytes of a log file, in any database.
+pub(crate) const LOG_FILE_BYTES: u64 = 1 << 30;
+
 /// An incarnation of a database in the world: a re-created or restored database is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DatabaseId(pub u32);

@@ -5,10 +5,8 @@
 //! "Limitations for Microsoft SQL Server DB instances" and "Amazon RDS event categories and event messages".
 
 use crate::{
-    backup_file::BackupKind,
     error::EngineError,
     instance::{config::MultiAz, state::Instance},
-    tasks::task::{Task, TaskType, Work},
     world::World,
 };
 
@@ -42,12 +40,7 @@ impl Instance {
 
     /// Databases of its users, with those that restores other than one task are about to make.
     fn database_count(&self, other_than: u32) -> usize {
-        let makes_one = |task: &&Task| {
-            task.id != other_than
-                && matches!(task.kind, TaskType::Restore(BackupKind::Full, _))
-                && matches!(self.work.get(&task.id), Some(Work::Restore { restored: Some(_), .. }))
-        };
-        let coming = self.running.iter().filter_map(|id| self.task(*id)).filter(makes_one).count();
+        let coming = self.arriving().filter(|(task, _)| *task != other_than).count();
         self.databases.len() + self.restoring.len() + coming
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         storage::Fullness,
     },
     restore::Restoring,
-    tasks::task::{Task, Work},
+    tasks::task::{Task, TaskType, Work},
     tde::certificate::Certificate,
     time::{DailyWindow, Ms, WeeklyWindow},
 };
@@ -188,6 +188,17 @@ impl Instance {
     pub(crate) fn task(&self, id: u32) -> Option<&Task> {
         let first = self.tasks.front()?.id;
         self.tasks.get(usize::try_from(id.checked_sub(first)?).ok()?)
+    }
+
+    /// Restores of fulls that run: their tasks, and the databases as they will be. Files and names are theirs already.
+    pub(crate) fn arriving(&self) -> impl Iterator<Item = (u32, &Restoring)> {
+        let full = |id: &&u32| {
+            self.task(**id).is_some_and(|t| matches!(t.kind, TaskType::Restore(BackupKind::Full, _)))
+        };
+        self.running.iter().filter(full).filter_map(|id| match self.work.get(id) {
+            Some(Work::Restore { restored: Some(restored), .. }) => Some((*id, restored.as_ref())),
+            _ => None,
+        })
     }
 
     /// How long so many bytes take at so many per cent of the throughput.

@@ -6,15 +6,11 @@
 //! Source: RDS user guide, "Working with storage" and "Amazon RDS event categories and event messages".
 
 use crate::{
-    backup_file::BackupKind,
+    database::state::LOG_FILE_BYTES,
     instance::config::Edition,
-    tasks::task::{TaskType, Work},
     time::SECOND,
     world::{Event, World},
 };
-
-/// Bytes of a log file: `sys.master_files` shows as many pages.
-const LOG_FILE_BYTES: u64 = 131_072 * 8_192;
 
 /// How full the storage is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -35,16 +31,8 @@ impl World {
         let open = host.databases.values().filter_map(|id| self.database(*id));
         let open = open.map(|database| database.size_at(&self.branches, self.now_ms));
         let restoring = host.restoring.values().map(|held| held.state.begun_with.set.size_bytes);
-        let running = host.running.iter().filter_map(|id| {
-            let task = host.task(*id).filter(|t| matches!(t.kind, TaskType::Restore(BackupKind::Full, _)))?;
-            match host.work.get(&task.id) {
-                Some(Work::Restore { restored: Some(restored), .. }) => {
-                    Some(restored.begun_with.set.size_bytes)
-                }
-                _ => None,
-            }
-        });
-        open.chain(restoring).chain(running).fold(0, |sum, data| sum.saturating_add(data + LOG_FILE_BYTES))
+        let arriving = host.arriving().map(|(_, restored)| restored.begun_with.set.size_bytes);
+        open.chain(restoring).chain(arriving).fold(0, |sum, data| sum.saturating_add(data + LOG_FILE_BYTES))
     }
 
     /// Why files of so many bytes of data do not fit.

@@ -14,7 +14,6 @@ use crate::{
             from::{arguments, columns, unlike},
             scope::{Scope, Source},
             sets::Use,
-            types::fit,
         },
         select::{self, unsupported},
         value::given_up,
@@ -78,16 +77,9 @@ impl Translator<'_, '_> {
                 source.load.into_iter().for_each(|load| self.mark(load, column));
             }
         }
-        self.load()?;
         let listed: Vec<&str> = sources.iter().flat_map(|s| &s.columns).map(|c| c.sql.as_str()).collect();
         let types: Vec<_> = sources.iter().flat_map(|s| &s.columns).map(|c| c.sql_type).collect();
-        let mut rows = self.engine.rows(&format!("SELECT {} FROM {left}", listed.join(", ")))?;
-        for row in &mut rows {
-            for (cell, sql_type) in row.iter_mut().zip(&types) {
-                *cell = fit(std::mem::replace(cell, Value::Null), *sql_type);
-            }
-        }
-        Ok(rows)
+        self.rows(&format!("SELECT {} FROM {left}", listed.join(", ")), &types)
     }
 
     /// Translates the right side in sight of the current row.

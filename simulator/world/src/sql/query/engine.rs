@@ -79,6 +79,11 @@ fn refused(error: &Error) -> EngineError {
     EngineError::new(8623, text)
 }
 
+/// The text that adds a row of so many cells.
+fn insertion(name: &str, cells: usize) -> String {
+    format!("INSERT INTO {name} VALUES ({})", vec!["?"; cells].join(", "))
+}
+
 impl Engine {
     /// An empty one.
     pub(super) fn new() -> Result<Self, EngineError> {
@@ -165,9 +170,7 @@ impl Engine {
     /// Loads the columns that a query uses of a table; the others are NULL and never computed.
     pub(super) fn load(&self, name: &str, table: &dyn Table, used: &[bool]) -> Result<(), EngineError> {
         self.create(name, used.len())?;
-        let places: Vec<&str> = used.iter().map(|_| "?").collect();
-        let text = format!("INSERT INTO {name} VALUES ({})", places.join(", "));
-        let mut insert = self.connection.prepare(&text).map_err(|e| self.error(&e))?;
+        let mut insert = self.connection.prepare(&insertion(name, used.len())).map_err(|e| self.error(&e))?;
         for row in table.rows(&[]) {
             let cell =
                 |(at, used): (usize, &bool)| if *used { hold(table.value(row, at)) } else { Held::Null };
@@ -179,9 +182,8 @@ impl Engine {
 
     /// Adds a row to a table.
     pub(super) fn insert(&self, name: &str, cells: &[Value]) -> Result<(), EngineError> {
-        let places: Vec<&str> = cells.iter().map(|_| "?").collect();
-        let text = format!("INSERT INTO {name} VALUES ({})", places.join(", "));
-        let mut insert = self.connection.prepare_cached(&text).map_err(|e| self.error(&e))?;
+        let mut insert =
+            self.connection.prepare_cached(&insertion(name, cells.len())).map_err(|e| self.error(&e))?;
         let cells = cells.iter().cloned().map(hold);
         insert.execute(rusqlite::params_from_iter(cells)).map(drop).map_err(|e| self.error(&e))
     }

@@ -161,6 +161,18 @@ impl<'a, 'w> Translator<'a, 'w> {
         Ok(())
     }
 
+    /// The rows of a translated query, as their types hold them.
+    fn rows(&mut self, sql: &str, types: &[SqlType]) -> Result<Vec<Vec<Value>>, EngineError> {
+        self.load()?;
+        let mut rows = self.engine.rows(sql)?;
+        for row in &mut rows {
+            for (cell, sql_type) in row.iter_mut().zip(types) {
+                *cell = fit(std::mem::replace(cell, Value::Null), *sql_type);
+            }
+        }
+        Ok(rows)
+    }
+
     /// Goes one subquery deeper. Errors: 191; 144 and 130 where none may be.
     fn deeper<T>(
         &mut self,
@@ -193,13 +205,7 @@ pub(super) fn run(context: &Context<'_>, query: &Query) -> Result<ResultSet, Eng
     }
     let translated = translator.query(query, sets::Use::Result)?;
     let types: Vec<SqlType> = translated.columns.iter().map(|c| c.sql_type).collect();
-    translator.load()?;
-    let mut rows = translator.engine.rows(&translated.sql)?;
-    for row in &mut rows {
-        for (cell, sql_type) in row.iter_mut().zip(&types) {
-            *cell = fit(std::mem::replace(cell, Value::Null), *sql_type);
-        }
-    }
+    let rows = translator.rows(&translated.sql, &types)?;
     let describe = |o: Output| Described { name: o.name, sql_type: o.sql_type, nullable: true };
     Ok(ResultSet { columns: translated.columns.into_iter().map(describe).collect(), rows, affected: None })
 }
@@ -209,10 +215,8 @@ pub(super) fn constant(context: &Context<'_>, ast: &Ast) -> Result<Value, Engine
     let mut translator = Translator::new(context)?;
     translator.scopes.push(Scope::new());
     let term = translator.scalar(ast)?;
-    translator.load()?;
-    let rows = translator.engine.rows(&format!("SELECT {}", term.sql))?;
-    let value = rows.into_iter().flatten().next().unwrap_or(Value::Null);
-    Ok(fit(value, term.sql_type))
+    let rows = translator.rows(&format!("SELECT {}", term.sql), &[term.sql_type])?;
+    Ok(rows.into_iter().flatten().next().unwrap_or(Value::Null))
 }
 
 /// Whether a condition that stands alone holds.
@@ -220,7 +224,6 @@ pub(super) fn holds(context: &Context<'_>, ast: &Ast) -> Result<bool, EngineErro
     let mut translator = Translator::new(context)?;
     translator.scopes.push(Scope::new());
     let condition = translator.predicate(ast)?;
-    translator.load()?;
-    let rows = translator.engine.rows(&format!("SELECT {condition}"))?;
-    Ok(rows.into_iter().flatten().next() == Some(Value::Int(1)))
+    let rows = translator.rows(&format!("SELECT {condition}"), &[SqlType::Bit])?;
+    Ok(rows.into_iter().flatten().next() == Some(Value::Bit(true)))
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// 1900-01-01, the zero of datetime.
-const ZERO: i128 = -25_567 * DAY_NANOSECONDS;
+pub(super) const ZERO: i128 = -25_567 * DAY_NANOSECONDS;
 
 pub(super) fn overflow(target: &str) -> EngineError {
     EngineError::new(8115, format!("Arithmetic overflow error converting expression to data type {target}."))

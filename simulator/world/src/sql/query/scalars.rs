@@ -11,7 +11,7 @@ use crate::{
         query::{
             Term, Translator,
             calls::{self, Call},
-            numbers::Shape,
+            numbers::{Shape, ZERO},
             scope::{Place, find},
             sets::Use,
             texts::Text,
@@ -182,7 +182,7 @@ impl Translator<'_, '_> {
         }
         // A number beside a moment counts days.
         if class(target) == Class::Moment && !matches!(class(term.sql_type), Class::Text | Class::Moment) {
-            let zero = self.literal(Value::DateTime(-2_208_988_800_000_000_000));
+            let zero = self.literal(Value::DateTime(ZERO));
             return Ok(self.computed(
                 Call::Arithmetic(Operator::Add, SqlType::DateTime),
                 &[zero, term],

@@ -3,10 +3,11 @@
 //! File 1 is the first of the data files, 2 the log, further data files have numbers from 3. `sys.master_files` and
 //! `msdb.dbo.backupfile` tell the same of them.
 
-use crate::{database::state::Database, guid::Guid, world::World};
-
-/// Bytes of the log file.
-const LOG_BYTES: u64 = 1 << 30;
+use crate::{
+    database::state::{Database, LOG_FILE_BYTES},
+    guid::Guid,
+    world::World,
+};
 
 /// A file by its number.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +44,7 @@ impl DatabaseFile {
     /// Its bytes: data is spread over all data files.
     pub(super) fn bytes(self, world: &World, database: &Database) -> u64 {
         if self.is_log() {
-            return LOG_BYTES;
+            return LOG_FILE_BYTES;
         }
         database.size_at(&world.branches, world.now_ms) / u64::from(database.file_count.max(1))
     }
