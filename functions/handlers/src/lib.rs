@@ -13,6 +13,7 @@ pub mod run_lease;
 mod scope;
 mod shape;
 pub mod validate_region;
+mod wake;
 
 pub use handler::Handler;
 

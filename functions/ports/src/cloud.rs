@@ -1,5 +1,7 @@
 //! What AWS is asked about instances, buckets, keys and objects.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use domain::facts::{BucketFacts, InstanceFacts, KeyFacts};
@@ -10,6 +12,42 @@ use crate::fault::Fault;
 pub trait DescribeInstance {
     /// The instance as the control plane sees it; `Refused` when there is none of that name.
     async fn describe_instance(&self, name: &str) -> Result<InstanceFacts, Fault>;
+}
+
+/// One SQL Server instance as a listing shows it: what it takes to find it and to log in to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedInstance {
+    /// Instance identifier.
+    pub name: String,
+    /// ARN.
+    pub arn: String,
+    /// Status: `available`, `creating`, ...
+    pub status: String,
+    /// Engine edition as RDS spells it: `sqlserver-se`.
+    pub engine: String,
+    /// Host and port, once the instance has an endpoint.
+    pub endpoint: Option<(String, u16)>,
+    /// ARN of the secret that RDS keeps for the master user, where it does.
+    pub master_secret_arn: Option<String>,
+    /// Whether this is a read replica.
+    pub read_replica: bool,
+    /// Tags by key.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// One page of a listing of instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedInstances {
+    /// Those of engine SQL Server; a page may hold none and still not be the last.
+    pub instances: Vec<ListedInstance>,
+    /// Where to go on, when there is more.
+    pub after: Option<String>,
+}
+
+/// Lists the SQL Server instances of the account and Region.
+pub trait ListInstances {
+    /// One page, from the beginning or after the last one's `after`.
+    async fn list_instances(&self, after: Option<&str>) -> Result<ListedInstances, Fault>;
 }
 
 /// Asks S3 about a bucket.

@@ -7,6 +7,8 @@
 pub mod clock;
 pub mod cloud;
 pub mod codec;
+pub mod events;
+pub mod executions;
 pub mod fault;
 pub mod server;
 pub mod store;

@@ -1,0 +1,28 @@
+//! What others are told: events on a bus of our own.
+
+use jiff::Timestamp;
+
+use crate::fault::Fault;
+
+/// Events of one call. EventBridge: 10 entries a request (API reference, `PutEvents`, read 2026-11).
+pub const EVENTS_MAX: usize = 10;
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What kind of event: `Backup Finished`.
+    pub detail_type: &'static str,
+    /// When it happened.
+    pub at: Timestamp,
+    /// ARNs of what it is about.
+    pub resources: Vec<String>,
+    /// The event as JSON, an `id` in it that is the same whenever it is told again.
+    pub detail: String,
+}
+
+/// Tells others.
+pub trait PublishEvents {
+    /// Puts 1 to [`EVENTS_MAX`] events on the bus. On any fault some of them may be there: they are told again, all of them, and
+    /// receivers know them by the `id` in their detail.
+    async fn publish(&self, events: &[Event]) -> Result<(), Fault>;
+}
