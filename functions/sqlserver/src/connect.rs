@@ -182,7 +182,7 @@ impl<C: Connect, K> SqlServer<C, K> {
         let stream = self.connect.connect(endpoint).await;
         let stream = stream.map_err(|fault| Refused { fault, may_be_rotated: false })?;
         let peer = self.connect.peer(&stream);
-        let (meter, sent) = Meter::new(stream);
+        let (meter, traffic) = Meter::new(stream, self.options.answer_bytes_max);
         let config = config(endpoint, login, &self.options);
         let client = Client::connect(config, meter).await.map_err(|error| Refused {
             may_be_rotated: matches!(&error, Error::Server(token) if token.code() == LOGIN_FAILED),
@@ -193,7 +193,7 @@ impl<C: Connect, K> SqlServer<C, K> {
             kept.logins.put(&endpoint.secret_arn, login, opened);
             Home { shelf: kept.shelf.clone(), place: Place { endpoint: endpoint.clone(), peer, opened } }
         });
-        let line = Line::new(client, sent, &login.user);
+        let line = Line::new(client, traffic, &login.user);
         Ok(Session::new(line, self.options.request_timeout, home))
     }
 }

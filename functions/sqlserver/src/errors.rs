@@ -8,8 +8,6 @@ pub(crate) mod login;
 mod numbers;
 pub(crate) mod texts;
 
-use std::io::ErrorKind;
-
 use domain::reason::{Class, Reason};
 use ports::Fault;
 use tiberius::error::{Error, TokenError};
@@ -88,6 +86,8 @@ pub(crate) fn short(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
 
     fn io(kind: ErrorKind) -> Error {

@@ -32,7 +32,9 @@ mod tasks;
 
 pub use connect::{Connect, Credentials, Login, Secret, SqlServer};
 pub use keep::Keep;
-pub use options::{COMMAND_TIMEOUT, Encryption, HANDSHAKE_TIMEOUT, Options, REQUEST_TIMEOUT, TRUST_BUNDLE};
+pub use options::{
+    ANSWER_BYTES_MAX, COMMAND_TIMEOUT, Encryption, HANDSHAKE_TIMEOUT, Options, REQUEST_TIMEOUT, TRUST_BUNDLE,
+};
 pub use session::Session;
 #[cfg(feature = "sockets")]
 pub use sockets::{CONNECT_TIMEOUT, Sockets};

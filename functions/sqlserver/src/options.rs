@@ -21,6 +21,10 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// call (45 s), so that a lost answer is still recorded before the function is ended.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(35);
 
+/// Longest answer that is read, in bytes. Policy of ours, far below a function's memory: 36 days of tasks on two slots are 86,400
+/// rows and a few tens of MiB.
+pub const ANSWER_BYTES_MAX: u64 = 128 << 20;
+
 /// Where functions find the authorities of RDS unless told otherwise: Lambda puts the files of a layer under `/opt` (Lambda
 /// developer guide, "Adding layers to functions", read 2026-11).
 pub const TRUST_BUNDLE: &str = "/opt/rds/global-bundle.pem";
@@ -50,6 +54,8 @@ pub struct Options {
     pub handshake_timeout: Option<Duration>,
     /// Patience for a request and its whole answer; `None` waits for ever.
     pub request_timeout: Option<Duration>,
+    /// Bytes of an answer that are read at most.
+    pub answer_bytes_max: u64,
     /// What a process keeps for its next invocation; `None`: nothing, each one is a cold start.
     pub keep: Option<Keep>,
     /// `program_name` of the session, as `sys.dm_exec_sessions` shows it.
@@ -86,6 +92,7 @@ impl Default for Options {
             command_timeout: Some(COMMAND_TIMEOUT),
             handshake_timeout: Some(HANDSHAKE_TIMEOUT),
             request_timeout: Some(REQUEST_TIMEOUT),
+            answer_bytes_max: ANSWER_BYTES_MAX,
             keep: Some(Keep::default()),
             application_name: "bakproof".to_owned(),
         }

@@ -25,20 +25,20 @@ use crate::cells::Cells;
 use crate::errors::{self, Effect};
 use crate::grants;
 use crate::keep::{self, Place, Shelf};
-use crate::meter::{Meter, SentBytes};
+use crate::meter::{Meter, Traffic};
 use crate::patience::within;
 
 /// A connection that is logged in.
 pub(crate) struct Line<S: AsyncRead + AsyncWrite + Unpin + Send> {
     client: Client<Meter<S>>,
-    sent: SentBytes,
+    traffic: Traffic,
     /// As whom.
     user: Arc<str>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Line<S> {
-    pub(crate) fn new(client: Client<Meter<S>>, sent: SentBytes, user: &str) -> Self {
-        Self { client, sent, user: user.into() }
+    pub(crate) fn new(client: Client<Meter<S>>, traffic: Traffic, user: &str) -> Self {
+        Self { client, traffic, user: user.into() }
     }
 }
 
@@ -117,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     ) -> Result<Vec<T>, Fault> {
         let patience = self.patience;
         let line = self.begin()?;
-        let before = line.sent.count();
+        let before = line.traffic.sent();
         let asked = within(patience, async {
             let mut answer = line.client.query(select.text, parameters).await?;
             let mut rows = Ok(Vec::new());
@@ -145,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     ) -> Result<Option<i32>, Fault> {
         let patience = self.patience;
         let line = self.begin()?;
-        let before = line.sent.count();
+        let before = line.traffic.sent();
         let asked = within(patience, async {
             let mut answer = command.exec(&mut line.client).await?;
             let mut status = None;
@@ -174,6 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let line = self.line.as_mut().ok_or_else(over)?;
         // `end` says what became of it, if anybody is left to hear.
         self.asking = true;
+        line.traffic.allow();
         Ok(line)
     }
 
@@ -190,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 message: format!("the answer took longer than {:?}", self.patience.unwrap_or_default()),
             },
         };
-        let sent = self.line.as_ref().is_some_and(|line| line.sent.count() > before);
+        let sent = self.line.as_ref().is_some_and(|line| line.traffic.sent() > before);
         let goes_on = matches!(&error, Error::Server(token) if !errors::ends_session(token));
         let fault = errors::of_request(error, effect, sent);
         if goes_on {
