@@ -18,8 +18,8 @@ use crate::connect::Login;
 pub struct Keep {
     /// Since a session was opened, or a secret read: so long a changed secret or a moved endpoint goes unnoticed at most.
     pub age_max: Duration,
-    /// Since a session was used last. Below the 350 s after which NAT gateways and interface endpoints forget a silent
-    /// connection without a word (VPC user guide, "NAT gateways": idle timeout, read 2026-11).
+    /// Since a session was used last. Below the 350 s after which NAT gateways forget a silent connection
+    /// (VPC user guide, "Troubleshoot NAT gateways", idle timeout, read 2026-11).
     pub rest_max: Duration,
     /// Sessions, over all endpoints: one sandbox meets every instance of a fleet sooner or later, and each session takes a
     /// file descriptor here and a worker there.
@@ -143,6 +143,9 @@ impl Logins {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
     use super::*;
     use crate::connect::Secret;
 
@@ -212,5 +215,43 @@ mod tests {
         logins.forget("arn:a");
         assert_eq!(logins.get("arn:a", keep, at(901)), None);
         assert_eq!(logins.get("arn:b", keep, at(901)), Some(login("3")));
+    }
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(31),
+            ..ProptestConfig::default()
+        })]
+
+        /// Against a list of all that was ever put: what is taken is the last one put for that endpoint, once, and neither too
+        /// old nor pushed out by as many younger ones as there is room for.
+        #[test]
+        fn what_is_taken_is_the_last_that_may_be(
+            steps in prop::collection::vec((any::<bool>(), 0_usize..4, 0_u64..200, 0_u64..1_200), 1..60),
+        ) {
+            const HOSTS: [&str; 4] = ["a", "b", "c", "d"];
+            let keep = Keep { sessions_max: 2, ..Keep::default() };
+            let shelf = Shelf::new(keep);
+            // Endpoint, opened, put, number; the oldest first.
+            let mut resting: Vec<(usize, u64, u64, usize)> = Vec::new();
+            let mut now = 2_000;
+            for (number, (puts, host, passes, age)) in steps.into_iter().enumerate() {
+                now += passes;
+                resting.retain(|(_, opened, put, _)| now - opened <= 900 && now - put <= 300);
+                if puts {
+                    resting.retain(|(other, ..)| *other != host);
+                    resting.push((host, now - age, now, number));
+                    while resting.len() > 2 {
+                        resting.remove(0);
+                    }
+                    shelf.put(number, place(HOSTS[host], now - age), at(now));
+                } else {
+                    let expected = resting.iter().position(|(other, ..)| *other == host);
+                    let expected = expected.map(|at| resting.remove(at).3);
+                    let taken = shelf.take(&place(HOSTS[host], 0).endpoint, at(now));
+                    prop_assert_eq!(taken.map(|(number, _)| number), expected);
+                }
+            }
+        }
     }
 }

@@ -15,3 +15,20 @@ pub(crate) async fn within<T>(patience: Option<Duration>, work: impl Future<Outp
         Either::Right(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_done_counts_and_what_is_not_is_given_up() {
+        for patience in [None, Some(Duration::ZERO), Some(Duration::from_mins(1))] {
+            assert_eq!(within(patience, ready(7)).await, Some(7));
+        }
+        for patience in [Duration::ZERO, Duration::from_millis(5)] {
+            assert_eq!(within(Some(patience), pending::<()>()).await, None);
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! How is an instance reached over a network? Name to addresses, addresses to one TCP connection.
 //!
-//! The name is resolved at every connect and again before a rested session is used: RDS moves its DNS record at a failover and
-//! gives it a time to live of 5 s (RDS user guide, "Failing over a Multi-AZ DB instance", read 2026-11). All addresses are
-//! tried at once and the first that answers wins, as `MultiSubnetFailover` of Microsoft's drivers does: an availability group
-//! listener has an address in each subnet and only one of them is online. Waits once, never tries again: that is for the state machine.
+//! The name is resolved at every connect and again before a rested session is used: RDS moves its DNS record to the new primary at
+//! a failover (RDS user guide, "Failing over a Multi-AZ DB instance", read 2026-11). All addresses are tried at once and the
+//! first that answers wins, as `MultiSubnetFailover` of Microsoft's drivers does: an availability group listener has an address
+//! in each subnet and only one of them is online. Waits once, never tries again: that is for the state machine.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::patience::within;
 /// Patience for resolving the name and connecting together. Policy of ours: a SYN that is lost is sent again after 1, 3 and 7 s.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Addresses tried at once. SQL Server's own drivers refuse listeners with more (Microsoft Learn, "MultiSubnetFailover").
+/// Addresses tried at once. SQL Server's own drivers refuse listeners with more (Microsoft Learn, `MultiSubnetFailover`).
 const ADDRESSES_MAX: usize = 64;
 
 /// Silence after which the peer is asked whether it lives, and how often: a dead host is noticed within 16 s, before the patience
@@ -77,12 +77,7 @@ async fn addresses(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
 }
 
 async fn reach(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let addresses = addresses(endpoint).await?;
-    if addresses.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
-    }
-    let attempts = addresses.into_iter().map(|address| Box::pin(TcpStream::connect(address)));
-    let (stream, _) = select_ok(attempts).await?;
+    let stream = first_of(addresses(endpoint).await?).await?;
     // A request is one write: waiting for more would only delay it.
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
@@ -91,4 +86,98 @@ async fn reach(endpoint: &Endpoint) -> io::Result<TcpStream> {
         .with_retries(KEEPALIVE_PROBES);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     Ok(stream)
+}
+
+/// The first of the addresses that answers; the last refusal when none does.
+async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    }
+    let attempts = addresses.into_iter().map(|address| Box::pin(TcpStream::connect(address)));
+    Ok(select_ok(attempts).await?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    fn listening() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    fn endpoint(address: SocketAddr) -> Endpoint {
+        Endpoint {
+            instance: "sales".to_owned(),
+            host: address.ip().to_string(),
+            port: address.port(),
+            secret_arn: "arn:x".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_address_is_tried() {
+        let (_listener, good) = listening();
+        // Its listener is gone at once.
+        let refusing = listening().1;
+        for addresses in [vec![good], vec![refusing, good], vec![good, refusing]] {
+            assert_eq!(first_of(addresses).await.unwrap().peer_addr().unwrap(), good);
+        }
+        assert_eq!(first_of(vec![refusing]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(first_of(Vec::new()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_made_as_the_driver_needs_it() {
+        let (_listener, address) = listening();
+        let sockets = Sockets::default();
+        let stream = sockets.connect(&endpoint(address)).await.unwrap();
+        assert!(stream.get_ref().nodelay().unwrap());
+        let socket = SockRef::from(stream.get_ref());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
+        assert_eq!(sockets.peer(&stream), Some(address));
+    }
+
+    #[tokio::test]
+    async fn a_name_leads_to_its_addresses_only() {
+        let (_listener, address) = listening();
+        let (sockets, endpoint) = (Sockets::default(), endpoint(address));
+        assert!(sockets.leads_to(&endpoint, address).await);
+        for other in [
+            SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), address.port())),
+            SocketAddr::from((Ipv4Addr::LOCALHOST, address.port() ^ 1)),
+        ] {
+            assert!(!sockets.leads_to(&endpoint, other).await, "{other}");
+        }
+        let gone = Endpoint { host: "nowhere.invalid".to_owned(), ..endpoint };
+        assert!(!sockets.leads_to(&gone, address).await);
+    }
+
+    /// A host whose queue is full answers no SYN, as one that is gone.
+    #[tokio::test]
+    async fn patience_ends_a_connect() {
+        let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        full.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        full.listen(0).unwrap();
+        let address = full.local_addr().unwrap().as_socket().unwrap();
+        let waiting: Vec<_> = (0..4)
+            .map(|_| {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                socket.set_nonblocking(true).unwrap();
+                let _ = socket.connect(&address.into());
+                socket
+            })
+            .collect();
+        let sockets = Sockets::new(Duration::from_millis(100));
+        let fault = sockets.connect(&endpoint(address)).await.unwrap_err();
+        let expected = format!("sales: 127.0.0.1:{}: no answer within 100ms", address.port());
+        assert_eq!(fault, Fault::Transient(expected));
+        drop(waiting);
+    }
 }

@@ -93,7 +93,7 @@ async fn met(address: SocketAddr, encryption: Encryption) -> Fault {
     opened.map(|_| ()).unwrap_err()
 }
 
-#[expect(clippy::disallowed_methods, reason = "whether timeouts hold is a matter of the wall clock")]
+/// Whether timeouts hold is a matter of the wall clock.
 fn now() -> Instant {
     Instant::now()
 }

@@ -1,6 +1,7 @@
 //! One session is used again over warm invocations, and none about which anything is in doubt.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -55,9 +56,9 @@ async fn a_session_that_ended_well_is_used_again() {
     );
     assert_eq!(around.counts(), (3, 1));
     drop(three);
-    let _two = (adapter.open(&endpoint(served.sales)).await, adapter.open(&endpoint(served.sales)).await);
+    let two = (adapter.open(&endpoint(served.sales)).await, adapter.open(&endpoint(served.sales)).await);
     assert_eq!(around.counts(), (4, 1));
-    drop((_two, adapter));
+    drop((two, adapter));
     served.end().await;
 }
 
@@ -76,6 +77,7 @@ enum Doubt {
     LockHeldTwice,
     LockWanted,
     TooOld,
+    Panicked,
     NameMoved,
     NothingIsKept,
 }
@@ -91,6 +93,7 @@ async fn a_session_in_doubt_is_not() {
         Doubt::LockHeldTwice,
         Doubt::LockWanted,
         Doubt::TooOld,
+        Doubt::Panicked,
         Doubt::NameMoved,
         Doubt::NothingIsKept,
     ] {
@@ -120,9 +123,16 @@ async fn a_session_in_doubt_is_not() {
                 assert!(is_given_up(session.lock("bakproof")).await);
             }
             Doubt::NameMoved => around.moved.set(true),
-            Doubt::TooOld | Doubt::NothingIsKept => assert!(session.clock().await.is_ok()),
+            Doubt::TooOld | Doubt::NothingIsKept | Doubt::Panicked => assert!(session.clock().await.is_ok()),
         }
-        drop(session);
+        let ended = catch_unwind(AssertUnwindSafe(move || {
+            let _session = session;
+            // Without the hook, which would print it.
+            if doubt == Doubt::Panicked {
+                resume_unwind(Box::new("a handler"));
+            }
+        }));
+        assert_eq!(ended.is_err(), doubt == Doubt::Panicked);
         let mut session = adapter.open(&endpoint(served.sales)).await.unwrap();
         assert_eq!(around.connections.get(), 2, "{doubt:?}");
         // The server hears that the first one is gone, and lets go of its lock.

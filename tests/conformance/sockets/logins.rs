@@ -49,8 +49,8 @@ async fn a_login_that_was_good_is_not_asked_for_again_until_it_is_refused() {
     assert!(third.clock().await.is_ok());
     assert_eq!(around.counts(), (4, 2));
     // The new one is the one that is kept.
-    let _fourth = adapter.open(&endpoint(served.ledger)).await.unwrap();
+    let fourth = adapter.open(&endpoint(served.ledger)).await.unwrap();
     assert_eq!(around.counts(), (5, 2));
-    drop((first, second, third, _fourth, adapter));
+    drop((first, second, third, fourth, adapter));
     served.end().await;
 }

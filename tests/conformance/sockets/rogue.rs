@@ -79,7 +79,7 @@ async fn misbehave(socket: &mut TcpStream, connection: &mut Connection, answer: 
     connection.respond(&Response { results: vec![set], status: Some(0), ..Response::default() }).unwrap();
     let whole = connection.take_output();
     match answer {
-        Answer::Silence => pause(Duration::from_secs(600)).await,
+        Answer::Silence => pause(Duration::from_mins(10)).await,
         Answer::Half => {
             let _ = socket.write_all(&whole[..whole.len() / 2]).await;
         }
@@ -94,9 +94,9 @@ async fn misbehave(socket: &mut TcpStream, connection: &mut Connection, answer: 
             let columns =
                 [&[0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0xE7, 0xA0, 0x0F, 0, 0, 0, 0, 0, 1, b'x', 0][..]].concat();
             let rows = [&[0xD1, 0xA0, 0x0F][..], &[b'x', 0].repeat(2_000)].concat();
-            let mut sent = socket.write_all(&packet(&columns)).await;
-            while sent.is_ok() {
-                sent = socket.write_all(&packet(&rows)).await;
+            let mut takes = socket.write_all(&packet(&columns)).await;
+            while takes.is_ok() {
+                takes = socket.write_all(&packet(&rows)).await;
             }
         }
     }

@@ -116,8 +116,8 @@ impl Attempt<'_> {
             (
                 "CertificateUntrusted",
                 format!(
-                    "no authority in {} vouches for it: download the current bundle from {BUNDLE}, which holds old and new \
-                     authorities side by side, and publish it as the layer; a certificate that is its own authority has to be \
+                    "no authority in {} vouches for it: download the current bundle from {BUNDLE} (China and GovCloud have their \
+                     own), which holds old and new authorities side by side, and publish it as the layer; a certificate that is its own authority has to be \
                      replaced by one that an authority signed",
                     self.bundle()
                 ),
@@ -205,7 +205,7 @@ mod tests {
         look(&Attempt { endpoint: &endpoint, login: &login, options: &Options::verified("/opt/rds.pem") })
     }
 
-    fn reason(error: Error) -> Reason {
+    fn reason(error: &Error) -> Reason {
         match with(|attempt| attempt.fault(error.clone())) {
             Fault::Refused(reason) => reason,
             fault => Reason::new(Class::Retry, "Transient", fault.to_string()),
@@ -257,7 +257,7 @@ mod tests {
             (Error::Protocol("Never got DONE token.".into()), "Retry Transient"),
             (Error::Routing { host: "h".to_owned(), port: 1 }, "Human Routed"),
         ] {
-            let reason = reason(error.clone());
+            let reason = reason(&error);
             assert_eq!(format!("{} {}", reason.class, reason.name), expected, "{error}");
             assert!(reason.message.contains("sales (sales.example:1433): "), "{}", reason.message);
             assert_eq!(reason.guidance.is_empty(), reason.class == Class::Retry, "{error}");
