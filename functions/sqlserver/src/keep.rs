@@ -1,7 +1,7 @@
 //! What does a process keep from one invocation to the next? At most one session an endpoint, and the logins that were good.
 //!
-//! A connection costs two round trips of TCP and login and four of TLS, a secret a call that is billed; a warm Lambda sandbox has
-//! both already. Nothing doubtful is kept: see [`crate::Session`] for what makes a session one to keep, and
+//! A connection costs five round trips (TCP, pre-login, two of TLS 1.2, login) and a handshake's arithmetic, a secret a call that is
+//! billed; a warm Lambda sandbox has both already. Nothing doubtful is kept: see [`crate::Session`] for what makes a session one to keep, and
 //! `SqlServer::open` for what is asked before it is used again. Ages are judged by the wall clock, because a monotonic
 //! one may stand still while a sandbox is frozen.
 
