@@ -22,6 +22,7 @@ pub type TaskId = i64;
 
 /// Where the service says a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Lifecycle {
     /// Accepted, waits in the queue.
@@ -88,6 +89,7 @@ impl TaskRow {
 
 /// What a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "TaskKind"))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Native full backup.

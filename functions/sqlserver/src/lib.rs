@@ -6,6 +6,7 @@
 
 pub mod columns;
 pub mod import;
+pub mod plan;
 pub mod script;
 pub mod task_info;
 

@@ -1,5 +1,6 @@
 //! A scenario run from its first moment to its last: the world set up, the functions and machines deployed, time moved.
 
+mod ask;
 mod deploy;
 mod events;
 pub mod import;
