@@ -16,6 +16,7 @@ use serde_json::json;
 use sqlserver::{Options, SqlServer};
 
 use super::SimulationError;
+use super::requests::Requests;
 use crate::functions::code;
 use crate::ports::metered::Metered;
 use crate::ports::secrets::Secrets;
@@ -67,6 +68,7 @@ fn functions(bed: &mut Testbed) {
     let servers = self::servers(bed);
     deploy(bed, DispatchTasks { store: store.clone(), servers, clock: clock.clone() });
     let servers = self::servers(bed);
+    deploy(bed, Requests { store: store.clone(), clock: clock.clone() });
     deploy(bed, PollTasks { store, servers, cloud, clock });
 }
 
