@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::problem::{MEDIA_TYPE, Problem};
-use crate::routes::{Kind, Parameter, RESOURCES, Route, Shape, shape};
+use crate::routes::{Does, Kind, Parameter, RESOURCES, Route, Shape, shape};
 
 /// The document: OpenAPI 3.1, whose schemas are JSON Schema 2020-12 as they are.
 pub fn document() -> Value {
@@ -85,6 +85,7 @@ fn operation(path: &str, route: &Route, generator: &mut SchemaGenerator) -> Valu
 fn answer(status: u16, body: Option<Shape>, route: &Route, generator: &mut SchemaGenerator) -> Value {
     let description = match status {
         201 => "It is new.",
+        202 => "It will be tried.",
         204 => "There is nothing to tell.",
         _ => "The answer.",
     };
@@ -125,7 +126,15 @@ fn parameters(path: &str, route: &Route) -> Vec<Value> {
     let seen = header("If-Match", "ETag of the state that was seen; needed to replace what is there.");
     let headers = match route.method {
         "GET" => vec![known],
-        "PUT" => vec![seen],
+        // What can be read can be replaced by who has seen it.
+        "PUT" if route.body.is_some() => vec![seen],
+        "POST" if route.does == Does::RequestBackup => vec![json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": true,
+            "description": "1 to 128 printable characters of your own: the same whenever you ask for the same thing again.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 128 },
+        })],
         _ => Vec::new(),
     };
     names.chain(query).chain(headers).collect()

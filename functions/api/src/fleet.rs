@@ -7,6 +7,7 @@ use domain::policy::Policy;
 use domain::task::{Task, open_partition};
 use jiff::Timestamp;
 use ports::Clock;
+use ports::executions::StartExecution;
 use ports::store::{ReadItems, Versioned, WriteItems, decode, load, load_range};
 
 use crate::Api;
@@ -22,7 +23,7 @@ pub(crate) const INSTANCES_MAX: u32 = 20;
 /// Databases that are named of one instance; the others are counted.
 const NAMED_MAX: usize = 100;
 
-impl<S: ReadItems + WriteItems, C: Clock> Api<S, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     pub(crate) async fn fleet(&self, request: &Request) -> Result<Response, Refused> {
         let now = self.clock.now();
         let limits = (INSTANCES_MAX, INSTANCES_MAX);

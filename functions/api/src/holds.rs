@@ -5,6 +5,7 @@ use domain::hold::{self, Hold};
 use domain::id::BackupId;
 use domain::inventory::Lineage;
 use ports::Clock;
+use ports::executions::StartExecution;
 use ports::store::{Expect, ReadItems, Versioned, WriteItems, load, load_range};
 
 use crate::Api;
@@ -18,7 +19,7 @@ use crate::shapes::{HoldBody, HoldShape};
 /// Characters of a hold's `why`. Policy of ours: some words.
 const WHY_CHARS_MAX: usize = 200;
 
-impl<S: ReadItems + WriteItems, C: Clock> Api<S, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     pub(crate) async fn list_holds(&self, request: &Request, on: &str, name: &str) -> Result<Response, Refused> {
         let lineage = lineage(&self.store, on, name).await?;
         let now = self.clock.now();

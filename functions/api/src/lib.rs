@@ -17,6 +17,7 @@ mod policy;
 mod preview;
 mod problem;
 mod read;
+mod requests;
 mod routes;
 mod shapes;
 mod task;
@@ -24,6 +25,7 @@ mod task;
 use domain::reason::Reason;
 use handlers::Handler;
 use ports::Clock;
+use ports::executions::StartExecution;
 use ports::store::{ReadItems, WriteItems};
 
 pub use document::document;
@@ -43,21 +45,22 @@ pub enum Anonymous {
 }
 
 /// The function `api`.
-pub struct Api<S, C> {
+pub struct Api<S, X, C> {
     store: S,
+    executions: X,
     clock: C,
     anonymous: Anonymous,
     router: Router,
 }
 
-impl<S, C> Api<S, C> {
-    /// The API over a task store.
-    pub fn new(store: S, clock: C, anonymous: Anonymous) -> Self {
-        Self { store, clock, anonymous, router: Router::new() }
+impl<S, X, C> Api<S, X, C> {
+    /// The API over a task store; it starts runs for what is asked of instances.
+    pub fn new(store: S, executions: X, clock: C, anonymous: Anonymous) -> Self {
+        Self { store, executions, clock, anonymous, router: Router::new() }
     }
 }
 
-impl<S: ReadItems + WriteItems, C: Clock> Handler for Api<S, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Handler for Api<S, X, C> {
     type Input = Request;
     type Output = Response;
     const NAME: &'static str = "api";
@@ -68,7 +71,7 @@ impl<S: ReadItems + WriteItems, C: Clock> Handler for Api<S, C> {
     }
 }
 
-impl<S: ReadItems + WriteItems, C: Clock> Api<S, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     async fn answer(&self, request: &Request) -> Result<Response, Refused> {
         let caller = self.caller(request)?;
         if request.body.len() > BODY_BYTES_MAX {
@@ -110,12 +113,14 @@ impl<S: ReadItems + WriteItems, C: Clock> Api<S, C> {
             Does::GetPlan => self.plan(request, first, second).await,
             Does::ListBackups => self.list_backups(request, first, second).await,
             Does::ListLogDays => self.list_log_days(request, first, second).await,
+            Does::RequestBackup => self.request_backup(request, caller, first, second).await,
             Does::ListHolds => self.list_holds(request, first, second).await,
             Does::GetHold => self.get_hold(first, second, third).await,
             Does::PutHold => self.put_hold(request, caller, [first, second, third]).await,
             Does::DeleteHold => self.delete_hold(first, second, third).await,
             Does::ListTasks => self.list_tasks(request, first).await,
             Does::GetTask => self.get_task(first, second).await,
+            Does::CancelTask => self.cancel_task(caller, first, second).await,
             Does::ListPolicies => self.list_names(request, domain::directory::What::Policy).await,
             Does::GetPolicy => self.get_policy(first).await,
             Does::PutPolicy => self.put_policy(request, caller, first).await,

@@ -5,6 +5,7 @@ use domain::directory::{self, Listed, What};
 use domain::inventory::{Database, databases_partition};
 use domain::record::Record;
 use ports::Clock;
+use ports::executions::StartExecution;
 use ports::store::{ReadItems, WriteItems, decode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::problem::Refused;
 use crate::read::{instance, json, lineage};
 use crate::shapes::{BackupShape, DatabaseShape, Listing, LogsShape, NameShape};
 
-impl<S: ReadItems + WriteItems, C: Clock> Api<S, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     /// One page of records, each in its shape.
     pub(crate) async fn list<R: Record, T: Serialize + JsonSchema>(
         &self,

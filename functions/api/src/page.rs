@@ -39,7 +39,7 @@ pub(crate) async fn page(
     (from, to): (&str, &str),
     limits: (u32, u32),
 ) -> Result<(Page, Option<String>), Refused> {
-    let mark = digest(format!("{partition}\n{from}\n{to}").as_bytes(), 8);
+    let mark = mark(&format!("{partition}\n{from}\n{to}"));
     let after = request.parameter("cursor").map(|cursor| read(cursor, &mark, (from, to))).transpose()?;
     let range = Range {
         partition,
@@ -53,8 +53,23 @@ pub(crate) async fn page(
     Ok((page, next))
 }
 
+/// What marks a list in its cursors.
+fn mark(list: &str) -> String {
+    digest(list.as_bytes(), 8)
+}
+
+/// The cursor that goes on in a list behind a place.
+pub(crate) fn cursor(list: &str, after: String) -> String {
+    write(&Cursor { of: mark(list), after })
+}
+
+/// Where a request goes on in a list.
+pub(crate) fn go_on(request: &Request, list: &str) -> Result<Option<String>, Refused> {
+    request.parameter("cursor").map(|cursor| read(cursor, &mark(list), EVERYTHING)).transpose()
+}
+
 /// How many things are asked for. `limits`: the default, and the most.
-fn limit(request: &Request, (default, most): (u32, u32)) -> Result<u32, Refused> {
+pub(crate) fn limit(request: &Request, (default, most): (u32, u32)) -> Result<u32, Refused> {
     let Some(text) = request.parameter("limit") else { return Ok(default) };
     text.parse().ok().filter(|limit| (1..=most).contains(limit)).ok_or_else(|| {
         Refused::new(400, "LimitOutOfRange", format!("limit: {text:?} is no number from 1 to {most}"))

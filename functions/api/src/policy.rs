@@ -4,6 +4,7 @@ use domain::directory::What;
 use domain::limits::Profile;
 use domain::policy::{self, Finding, Policy};
 use ports::Clock;
+use ports::executions::StartExecution;
 use ports::store::{ReadItems, Versioned, WriteItems, load};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -36,7 +37,7 @@ pub(crate) fn unknown_field(policy: &serde_json::Value) -> Result<(), Refused> {
     }
 }
 
-impl<S: ReadItems + WriteItems, C: Clock> Api<S, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     /// A policy by its name, where there is one.
     pub(crate) async fn policy_of(&self, name: &str) -> Result<Option<Policy>, Refused> {
         let found: Option<Versioned<Policy>> = load(&self.store, policy::key(name)).await?;

@@ -15,7 +15,7 @@ pub(crate) use database::{DatabaseShape, ExposureShape};
 pub(crate) use fleet::{FleetDatabase, FleetInstance, FleetShape};
 pub(crate) use instance::{InstanceBody, InstanceShape, VaultBody, settings};
 pub(crate) use preview::{PreviewBody, PreviewDatabase, PreviewShape, Swept};
-pub(crate) use task::TaskShape;
+pub(crate) use task::{AcceptedShape, BackupBody, CancelShape, OutcomeShape, TaskShape};
 
 /// One page of a list.
 #[derive(Debug, Serialize, JsonSchema)]

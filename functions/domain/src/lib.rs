@@ -18,6 +18,7 @@ pub mod inventory;
 pub mod lease;
 pub mod limits;
 pub mod lsn;
+pub mod mailbox;
 pub mod notation;
 pub mod paths;
 pub mod policy;

@@ -8,7 +8,7 @@ use super::{Does, Kind, Parameter, Resource, Route, Shape, shape};
 use crate::page::LIMIT_MAX;
 use crate::policy::PolicyPut;
 use crate::shapes::{
-    BackupShape, DatabaseShape, FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, Listing, LogsShape,
+    AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, Listing, LogsShape,
     NameShape, PreviewBody, PreviewShape, TaskShape, VaultBody,
 };
 
@@ -43,7 +43,7 @@ const fn at(path: &'static str, routes: &'static [Route]) -> Resource {
 }
 
 /// Everything there is.
-pub(crate) static RESOURCES: [Resource; 20] = [
+pub(crate) static RESOURCES: [Resource; 21] = [
     at(
         "/openapi.json",
         &[get(Does::GetDocument, "This document.", &[], &[(200, Some(shape::<serde_json::Value>))])],
@@ -144,12 +144,23 @@ pub(crate) static RESOURCES: [Resource; 20] = [
     ),
     at(
         "/v1/instances/{instance}/databases/{database}/backups",
-        &[get(
-            Does::ListBackups,
-            "Fulls and differentials of a database in the vault, by LSN.",
-            PAGES,
-            &[(200, Some(shape::<Listing<BackupShape>>))],
-        )],
+        &[
+            get(
+                Does::ListBackups,
+                "Fulls and differentials of a database in the vault, by LSN.",
+                PAGES,
+                &[(200, Some(shape::<Listing<BackupShape>>))],
+            ),
+            Route {
+                method: "POST",
+                does: Does::RequestBackup,
+                about: "Asks for a backup now. RDS knows no copy-only: a full becomes the differential base, and the notes say so. With the \
+                        same Idempotency-Key the same answer for a day, and one task.",
+                query: &[],
+                body: Some(shape::<BackupBody>),
+                answers: &[(202, Some(shape::<AcceptedShape>))],
+            },
+        ],
     ),
     at(
         "/v1/instances/{instance}/databases/{database}/log-days",
@@ -193,10 +204,10 @@ pub(crate) static RESOURCES: [Resource; 20] = [
         "/v1/instances/{instance}/tasks",
         &[get(
             Does::ListTasks,
-            "Native tasks of ours: those that are open by database, those that ended in order of their end.",
+            "Native tasks of ours: those that are open by database; those that ended newest first, by whole hours, two days a page at most.",
             &[
                 optional("state", "Open ones without.", Kind::Word(&["open", "ended"])),
-                optional("since", "Of those that ended: from when on; a day back without.", Kind::Moment),
+                optional("before", "Of those that ended: before when; now without.", Kind::Moment),
                 LIMIT,
                 CURSOR,
             ],
@@ -206,6 +217,17 @@ pub(crate) static RESOURCES: [Resource; 20] = [
     at(
         "/v1/instances/{instance}/tasks/{task}",
         &[get(Does::GetTask, "One task.", &[], &[(200, Some(shape::<TaskShape>))])],
+    ),
+    at(
+        "/v1/instances/{instance}/tasks/{task}/cancel",
+        &[Route {
+            method: "PUT",
+            does: Does::CancelTask,
+            about: "Asks to cancel a task; asking again changes nothing. How it ends, the task tells: it may finish before.",
+            query: &[],
+            body: None,
+            answers: &[(200, Some(shape::<CancelShape>)), (202, Some(shape::<CancelShape>))],
+        }],
     ),
     at(
         "/v1/policies",

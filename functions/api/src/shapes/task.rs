@@ -1,10 +1,11 @@
 //! Tasks, and what is asked of them.
 
+use domain::mailbox::Requested;
 use domain::reason::Reason;
 use domain::task::{Kind, Outcome, State, Task, TaskId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A native task of ours.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -39,12 +40,34 @@ pub(crate) struct TaskShape {
     /// What stopped it, or why it need not be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<Reason>,
+    /// Who asked for it, where it is none of the schedule's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) on_demand: Option<AskedShape>,
+    /// Who asked to cancel it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cancel: Option<AskedShape>,
     /// 1 for the first time that the service is asked.
     pub(crate) attempt: u32,
     /// Times that it went wrong.
     pub(crate) failures: u32,
     /// Why it waits, was promoted or tried again; the newest few.
     pub(crate) notes: Vec<Reason>,
+}
+
+/// Who asked, and when.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Asked")]
+pub(crate) struct AskedShape {
+    /// The caller.
+    pub(crate) by: String,
+    /// When.
+    pub(crate) at: Timestamp,
+}
+
+impl AskedShape {
+    fn new(Requested { by, at }: Requested) -> Self {
+        Self { by, at }
+    }
 }
 
 /// Where a task is.
@@ -100,9 +123,55 @@ impl TaskShape {
             ends_by: task.ends_by,
             ended_at,
             reason,
+            on_demand: task.on_demand.map(AskedShape::new),
+            cancel: task.cancel.map(AskedShape::new),
             attempt: task.attempt,
             failures: task.failures,
             notes: task.notes,
         }
     }
+}
+
+/// What is asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "BackupRequest")]
+pub(crate) struct BackupBody {
+    /// What to take.
+    pub(crate) kind: Kind,
+}
+
+/// A request for a backup that was accepted.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BackupAccepted")]
+pub(crate) struct AcceptedShape {
+    /// Key of the task that answers it.
+    pub(crate) task: String,
+    /// Whether the task was planned for it; otherwise it was open already.
+    pub(crate) is_new: bool,
+    /// What the caller has to know.
+    pub(crate) notes: Vec<Reason>,
+}
+
+/// What becomes of a cancel.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CancelAnswer")]
+pub(crate) struct CancelShape {
+    /// Key of the task.
+    pub(crate) task: String,
+    /// Whether it will be tried.
+    pub(crate) outcome: OutcomeShape,
+    /// What the caller has to know.
+    pub(crate) notes: Vec<Reason>,
+}
+
+/// Whether a cancel will be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "CancelOutcome")]
+pub(crate) enum OutcomeShape {
+    /// The run will; how the task ends, its record tells.
+    Requested,
+    /// The task had ended.
+    AlreadyEnded,
 }

@@ -17,6 +17,7 @@ use serde_json::json;
 use sqlserver::{Options, SqlServer};
 
 use super::SimulationError;
+use super::requests::Requests;
 use crate::functions::code;
 use crate::ports::metered::Metered;
 use crate::ports::secrets::Secrets;
@@ -71,7 +72,10 @@ fn functions(bed: &mut Testbed) {
     let servers = self::servers(bed);
     deploy(bed, DispatchTasks { store: store.clone(), servers, clock: clock.clone() });
     let servers = self::servers(bed);
-    deploy(bed, Api::new(store.clone(), clock.clone(), Anonymous::Named(LOOPBACK.to_owned())));
+    deploy(bed, Requests { store: store.clone(), clock: clock.clone() });
+    let anonymous = Anonymous::Named(LOOPBACK.to_owned());
+    let api = Api::new(store.clone(), bed.state_machines(), clock.clone(), anonymous);
+    deploy(bed, api);
     deploy(bed, PollTasks { store, servers, cloud, clock });
 }
 

@@ -5,6 +5,7 @@ mod deploy;
 mod events;
 pub mod import;
 mod look;
+mod requests;
 mod setup;
 
 use asl::Record;
@@ -17,6 +18,7 @@ use crate::scenario::{Scenario, ScenarioError};
 use crate::testbed::{Options, Testbed};
 
 pub use look::{DatabaseView, View};
+pub use requests::{Client, REQUESTS};
 
 /// Why a scenario could not be set up or looked at: one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
