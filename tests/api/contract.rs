@@ -32,7 +32,8 @@ fn operations(document: &Value) -> Vec<Operation> {
 
 fn fits(template: &str, path: &str) -> bool {
     let (one, other): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
-    one.len() == other.len() && one.iter().zip(&other).all(|(part, given)| part.starts_with('{') || part == given)
+    one.len() == other.len()
+        && one.iter().zip(&other).all(|(part, given)| part.starts_with('{') || part == given)
 }
 
 /// No object may have a property that its schema does not name.
@@ -69,7 +70,11 @@ fn objections(document: &Value, request: &Request, response: &Response) -> Vec<S
     };
     let Some(described) = described else { return vec![format!("{at}: not documented")] };
     let Some(content) = described.get("content") else {
-        return if response.body.is_empty() { Vec::new() } else { vec![format!("{at}: an undocumented body")] };
+        return if response.body.is_empty() {
+            Vec::new()
+        } else {
+            vec![format!("{at}: an undocumented body")]
+        };
     };
     let mut schema: Map<String, Value> = content[kind]["schema"].as_object().unwrap().clone();
     schema.insert("components".to_owned(), document["components"].clone());
@@ -111,15 +116,26 @@ fn tour(asker: &mut Asker) {
     }
     // What the client has is not sent again.
     for path in asker.asked.iter().map(|(request, _)| request.clone()).collect::<Vec<_>>() {
-        let tag = asker.asked.iter().find(|(asked, _)| *asked == path).unwrap().1.header("etag").unwrap().to_owned();
+        let tag = asker
+            .asked
+            .iter()
+            .find(|(asked, _)| *asked == path)
+            .unwrap()
+            .1
+            .header("etag")
+            .unwrap()
+            .to_owned();
         let answer = asker.send(Request { headers: vec![("If-None-Match".to_owned(), tag)], ..path.clone() });
-        let changes = path.path == "/v1/fleet" || path.path.ends_with("/ledger") || path.path.contains("/databases");
+        let changes =
+            path.path == "/v1/fleet" || path.path.ends_with("/ledger") || path.path.contains("/databases");
         assert!(answer.status == 304 || changes, "{}: {}", path.path, answer.status);
     }
     holds(asker, orders);
     changes(asker);
     requests(asker, orders);
-    for (method, path) in [("GET", "/nowhere"), ("PATCH", "/v1/fleet"), ("GET", "/v1/instances/other"), ("PUT", "/v1/vaults/x")] {
+    for (method, path) in
+        [("GET", "/nowhere"), ("PATCH", "/v1/fleet"), ("GET", "/v1/instances/other"), ("PUT", "/v1/vaults/x")]
+    {
         asker.with(method, path, &[], &Value::Null);
     }
 }
@@ -128,10 +144,12 @@ fn holds(asker: &mut Asker, database: &str) {
     let (_, backups) = asker.get(&format!("{database}/backups"));
     let backup = backups["items"][0]["backup"].as_str().unwrap();
     let path = format!("{database}/holds/{backup}");
-    let (status, _) = asker.with("PUT", &path, &[], &json!({ "why": "audit", "until": "2027-01-01T00:00:00Z" }));
+    let (status, _) =
+        asker.with("PUT", &path, &[], &json!({ "why": "audit", "until": "2027-01-01T00:00:00Z" }));
     assert_eq!(status, 201);
     let tag = asker.tag(&path);
-    let (status, held) = asker.with("PUT", &path, &[("if-match", &tag)], &json!({ "why": "audit of the year" }));
+    let (status, held) =
+        asker.with("PUT", &path, &[("if-match", &tag)], &json!({ "why": "audit of the year" }));
     assert_eq!((status, &held["is_in_force"], &held["held_by"]), (200, &json!(true), &json!("loopback")));
     assert_eq!(asker.get(&format!("{database}/holds")).1["items"][0]["why"], "audit of the year");
     let tag = asker.tag(&path);
@@ -140,13 +158,19 @@ fn holds(asker: &mut Asker, database: &str) {
     let tag = asker.tag(&list);
     asker.send(Request { headers: vec![("if-none-match".to_owned(), tag)], ..Request::new("GET", &list) });
     for _ in 0..2 {
-        assert_eq!(asker.with("DELETE", &path, &[], &Value::Null).0, 204, "what is not held is let go already");
+        assert_eq!(
+            asker.with("DELETE", &path, &[], &Value::Null).0,
+            204,
+            "what is not held is let go already"
+        );
     }
     assert_eq!(asker.get(&path).0, 404);
 }
 
 fn changes(asker: &mut Asker) {
-    for (path, new) in [("/v1/policies/weekly", "/v1/policies/daily"), ("/v1/vaults/main", "/v1/vaults/second")] {
+    for (path, new) in
+        [("/v1/policies/weekly", "/v1/policies/daily"), ("/v1/vaults/main", "/v1/vaults/second")]
+    {
         let (_, mut body) = asker.get(path);
         let tag = asker.tag(path);
         assert_eq!(asker.with("PUT", path, &[("if-match", &tag)], &body).0, 200, "{path}");
@@ -202,7 +226,8 @@ fn what_is_documented_is_what_is_there() {
         .iter()
         .flat_map(|operation| {
             let name = operation.value["operationId"].to_string();
-            let statuses = operation.value["responses"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            let statuses =
+                operation.value["responses"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
             statuses.into_iter().map(move |status| (name.clone(), status))
         })
         // 304 of what is as of now is another now.
@@ -231,6 +256,10 @@ fn an_answer_that_is_not_as_documented_is_noticed() {
         (206, r#"{"items":[]}"#, true),
         (404, "{}", true),
     ] {
-        assert_eq!(!objections(&document, &request, &answer(status, body)).is_empty(), is_wrong, "{status} {body}");
+        assert_eq!(
+            !objections(&document, &request, &answer(status, body)).is_empty(),
+            is_wrong,
+            "{status} {body}"
+        );
     }
 }

@@ -59,17 +59,38 @@ fn query() -> impl Strategy<Value = Vec<(String, String)>> {
         1 => any::<String>(),
     ];
     let value = prop_oneof![
-        prop::sample::select(vec!["latest", "1", "0", "99999999999999999999", "ended", "lsn:1", "point:x", "eyJvZiI6IiIsImFmdGVyIjoiYSJ9",
-            "2026-11-16T02:00:00Z", "-009999-01-02T01:59:59Z", "9999-12-30T22:00:00.999999999Z", "+25:00"]).prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "latest",
+            "1",
+            "0",
+            "99999999999999999999",
+            "ended",
+            "lsn:1",
+            "point:x",
+            "eyJvZiI6IiIsImFmdGVyIjoiYSJ9",
+            "2026-11-16T02:00:00Z",
+            "-009999-01-02T01:59:59Z",
+            "9999-12-30T22:00:00.999999999Z",
+            "+25:00"
+        ])
+        .prop_map(str::to_owned),
         any::<String>(),
     ];
     vec((name, value), 0..3)
 }
 
 fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
-    let name = prop::sample::select(vec!["if-match", "If-None-Match", "accept", "content-type", "idempotency-key", "x"]);
+    let name = prop::sample::select(vec![
+        "if-match",
+        "If-None-Match",
+        "accept",
+        "content-type",
+        "idempotency-key",
+        "x",
+    ]);
     let value = prop_oneof![
-        prop::sample::select(vec!["*", "\"\"", "W/\"x\"", "application/json", "*/*", "text/html"]).prop_map(str::to_owned),
+        prop::sample::select(vec!["*", "\"\"", "W/\"x\"", "application/json", "*/*", "text/html"])
+            .prop_map(str::to_owned),
         any::<String>(),
     ];
     vec((name.prop_map(str::to_owned), value), 0..3)
@@ -109,9 +130,10 @@ fn any_request_has_an_answer() {
         4 => prop::sample::select(vec!["GET", "PUT", "POST", "DELETE"]).prop_map(str::to_owned),
         1 => any::<String>(),
     ];
-    let requests = (methods, path(), query(), headers(), body()).prop_map(|(method, path, query, headers, body)| {
-        Request { method, path, query, headers, body, caller: None, request_id: "r".to_owned() }
-    });
+    let requests =
+        (methods, path(), query(), headers(), body()).prop_map(|(method, path, query, headers, body)| {
+            Request { method, path, query, headers, body, caller: None, request_id: "r".to_owned() }
+        });
     let mut runner = TestRunner::new_with_rng(
         Config { cases: 1_500, failure_persistence: None, ..Config::default() },
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),

@@ -55,7 +55,13 @@ impl Asker {
     }
 
     /// With a body and headers.
-    pub(crate) fn with(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
+    pub(crate) fn with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> (u16, Value) {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
         said(&self.send(Request { headers, body, ..Request::new(method, path) }))
@@ -69,6 +75,7 @@ impl Asker {
 
 /// Status and body.
 fn said(response: &Response) -> (u16, Value) {
-    let body = if response.body.is_empty() { Value::Null } else { serde_json::from_str(&response.body).unwrap() };
+    let body =
+        if response.body.is_empty() { Value::Null } else { serde_json::from_str(&response.body).unwrap() };
     (response.status, body)
 }

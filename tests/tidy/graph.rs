@@ -14,7 +14,11 @@ const ARROWS: [(&str, &str, &[&str]); 13] = [
     ("asl", "simulator/asl", &[]),
     ("tds", "simulator/tds", &[]),
     ("world", "simulator/world", &["tds"]),
-    ("testbed", "simulator/testbed", &["asl", "tds", "world", "domain", "ports", "handlers", "sqlserver", "api"]),
+    (
+        "testbed",
+        "simulator/testbed",
+        &["asl", "tds", "world", "domain", "ports", "handlers", "sqlserver", "api"],
+    ),
     ("server", "simulator/server", &["tds", "world", "testbed", "api"]),
     ("cli", "simulator/cli", &["testbed", "domain", "sqlserver", "world", "server"]),
 ];

@@ -64,7 +64,11 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         let lineage = lineage(&self.store, on, name).await?;
         let history = self.history(&lineage).await?;
         let Some(lineage) = history.lineages().first() else {
-            return Err(Refused::new(404, "NothingInVault", format!("the vault holds no backup of {name:?}")));
+            return Err(Refused::new(
+                404,
+                "NothingInVault",
+                format!("the vault holds no backup of {name:?}"),
+            ));
         };
         json(200, &plan(lineage, &Wanted::at(at), &naming, history.warnings()))
     }

@@ -32,7 +32,9 @@ pub(crate) fn tagged(request: &Request, response: Response) -> Response {
 
 /// Whether a list of tags names one; a weak one counts where only reading is at stake.
 fn names(list: &str, tag: &str) -> bool {
-    list.split(',').map(str::trim).any(|given| given == "*" || given.strip_prefix("W/").unwrap_or(given) == tag)
+    list.split(',')
+        .map(str::trim)
+        .any(|given| given == "*" || given.strip_prefix("W/").unwrap_or(given) == tag)
 }
 
 /// Whether a document may be replaced: what is there has to be what the client has seen.
@@ -45,10 +47,12 @@ pub(crate) fn may_replace(request: &Request, current: Option<&str>) -> Result<()
     match (current.map(tag), seen) {
         (None, None) => Ok(()),
         (Some(tag), Some(seen)) if !wants_new && strongly_names(seen, &tag) => Ok(()),
-        (Some(_), None) if !wants_new => {
-            Err(Refused::new(428, "PreconditionMissing", "it exists, and the request does not say which state of it was seen")
-                .guidance("read it and send its ETag as If-Match"))
-        }
+        (Some(_), None) if !wants_new => Err(Refused::new(
+            428,
+            "PreconditionMissing",
+            "it exists, and the request does not say which state of it was seen",
+        )
+        .guidance("read it and send its ETag as If-Match")),
         _ => Err(Refused::new(412, "PreconditionFailed", "it is not as If-Match or If-None-Match says")
             .guidance("read it again, then decide again")),
     }
@@ -85,7 +89,10 @@ mod tests {
             assert_eq!(answer, status, "{headers:?} {current:?}");
         }
         let weak = format!("W/{old}");
-        assert!(may_replace(&asked(&[("if-match", &weak)]), Some("old")).is_err(), "a weak tag replaces nothing");
+        assert!(
+            may_replace(&asked(&[("if-match", &weak)]), Some("old")).is_err(),
+            "a weak tag replaces nothing"
+        );
     }
 
     #[test]
@@ -94,7 +101,9 @@ mod tests {
         let fresh = tagged(&asked(&[]), answer());
         let tag = fresh.header("etag").unwrap().to_owned();
         assert_eq!((fresh.status, tag.len()), (200, 34));
-        for (given, status) in [(tag.clone(), 304), (format!("\"x\", W/{tag}"), 304), ("\"x\"".to_owned(), 200)] {
+        for (given, status) in
+            [(tag.clone(), 304), (format!("\"x\", W/{tag}"), 304), ("\"x\"".to_owned(), 200)]
+        {
             let answer = tagged(&asked(&[("If-None-Match", &given)]), answer());
             assert_eq!((answer.status, answer.body.is_empty()), (status, status == 304), "{given}");
         }

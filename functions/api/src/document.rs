@@ -119,9 +119,7 @@ fn parameters(path: &str, route: &Route) -> Vec<Value> {
             "schema": kind(parameter),
         })
     });
-    let header = |name: &str, about: &str| {
-        json!({ "name": name, "in": "header", "required": false, "description": about, "schema": { "type": "string" } })
-    };
+    let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "required": false, "description": about, "schema": { "type": "string" } });
     let known = header("If-None-Match", "ETag that the client has: 304 where nothing changed.");
     let seen = header("If-Match", "ETag of the state that was seen; needed to replace what is there.");
     let headers = match route.method {

@@ -43,7 +43,9 @@ fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
     let fits = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
     let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic());
     if !fits || !begins || name.len() > INSTANCE_CHARS_MAX {
-        return Err(invalid("an instance has a name of 1 to 63 letters, digits and hyphens that begins with a letter"));
+        return Err(invalid(
+            "an instance has a name of 1 to 63 letters, digits and hyphens that begins with a letter",
+        ));
     }
     let host = &settings.host;
     if host.is_empty() || host.len() > 253 || host.chars().any(|letter| !letter.is_ascii_graphic()) {
@@ -54,10 +56,14 @@ fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
     }
     let secret: Vec<&str> = settings.secret_arn.splitn(7, ':').collect();
     if secret.len() != 7 || secret[0] != "arn" || secret[2] != "secretsmanager" || secret[5] != "secret" {
-        return Err(invalid("secret_arn: no ARN of a secret: write arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME"));
+        return Err(invalid(
+            "secret_arn: no ARN of a secret: write arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME",
+        ));
     }
     let slots = settings.slots;
-    if !(1..=SLOTS_MAX).contains(&slots.running) || !(slots.running..=2 * SLOTS_MAX).contains(&slots.queue_depth) {
+    if !(1..=SLOTS_MAX).contains(&slots.running)
+        || !(slots.running..=2 * SLOTS_MAX).contains(&slots.queue_depth)
+    {
         return Err(invalid("slots: running is 1 to 64, queue_depth from running to 128"));
     }
     Ok(())
@@ -66,7 +72,8 @@ fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
 fn check_vault(name: &str, vault: &VaultBody) -> Result<(), Refused> {
     check_name(name)?;
     let bucket = &vault.bucket;
-    let of_bucket = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || ".-".contains(letter);
+    let of_bucket =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || ".-".contains(letter);
     // S3 user guide, "General purpose bucket naming rules", read 2026-11.
     if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(of_bucket) {
         return Err(invalid("bucket: 3 to 63 lower-case letters, digits, dots and hyphens"));
@@ -75,7 +82,8 @@ fn check_vault(name: &str, vault: &VaultBody) -> Result<(), Refused> {
         return Err(invalid("account: twelve digits"));
     }
     let prefix = &vault.prefix;
-    if prefix.len() > 512 || prefix.starts_with('/') || prefix.ends_with('/') || prefix.contains(['*', '\0']) {
+    if prefix.len() > 512 || prefix.starts_with('/') || prefix.ends_with('/') || prefix.contains(['*', '\0'])
+    {
         return Err(invalid("prefix: 512 bytes at most, without slashes at its ends and without `*`"));
     }
     if vault.kms_key_arn.as_deref().is_some_and(|arn| domain::paths::arn_parts(arn).is_err()) {
@@ -100,7 +108,12 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         json(200, &settings(&instance(&self.store, name).await?.record))
     }
 
-    pub(crate) async fn put_settings(&self, request: &Request, caller: &str, name: &str) -> Result<Response, Refused> {
+    pub(crate) async fn put_settings(
+        &self,
+        request: &Request,
+        caller: &str,
+        name: &str,
+    ) -> Result<Response, Refused> {
         let given: InstanceBody = body(request)?;
         check_instance(name, &given)?;
         self.must_exist::<Policy>(policy::key(&given.policy), "policy", &given.policy).await?;
@@ -121,7 +134,12 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         json(200, &VaultBody::of(found.record))
     }
 
-    pub(crate) async fn put_vault(&self, request: &Request, caller: &str, name: &str) -> Result<Response, Refused> {
+    pub(crate) async fn put_vault(
+        &self,
+        request: &Request,
+        caller: &str,
+        name: &str,
+    ) -> Result<Response, Refused> {
         let given: VaultBody = body(request)?;
         check_vault(name, &given)?;
         let stored: Option<Versioned<Vault>> = load(&self.store, vault_key(name)).await?;
@@ -135,7 +153,12 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         Ok(answer.with("etag", tag))
     }
 
-    async fn must_exist<R: Record>(&self, key: (String, String), what: &str, name: &str) -> Result<(), Refused> {
+    async fn must_exist<R: Record>(
+        &self,
+        key: (String, String),
+        what: &str,
+        name: &str,
+    ) -> Result<(), Refused> {
         let found: Option<Versioned<R>> = load(&self.store, key).await?;
         found.map(|_| ()).ok_or_else(|| {
             Refused::new(422, "ReferenceUnknown", format!("{what}: there is no {what} {name:?}"))
@@ -222,7 +245,9 @@ mod tests {
 
     #[test]
     fn names_and_vaults_have_their_letters() {
-        for (name, fits) in [("weekly-2.x_y", true), ("", false), ("a/b", false), ("a#b", false), ("ä", false)] {
+        for (name, fits) in
+            [("weekly-2.x_y", true), ("", false), ("a/b", false), ("a#b", false), ("ä", false)]
+        {
             assert_eq!(check_name(name).is_ok(), fits, "{name}");
         }
         let vault = |bucket: &str, account: &str, prefix: &str| VaultBody {

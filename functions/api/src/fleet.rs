@@ -44,7 +44,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             let policy = policies.iter().find(|policy| policy.name == instance.policy);
             let heads: Vec<Versioned<Database>> =
                 load_range(&self.store, &databases_partition(&name), EVERYTHING).await?;
-            let open: Vec<Versioned<Task>> = load_range(&self.store, &open_partition(&name), EVERYTHING).await?;
+            let open: Vec<Versioned<Task>> =
+                load_range(&self.store, &open_partition(&name), EVERYTHING).await?;
             let heads: Vec<Database> = heads.into_iter().map(|head| head.record).collect();
             instances.push(state(&instance, policy, &heads, open.len(), now));
         }

@@ -41,13 +41,8 @@ pub(crate) async fn page(
 ) -> Result<(Page, Option<String>), Refused> {
     let mark = mark(&format!("{partition}\n{from}\n{to}"));
     let after = request.parameter("cursor").map(|cursor| read(cursor, &mark, (from, to))).transpose()?;
-    let range = Range {
-        partition,
-        from: from.to_owned(),
-        to: to.to_owned(),
-        after,
-        limit: limit(request, limits)?,
-    };
+    let range =
+        Range { partition, from: from.to_owned(), to: to.to_owned(), after, limit: limit(request, limits)? };
     let page = store.query(&range).await?;
     let next = page.after.clone().map(|after| write(&Cursor { of: mark, after }));
     Ok((page, next))
@@ -85,7 +80,9 @@ fn read(text: &str, mark: &str, (from, to): (&str, &str)) -> Result<String, Refu
         .then(|| URL_SAFE_NO_PAD.decode(text).ok())
         .flatten()
         .and_then(|bytes| serde_json::from_slice::<Cursor>(&bytes).ok())
-        .filter(|cursor| cursor.of == mark && (from..=to).contains(&cursor.after.as_str()) && !cursor.after.is_empty());
+        .filter(|cursor| {
+            cursor.of == mark && (from..=to).contains(&cursor.after.as_str()) && !cursor.after.is_empty()
+        });
     cursor.map(|cursor| cursor.after).ok_or_else(|| {
         Refused::new(400, "CursorUnknown", "cursor: it was not given out with a page of this list")
             .guidance("begin the list again without a cursor")
@@ -102,7 +99,9 @@ mod tests {
         assert_eq!(read(&cursor, "m", EVERYTHING).unwrap(), "orders");
         assert_eq!(read(&cursor, "other", EVERYTHING).unwrap_err().reason.name, "CursorUnknown");
         assert!(read(&cursor, "m", ("p", "q")).is_err(), "outside of its range");
-        for made_up in ["", "*", "e30", &"A".repeat(10_000), &URL_SAFE_NO_PAD.encode("{\"of\":\"m\",\"after\":\"\"}")] {
+        for made_up in
+            ["", "*", "e30", &"A".repeat(10_000), &URL_SAFE_NO_PAD.encode("{\"of\":\"m\",\"after\":\"\"}")]
+        {
             assert_eq!(read(made_up, "m", EVERYTHING).unwrap_err().status, 400, "{made_up:.20}");
         }
     }
@@ -113,7 +112,14 @@ mod tests {
             let query = vec![("limit".to_owned(), value.to_owned())];
             limit(&Request { query, ..Request::new("GET", "/") }, (10, 50)).map_err(|refused| refused.status)
         };
-        for (text, expected) in [("1", Ok(1)), ("50", Ok(50)), ("0", Err(400)), ("51", Err(400)), ("-1", Err(400)), ("x", Err(400))] {
+        for (text, expected) in [
+            ("1", Ok(1)),
+            ("50", Ok(50)),
+            ("0", Err(400)),
+            ("51", Err(400)),
+            ("-1", Err(400)),
+            ("x", Err(400)),
+        ] {
             assert_eq!(asked(text), expected, "{text}");
         }
         assert_eq!(limit(&Request::new("GET", "/"), (10, 50)).unwrap(), 10);

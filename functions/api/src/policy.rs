@@ -49,7 +49,12 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         json(200, &found.record)
     }
 
-    pub(crate) async fn put_policy(&self, request: &Request, caller: &str, name: &str) -> Result<Response, Refused> {
+    pub(crate) async fn put_policy(
+        &self,
+        request: &Request,
+        caller: &str,
+        name: &str,
+    ) -> Result<Response, Refused> {
         let given: serde_json::Value = body(request)?;
         unknown_field(&given)?;
         let policy: Policy = body(request)?;

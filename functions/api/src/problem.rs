@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn a_problem_says_all_that_a_reason_does() {
-        let refused = Refused::new(405, "MethodNotAllowed", "no").guidance("ask").with("allow", "GET".to_owned());
+        let refused =
+            Refused::new(405, "MethodNotAllowed", "no").guidance("ask").with("allow", "GET".to_owned());
         let response = refused.response("r-1");
         assert_eq!((response.status, response.header("allow")), (405, Some("GET")));
         assert_eq!(response.header("content-type"), Some(MEDIA_TYPE));

@@ -26,7 +26,11 @@ pub(crate) fn accepts_json(request: &Request) -> Result<(), Refused> {
     if accept.split(',').any(takes) {
         return Ok(());
     }
-    Err(Refused::new(406, "NotAcceptable", format!("Accept: {accept:?} has no application/json, which is all there is")))
+    Err(Refused::new(
+        406,
+        "NotAcceptable",
+        format!("Accept: {accept:?} has no application/json, which is all there is"),
+    ))
 }
 
 /// The body as a `T`.
@@ -42,7 +46,8 @@ pub(crate) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused>
         }
     }
     serde_json::from_slice(&request.body).map_err(|error| {
-        Refused::new(400, "BodyMalformed", format!("the body: {error}")).guidance("/openapi.json has its schema")
+        Refused::new(400, "BodyMalformed", format!("the body: {error}"))
+            .guidance("/openapi.json has its schema")
     })
 }
 
@@ -61,7 +66,11 @@ pub(crate) async fn instance(store: &impl ReadItems, name: &str) -> Result<Versi
     required(store, instance_key(name), "instance", name).await
 }
 
-pub(crate) async fn database(store: &impl ReadItems, instance: &str, name: &str) -> Result<Database, Refused> {
+pub(crate) async fn database(
+    store: &impl ReadItems,
+    instance: &str,
+    name: &str,
+) -> Result<Database, Refused> {
     let found: Versioned<Database> = required(store, database_key(instance, name), "database", name).await?;
     Ok(found.record)
 }
@@ -70,7 +79,11 @@ pub(crate) async fn database(store: &impl ReadItems, instance: &str, name: &str)
 pub(crate) async fn lineage(store: &impl ReadItems, instance: &str, name: &str) -> Result<Lineage, Refused> {
     let database = database(store, instance, name).await?;
     database.lineage.ok_or_else(|| {
-        Refused::new(404, "NothingInVault", format!("database {name:?} was not seen on its server yet: nothing is backed up"))
-            .guidance("its first full is taken by the next run of the instance")
+        Refused::new(
+            404,
+            "NothingInVault",
+            format!("database {name:?} was not seen on its server yet: nothing is backed up"),
+        )
+        .guidance("its first full is taken by the next run of the instance")
     })
 }

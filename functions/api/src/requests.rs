@@ -40,11 +40,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     }
 
     pub(crate) async fn cancel_task(&self, caller: &str, on: &str, task: &str) -> Result<Response, Refused> {
-        let asked = CancelRequest {
-            instance: on.to_owned(),
-            task: task.to_owned(),
-            requested_by: caller.to_owned(),
-        };
+        let asked =
+            CancelRequest { instance: on.to_owned(), task: task.to_owned(), requested_by: caller.to_owned() };
         let answer = request_cancel(&self.store, &asked, self.clock.now()).await?;
         let CancelAnswer { task, outcome, notes } = answer;
         let (status, outcome) = match outcome {

@@ -208,7 +208,11 @@ mod tests {
             ("GET", "/v1/instances/%", 400),
             ("GET", &long, 400),
         ] {
-            assert_eq!(find(method, path).err().map(|refused| refused.status), Some(status), "{method} {path}");
+            assert_eq!(
+                find(method, path).err().map(|refused| refused.status),
+                Some(status),
+                "{method} {path}"
+            );
         }
         let refused = find("PATCH", "/v1/policies/weekly").err().unwrap();
         assert_eq!(refused.headers, [("allow", "GET, PUT".to_owned())]);
@@ -219,7 +223,10 @@ mod tests {
         let asked = |query: &[(&str, &str)]| {
             let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let path = "/v1/instances/sales/databases/orders/plan";
-            Router::new().find(&Request { query, ..Request::new("GET", path) }).map(|_| ()).map_err(|refused| refused.status)
+            Router::new()
+                .find(&Request { query, ..Request::new("GET", path) })
+                .map(|_| ())
+                .map_err(|refused| refused.status)
         };
         assert_eq!(asked(&[("at", "latest")]), Ok(()));
         assert_eq!(asked(&[]), Err(400));

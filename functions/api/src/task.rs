@@ -36,11 +36,15 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     async fn list_ended(&self, request: &Request, on: &str) -> Result<Response, Refused> {
         let moment = |text: &str| text.parse::<Timestamp>().ok();
         let from = request.parameter("before").map(|text| {
-            moment(text).ok_or_else(|| malformed(&format!("before: {text:?} is no moment such as 2026-11-16T14:07:00Z")))
+            moment(text).ok_or_else(|| {
+                malformed(&format!("before: {text:?} is no moment such as 2026-11-16T14:07:00Z"))
+            })
         });
         let place = format!("ended#{on}");
         let before = match go_on(request, &place)? {
-            Some(after) => moment(&after).ok_or_else(|| malformed("cursor: it was not given out with a page"))?,
+            Some(after) => {
+                moment(&after).ok_or_else(|| malformed("cursor: it was not given out with a page"))?
+            }
             None => from.transpose()?.unwrap_or_else(|| self.clock.now()),
         };
         let most = limit(request, (LIMIT_DEFAULT, LIMIT_MAX))?;

@@ -72,9 +72,15 @@ mod tests {
             held_at: at(0),
             until: until.map(at),
         };
-        for (until, now, in_force) in [(None, i64::MAX >> 30, true), (Some(10), 9, true), (Some(10), 10, false)] {
+        for (until, now, in_force) in
+            [(None, i64::MAX >> 30, true), (Some(10), 9, true), (Some(10), 10, false)]
+        {
             assert_eq!(hold(until).is_in_force(at(now)), in_force, "{until:?} at {now}");
         }
-        assert_eq!(hold(None).key(), key(&lineage, &BackupId::from("f-1")), "one hold a backup, however its id is written");
+        assert_eq!(
+            hold(None).key(),
+            key(&lineage, &BackupId::from("f-1")),
+            "one hold a backup, however its id is written"
+        );
     }
 }

@@ -117,7 +117,8 @@ pub fn open(
         }
         let _ = made.send(Ok(()));
         let target = simulation.bed().now();
-        Keeper { simulation, pace, target, courier, steps: VecDeque::new(), requests: VecDeque::new() }.run(&asked);
+        Keeper { simulation, pace, target, courier, steps: VecDeque::new(), requests: VecDeque::new() }
+            .run(&asked);
     })?;
     is_made.recv().map_err(|_| std::io::Error::other("the thread ended"))??;
     Ok((Desk { asks }, thread))

@@ -151,7 +151,8 @@ fn sent(response: api::Response) -> Answer {
 /// An answer from before the API: a sentence.
 fn plain(status: u16, what: &'static str) -> Answer {
     let mut answer = hyper::Response::new(Full::from(what));
-    *answer.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    *answer.status_mut() =
+        hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     answer
 }
 

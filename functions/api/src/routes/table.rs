@@ -8,8 +8,9 @@ use super::{Does, Kind, Parameter, Resource, Route, Shape, shape};
 use crate::page::LIMIT_MAX;
 use crate::policy::PolicyPut;
 use crate::shapes::{
-    AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, Listing, LogsShape,
-    NameShape, PreviewBody, PreviewShape, TaskShape, VaultBody,
+    AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, FleetShape, HoldBody, HoldShape,
+    InstanceBody, InstanceShape, Listing, LogsShape, NameShape, PreviewBody, PreviewShape, TaskShape,
+    VaultBody,
 };
 
 const CURSOR: Parameter = optional("cursor", "Where to go on: `next` of the page before.", Kind::Text);
@@ -46,14 +47,22 @@ const fn at(path: &'static str, routes: &'static [Route]) -> Resource {
 pub(crate) static RESOURCES: [Resource; 21] = [
     at(
         "/openapi.json",
-        &[get(Does::GetDocument, "This document.", &[], &[(200, Some(shape::<serde_json::Value>))])],
+        &[get(
+            Does::GetDocument,
+            "This document.",
+            &[],
+            &[(200, Some(shape::<serde_json::Map<String, serde_json::Value>>))],
+        )],
     ),
     at(
         "/v1/fleet",
         &[get(
             Does::GetFleet,
             "The state of the fleet: trouble, databases beyond their RPO, open tasks. Three reads an instance.",
-            &[optional("limit", "Instances a page holds at most.", Kind::UpTo(crate::fleet::INSTANCES_MAX)), CURSOR],
+            &[
+                optional("limit", "Instances a page holds at most.", Kind::UpTo(crate::fleet::INSTANCES_MAX)),
+                CURSOR,
+            ],
             &[(200, Some(shape::<FleetShape>))],
         )],
     ),
@@ -132,7 +141,11 @@ pub(crate) static RESOURCES: [Resource; 21] = [
                     is_required: true,
                     kind: Kind::Text,
                 },
-                optional("target_name", "Name of the restored database in the T-SQL; the source's without.", Kind::Text),
+                optional(
+                    "target_name",
+                    "Name of the restored database in the T-SQL; the source's without.",
+                    Kind::Text,
+                ),
                 optional(
                     "target_zone",
                     "Time zone in which the server reads STOPAT: UTC, +02:00 or an IANA name; that of the backups without.",
@@ -231,7 +244,12 @@ pub(crate) static RESOURCES: [Resource; 21] = [
     ),
     at(
         "/v1/policies",
-        &[get(Does::ListPolicies, "Names of the policies.", PAGES, &[(200, Some(shape::<Listing<NameShape>>))])],
+        &[get(
+            Does::ListPolicies,
+            "Names of the policies.",
+            PAGES,
+            &[(200, Some(shape::<Listing<NameShape>>))],
+        )],
     ),
     at(
         "/v1/policies/{policy}",
@@ -253,7 +271,11 @@ pub(crate) static RESOURCES: [Resource; 21] = [
             about: "What a change of a policy would do to promises, windows and retention of the databases of one instance. \
                     Changes nothing, so it needs no idempotency key.",
             query: &[
-                optional("limit", "Databases a page holds at most.", Kind::UpTo(crate::preview::DATABASES_MAX)),
+                optional(
+                    "limit",
+                    "Databases a page holds at most.",
+                    Kind::UpTo(crate::preview::DATABASES_MAX),
+                ),
                 CURSOR,
             ],
             body: Some(shape::<PreviewBody>),

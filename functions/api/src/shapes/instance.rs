@@ -89,9 +89,9 @@ impl InstanceShape {
     pub(crate) fn new(instance: Instance, lease: Option<&Lease>, now: Timestamp) -> Self {
         let settings = settings(&instance);
         let (facts_at, facts) = instance.facts.unzip();
-        let run = lease.filter(|lease| lease.is_alive(now)).and_then(|lease| {
-            Some(RunShape { name: lease.holder.clone()?, expires_at: lease.expires_at })
-        });
+        let run = lease
+            .filter(|lease| lease.is_alive(now))
+            .and_then(|lease| Some(RunShape { name: lease.holder.clone()?, expires_at: lease.expires_at }));
         Self {
             name: instance.name,
             settings,

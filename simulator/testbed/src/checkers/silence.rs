@@ -38,7 +38,9 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
         let nobody = task.cancel.as_ref().is_some_and(|asked| asked.by.is_empty());
         let unasked = *outcome == Outcome::Cancelled && task.cancel.is_none() && task.earlier_ids.is_empty();
         let unsent = matches!(&task.state, State::Done { task_id: None, .. });
-        checked.look((nobody || unasked && unsent).then(|| format!("task {} was cancelled by nobody", task.key)));
+        checked.look(
+            (nobody || unasked && unsent).then(|| format!("task {} was cancelled by nobody", task.key)),
+        );
     }
     let first = scenario.start.as_second().div_euclid(interval);
     // The last interval has as long as the one before it took: its tasks may still run when the story ends.
@@ -69,8 +71,9 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
                 }));
             }
             for &moment in &fulls {
-                let heard = ours(view, &instance.name, &name)
-                    .any(|task| task.kind == Kind::Full && (task.due_at == moment || took_over(task, moment)));
+                let heard = ours(view, &instance.name, &name).any(|task| {
+                    task.kind == Kind::Full && (task.due_at == moment || took_over(task, moment))
+                });
                 checked.look((!heard).then(|| {
                     format!("nothing is known of the full of {name} on {} at {moment}", instance.name)
                 }));

@@ -15,7 +15,8 @@ impl Simulation {
     /// Asks the API and lets the story go on until it has answered. `None`: the function died before, as a gate may have it.
     pub fn ask(&mut self, request: &Request) -> Option<Response> {
         let payload = serde_json::to_value(request).ok()?;
-        let invocation = self.bed.invoke(<Api<Store, Executions, VirtualClock> as Handler>::NAME, payload).ok()?;
+        let invocation =
+            self.bed.invoke(<Api<Store, Executions, VirtualClock> as Handler>::NAME, payload).ok()?;
         loop {
             if let Some(ending) = self.bed.take_ending(invocation) {
                 let Ending::Returned(Ok(answer)) = ending else { return None };
