@@ -5,8 +5,8 @@
 //! A backup on demand answers no moment of the schedule but by what it makes.
 
 mod answers;
-mod cancel;
 mod ask;
+mod cancel;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! What people look at: tasks of one instance, open and ended.
 
-use domain::task::{Task, done_partition, planned_at_of};
 use domain::reason::Reason;
+use domain::task::{Task, done_partition, planned_at_of};
 use jiff::{SignedDuration, Timestamp};
 use ports::store::{Range, ReadItems, decode, load_range};
 
@@ -90,7 +90,8 @@ pub async fn one_task(store: &impl ReadItems, instance: &str, key: &str) -> Resu
     };
     for _ in 0..SEARCH_PAGES_MAX {
         let page = store.query(&range).await?;
-        let found = page.items.iter().find(|item| item.key.sort.split_once('#').is_some_and(|(_, of)| of == key));
+        let found =
+            page.items.iter().find(|item| item.key.sort.split_once('#').is_some_and(|(_, of)| of == key));
         if let Some(item) = found {
             return Ok(Some(decode::<Task>(item)?.record));
         }

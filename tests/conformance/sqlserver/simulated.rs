@@ -12,8 +12,8 @@ use domain::task::{Lifecycle, TaskId};
 use jiff::{SignedDuration, Timestamp};
 use ports::Fault;
 use ports::server::{
-    BackupCompression, CancelTask, Fence, LogCopyTarget, ReadClock, ReadDatabases, ReadHistory, ReadLogFiles, ReadTasks,
-    SubmitTasks,
+    BackupCompression, CancelTask, Fence, LogCopyTarget, ReadClock, ReadDatabases, ReadHistory, ReadLogFiles,
+    ReadTasks, SubmitTasks,
 };
 use sqlserver::Session;
 use tds::{Request, ServerMessage};

@@ -165,7 +165,11 @@ fn a_cancel_names_its_task_and_changes_something() {
     let mut wire = Wire::new(Script::new([]));
     let mut session = wire.open().unwrap();
     let fault = wire.drive(session.cancel_task(1 << 40)).unwrap_err();
-    assert_eq!((word(&fault).as_str(), wire.server.seen.len()), ("Never OptionOutOfRange", 0), "not asked at all");
+    assert_eq!(
+        (word(&fault).as_str(), wire.server.seen.len()),
+        ("Never OptionOutOfRange", 0),
+        "not asked at all"
+    );
 }
 
 #[test]

@@ -50,7 +50,8 @@ pub fn ask<'a>(asking: &Asking<'a>) -> Result<Asked<'a>, Reason> {
             .guidance("ask again when it has ended"));
         }
         let whose = task.on_demand.as_ref().map_or("the schedule", |Requested { by, .. }| by.as_str());
-        let said = format!("a {word} of {name} is open, asked for by {whose}: it is the answer to this request");
+        let said =
+            format!("a {word} of {name} is open, asked for by {whose}: it is the answer to this request");
         let mut notes = vec![Reason::new(Class::Wait, "AlreadyOpen", said)];
         notes.extend(consequences(asking));
         return Ok(Asked::Open(task, notes));
@@ -80,14 +81,19 @@ fn consequences(asking: &Asking<'_>) -> Vec<Reason> {
         Kind::Full => {
             note(
                 "BecomesBase",
-                format!("RDS takes no copy-only backup: differentials of {name} are based on this full from its start on"),
+                format!(
+                    "RDS takes no copy-only backup: differentials of {name} are based on this full from its start on"
+                ),
             );
         }
         Kind::Differential if full_is_open => {
             note("FullInstead", format!("a full of {name} is open: the differential is skipped while it is"));
         }
         Kind::Differential => match &head.last_full {
-            None => note("NoFullYet", format!("{name} has no full in the vault: the differential will be skipped")),
+            None => note(
+                "NoFullYet",
+                format!("{name} has no full in the vault: the differential will be skipped"),
+            ),
             Some(full) => note(
                 "BaseIsChecked",
                 format!(
@@ -136,9 +142,8 @@ mod tests {
 
     fn said(policy: &Policy, head: &Database, kind: Kind, open: &[Task]) -> String {
         let open: Vec<&Task> = open.iter().collect();
-        let names = |notes: &[Reason]| {
-            notes.iter().map(|note| note.name.to_string()).collect::<Vec<_>>().join(" ")
-        };
+        let names =
+            |notes: &[Reason]| notes.iter().map(|note| note.name.to_string()).collect::<Vec<_>>().join(" ");
         match ask(&Asking { policy, head, kind, open: &open }) {
             Ok(Asked::Plan(notes)) => format!("plan {}", names(&notes)).trim().to_owned(),
             Ok(Asked::Open(task, notes)) => format!("{} {}", task.key, names(&notes)),

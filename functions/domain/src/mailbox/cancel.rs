@@ -61,21 +61,30 @@ const fn word(outcome: &Outcome) -> &'static str {
 fn lost(policy: &Policy, head: &Database, task: &Task, now: Timestamp) -> Result<Reason, Reason> {
     let name = &head.name;
     let told = |word: &'static str, message: String| Ok(Reason::new(Class::Wait, word, message));
-    let next_copy = latest_log_copy(policy, now).saturating_add(log_interval(policy)).unwrap_or(Timestamp::MAX);
+    let next_copy =
+        latest_log_copy(policy, now).saturating_add(log_interval(policy)).unwrap_or(Timestamp::MAX);
     if task.on_demand.is_some() {
-        return told("ScheduleUnchanged", format!("the schedule of {name} goes on as if it had not been asked for"));
+        return told(
+            "ScheduleUnchanged",
+            format!("the schedule of {name} goes on as if it had not been asked for"),
+        );
     }
     let Some(full) = &head.last_full else {
         return told(
             "NothingInVault",
-            format!("nothing of {name} can be restored from the vault; the schedule asks again at {next_copy}"),
+            format!(
+                "nothing of {name} can be restored from the vault; the schedule asks again at {next_copy}"
+            ),
         );
     };
     if let Some(broken) = head.broken.as_ref().filter(|_| task.kind != Kind::LogCopy) {
         let edge = edge(head);
         return told(
             "ChainStaysBroken",
-            format!("the chain of {name} in the vault ends at {edge} until another data backup: {}", broken.message),
+            format!(
+                "the chain of {name} in the vault ends at {edge} until another data backup: {}",
+                broken.message
+            ),
         );
     }
     match task.kind {
@@ -84,14 +93,19 @@ fn lost(policy: &Policy, head: &Database, task: &Task, now: Timestamp) -> Result
             let finished = full.finished_at;
             told(
                 "FullLeftOut",
-                format!("the next full of {name} is that of {next}; restores go on from the full of {finished} and the logs since"),
+                format!(
+                    "the next full of {name} is that of {next}; restores go on from the full of {finished} and the logs since"
+                ),
             )
         }
         Kind::Differential => {
             let schedule = policy.schedule.differential.as_ref();
             let next = schedule.map(|times| next(policy, times, now)).transpose()?.flatten();
             let next = next.map_or_else(|| "none".to_owned(), |at| at.to_string());
-            told("DifferentialLeftOut", format!("the next differential of {name} is that of {next}; restores apply more logs"))
+            told(
+                "DifferentialLeftOut",
+                format!("the next differential of {name} is that of {next}; restores apply more logs"),
+            )
         }
         Kind::LogCopy => {
             let promise = SignedDuration::from_mins(i64::from(policy.objectives.rpo_minutes.instance));
@@ -146,14 +160,46 @@ mod tests {
         let broken = Some(Reason::new(Class::Wait, "ChainBroken", "a gap"));
         for (full, broken, kind, on_demand, now, expected, holds) in [
             (true, None, Kind::Full, true, "2026-11-23T10:00:00Z", "ScheduleUnchanged", "orders"),
-            (false, None, Kind::Full, false, "2026-11-23T10:30:00Z", "NothingInVault", "2026-11-23T12:00:00Z"),
+            (
+                false,
+                None,
+                Kind::Full,
+                false,
+                "2026-11-23T10:30:00Z",
+                "NothingInVault",
+                "2026-11-23T12:00:00Z",
+            ),
             (true, None, Kind::Full, false, "2026-11-29T01:30:00Z", "FullLeftOut", "2026-12-06T01:00:00Z"),
             (true, broken.clone(), Kind::Full, false, "2026-11-23T10:00:00Z", "ChainStaysBroken", "a gap"),
-            (true, None, Kind::Differential, false, "2026-11-23T20:10:00Z", "DifferentialLeftOut", "2026-11-24T20:00:00Z"),
+            (
+                true,
+                None,
+                Kind::Differential,
+                false,
+                "2026-11-23T20:10:00Z",
+                "DifferentialLeftOut",
+                "2026-11-24T20:00:00Z",
+            ),
             (true, None, Kind::LogCopy, false, "2026-11-22T02:10:00Z", "LogsLater", "2026-11-22T04:00:00Z"),
             // Of a broken chain as well: the copy brings what lies before the break.
-            (true, broken, Kind::LogCopy, false, "2026-11-22T02:10:00Z", "LogsLater", "ends at 2026-11-22T02:00:00Z"),
-            (true, None, Kind::LogCopy, false, "2026-11-23T10:00:00Z", "PromiseBroken", "2026-11-23T12:00:00Z"),
+            (
+                true,
+                broken,
+                Kind::LogCopy,
+                false,
+                "2026-11-22T02:10:00Z",
+                "LogsLater",
+                "ends at 2026-11-22T02:00:00Z",
+            ),
+            (
+                true,
+                None,
+                Kind::LogCopy,
+                false,
+                "2026-11-23T10:00:00Z",
+                "PromiseBroken",
+                "2026-11-23T12:00:00Z",
+            ),
         ] {
             let mut head = head(full);
             head.broken = broken;

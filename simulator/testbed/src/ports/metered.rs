@@ -10,8 +10,8 @@ use domain::task::{TaskId, TaskRow};
 use jiff::civil::DateTime;
 use ports::Fault;
 use ports::server::{
-    BackupCompression, CancelTask, Endpoint, Fence, LogCopyTarget, OpenSession, ReadClock, ReadDatabases, ReadHistory,
-    ReadLogFiles, ReadTasks, SubmitTasks,
+    BackupCompression, CancelTask, Endpoint, Fence, LogCopyTarget, OpenSession, ReadClock, ReadDatabases,
+    ReadHistory, ReadLogFiles, ReadTasks, SubmitTasks,
 };
 
 use crate::kernel::Kernel;

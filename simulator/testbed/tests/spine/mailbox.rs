@@ -52,7 +52,8 @@ fn until_stored(simulation: &mut Simulation, word: &str) {
 
 /// The only task of a database and kind that somebody asked to cancel.
 fn cancelled<'v>(view: &'v View, database: &str, kind: Kind) -> &'v Task {
-    let found: Vec<_> = tasks(view, database, kind).into_iter().filter(|task| task.cancel.is_some()).collect();
+    let found: Vec<_> =
+        tasks(view, database, kind).into_iter().filter(|task| task.cancel.is_some()).collect();
     let [task] = found[..] else { panic!("{found:?}") };
     task
 }
@@ -79,7 +80,10 @@ fn a_task_that_waits_ends_before_anything_is_asked() {
     assert_well(&report, &view);
     let task = cancelled(&view, "orders", Kind::LogCopy);
     assert!(matches!(task.state, State::Done { outcome: Outcome::Cancelled, task_id: None, .. }), "{task:?}");
-    assert_eq!(native(&mut simulation, "orders", false).len(), tasks(&view, "orders", Kind::LogCopy).len() - 1);
+    assert_eq!(
+        native(&mut simulation, "orders", false).len(),
+        tasks(&view, "orders", Kind::LogCopy).len() - 1
+    );
     // Not planned again before the calendar asks.
     let moments: Vec<_> = tasks(&view, "orders", Kind::LogCopy).iter().map(|task| task.due_at).collect();
     assert_eq!(moments.iter().filter(|moment| **moment == at("02:00")).count(), 1, "{moments:?}");
@@ -212,7 +216,9 @@ fn a_cancel_waits_in_the_mailbox_while_nobody_runs() {
     // The run dies at 11:15 with its lease, and the schedule is off until half past twelve; the full ends before noon.
     simulation.bed().set_gate(|call: &Call<'_>| {
         let dead = (at("11:15")..at("12:30")).contains(&call.now);
-        if dead && matches!(call.name, "lambda.invoke" | "scheduler.start_execution") && call.function != REQUESTS
+        if dead
+            && matches!(call.name, "lambda.invoke" | "scheduler.start_execution")
+            && call.function != REQUESTS
         {
             crate::trouble::throttled()
         } else {
@@ -241,7 +247,10 @@ fn a_full_on_demand_is_adopted_as_base_and_as_ours() {
     let other = asked(simulation.bed(), &backup("orders", Kind::Full, "k2")).unwrap();
     assert_eq!((&other["task"], told(&other)), (&answer["task"], vec!["AlreadyOpen", "BecomesBase"]));
     assert_eq!(asked(simulation.bed(), &backup("parts", Kind::Full, "k1")), Err("KeyReused".to_owned()));
-    assert_eq!(asked(simulation.bed(), &backup("nobody", Kind::Full, "k3")), Err("DatabaseUnknown".to_owned()));
+    assert_eq!(
+        asked(simulation.bed(), &backup("nobody", Kind::Full, "k3")),
+        Err("DatabaseUnknown".to_owned())
+    );
     assert_eq!(instance(simulation.bed()).due_at.map(|due| due <= at("05:11")), Some(true));
     simulation.run_until(at("08:00"));
     // After its end as well.
@@ -257,7 +266,10 @@ fn a_full_on_demand_is_adopted_as_base_and_as_ours() {
     assert!(full.started_at > at("05:10"), "the schedule counts from it");
     assert_eq!(head.promoted_at, [], "it is none out of turn");
     let started = native(&mut simulation, "orders", true)[1].created_at;
-    assert!(started.duration_since(at("05:10")) < minutes(6), "the fleet looks every five minutes: {started}");
+    assert!(
+        started.duration_since(at("05:10")) < minutes(6),
+        "the fleet looks every five minutes: {started}"
+    );
 }
 
 #[test]
