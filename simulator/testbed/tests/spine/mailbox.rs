@@ -1,9 +1,14 @@
 //! Backups on demand and cancels: each race of a request with the run that carries it out.
 
+use std::rc::Rc;
+
 use domain::reason::Class;
 use domain::task::{Kind, Outcome, State, Task};
+use handlers::requests::{CancelRequest, request_cancel};
+use handlers::views::{ended_tasks, one_task};
 use serde_json::{Value, json};
 use testbed::executor::Ending;
+use testbed::functions::Code;
 use testbed::gate::Moment;
 use testbed::simulation::{Client, REQUESTS, Simulation, View, Wish};
 use testbed::{Call, Step, Testbed, Verdict};
@@ -109,9 +114,7 @@ fn a_cancel_between_intent_and_call_finds_the_task_that_the_call_makes() {
             Verdict::Pass
         });
         until_stored(&mut simulation, "\"is\\\":\\\"intended");
-        let name = if everything(simulation.bed()).contains("full-orders") { "orders" } else { "parts" };
         let intended = open(&simulation.view().unwrap(), |task| matches!(task.state, State::Intended { .. }));
-        assert!(!intended.is_empty(), "{name}");
         let database = intended[0].clone();
         let answer = asked(simulation.bed(), &cancel(&database, Kind::Full)).unwrap();
         assert!(told(&answer).contains(&"ServiceDecides") || !arrives, "{answer}");
@@ -186,10 +189,8 @@ fn a_task_that_succeeds_first_stays_succeeded() {
     let (report, view) = day(&mut simulation);
     assert_well(&report, &view);
     assert_eq!(outcome(cancelled(&view, "orders", Kind::Full)), "succeeded");
-    // Now it has ended, and whoever asks is told so.
-    let key = cancelled(&view, "orders", Kind::Full).key.clone();
-    let bed = simulation.bed();
-    assert_eq!(asked(bed, &cancel("orders", Kind::Full)), Ok(Value::Null), "none is open: {key}");
+    // Now it has ended, and none is open.
+    assert_eq!(asked(simulation.bed(), &cancel("orders", Kind::Full)), Ok(Value::Null));
 }
 
 #[test]
@@ -210,9 +211,7 @@ fn a_lost_answer_of_the_cancel_is_settled_by_the_next_round() {
 
 #[test]
 fn a_cancel_waits_in_the_mailbox_while_nobody_runs() {
-    let mut story = mondays();
-    story.days = 1;
-    let mut simulation = story.simulation();
+    let mut simulation = mondays().simulation();
     // The run dies at 11:15 with its lease, and the schedule is off until half past twelve; the full ends before noon.
     simulation.bed().set_gate(|call: &Call<'_>| {
         let dead = (at("11:15")..at("12:30")).contains(&call.now);
@@ -349,4 +348,90 @@ fn a_refused_cancel_is_remembered_and_the_task_goes_on() {
     assert!(notes(task).contains(&"ExecuteDenied"), "{:?}", task.notes);
     assert_eq!(outcome(task), "cancelled", "asked again once the grant is back");
     assert!(task.notes.iter().all(|note| note.class != Class::Never));
+}
+
+#[test]
+fn requests_without_sense_are_refused_and_change_nothing() {
+    let mut simulation = Story::calm().simulation();
+    simulation.run_until(at("05:10"));
+    let before = everything(simulation.bed());
+    let long = "x".repeat(129);
+    for (wish, expected) in [
+        (backup("", Kind::Full, "k"), "RequestMalformed"),
+        (backup(&long, Kind::Full, "k"), "RequestMalformed"),
+        (backup("orders", Kind::Full, ""), "RequestMalformed"),
+        (backup("orders", Kind::Full, &long), "RequestMalformed"),
+        (backup("orders", Kind::Full, "a\u{0}"), "RequestMalformed"),
+        (backup("ORDERS", Kind::Full, "k"), "DatabaseUnknown"),
+        (backup("orders#full", Kind::Full, "k"), "DatabaseUnknown"),
+    ] {
+        assert_eq!(asked(simulation.bed(), &wish), Err(expected.to_owned()), "{wish:?}");
+    }
+    let elsewhere = Wish::Backup {
+        instance: "nobody".to_owned(),
+        database: "orders".to_owned(),
+        kind: Kind::Full,
+        by: "ops".to_owned(),
+        key: "k".to_owned(),
+    };
+    assert_eq!(asked(simulation.bed(), &elsewhere), Err("RecordMissing".to_owned()));
+    assert_eq!(everything(simulation.bed()), before);
+}
+
+#[test]
+fn ended_tasks_are_seen_newest_first_and_each_is_found_by_its_key() {
+    let mut simulation = Story::calm().simulation();
+    let (_, view) = day(&mut simulation);
+    let store = simulation.bed().store();
+    let look: Code = Rc::new(move |payload| {
+        let store = store.clone();
+        Box::pin(async move {
+            if let Some(key) = payload["key"].as_str() {
+                return Ok(json!(one_task(&store, INSTANCE, key).await?.map(|task| task.key)));
+            }
+            if let Some(task) = payload["cancel"].as_str() {
+                let (instance, task) = (INSTANCE.to_owned(), task.to_owned());
+                let request = CancelRequest { instance, task, requested_by: "ops".to_owned() };
+                return Ok(json!(request_cancel(&store, &request, at("23:59")).await?));
+            }
+            let before = payload["before"].as_str().unwrap().parse().unwrap();
+            let seen = ended_tasks(&store, INSTANCE, before, 5).await?;
+            let keys: Vec<_> = seen.tasks.into_iter().map(|task| task.key).collect();
+            Ok(json!({ "keys": keys, "before": seen.before }))
+        })
+    });
+    simulation.bed().deploy_function("look", minutes(1), look);
+    let mut ask = |payload: Value| {
+        let bed = simulation.bed();
+        let id = bed.invoke("look", payload).unwrap();
+        loop {
+            assert_ne!(bed.step(jiff::Timestamp::MAX), Step::Idle);
+            if let Some(Ending::Returned(answer)) = bed.take_ending(id) {
+                return answer.unwrap_or_else(|reason| json!(reason.name));
+            }
+        }
+    };
+    let mut expected: Vec<&Task> = view.done.iter().collect();
+    expected.sort_by_key(|task| {
+        let State::Done { at, .. } = &task.state else { panic!("{task:?}") };
+        std::cmp::Reverse((format!("{at:.3}"), task.key.clone()))
+    });
+    let expected: Vec<Value> = expected.into_iter().map(|task| json!(task.key)).collect();
+    let (mut seen, mut before) = (Vec::new(), json!("2026-11-17T00:00:00Z"));
+    while before.as_str().unwrap() > "2026-11-16" {
+        let mut page = ask(json!({ "before": before }));
+        seen.append(page["keys"].as_array_mut().unwrap());
+        before = page["before"].take();
+    }
+    assert!(expected.len() > 20);
+    assert_eq!(seen, expected);
+    for key in &expected {
+        assert_eq!(&ask(json!({ "key": key })), key);
+        let answer = ask(json!({ "cancel": key }));
+        assert_eq!((&answer["outcome"], told(&answer)), (&json!("already_ended"), vec!["AlreadyEnded"]));
+    }
+    for key in ["", "full-orders", "full-nobody-20261116T000000.000Z", "full-orders-99991231T235959.999Z"] {
+        assert_eq!(ask(json!({ "key": key })), Value::Null, "{key}");
+        assert_eq!(ask(json!({ "cancel": key })), json!("TaskUnknown"), "{key}");
+    }
 }
