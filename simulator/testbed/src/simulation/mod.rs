@@ -18,7 +18,7 @@ use crate::scenario::{Scenario, ScenarioError};
 use crate::testbed::{Options, Testbed};
 
 pub use look::{DatabaseView, View};
-pub use requests::{Client, REQUESTS};
+pub use requests::{Client, REQUESTS, Wish};
 
 /// Why a scenario could not be set up or looked at: one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

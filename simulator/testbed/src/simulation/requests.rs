@@ -89,7 +89,7 @@ impl<S: ReadItems + WriteItems, C: Clock> Handler for Requests<S, C> {
 pub struct Client;
 
 impl Client {
-    /// Asks now, and again while no answer is heard or the answer is to try again.
+    /// Asks now, and again while no answer is heard or time or people may mend what stood against it.
     pub fn ask(bed: &mut Testbed, wish: Wish) {
         Self::try_once(bed, wish, 1);
     }
@@ -101,7 +101,7 @@ impl Client {
         bed.at(then, move |bed| {
             let again = match bed.take_ending(id) {
                 Some(Ending::Returned(Ok(_))) => false,
-                Some(Ending::Returned(Err(reason))) => reason.class == Class::Retry,
+                Some(Ending::Returned(Err(reason))) => reason.class != Class::Never,
                 Some(Ending::TimedOut { .. } | Ending::Crashed) | None => true,
             };
             if again && tries < TRIES {
