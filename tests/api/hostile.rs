@@ -44,9 +44,8 @@ fn path() -> impl Strategy<Value = String> {
     ];
     let known = (prop::sample::select(templates), vec(name, 3)).prop_map(|(template, names)| {
         let mut names = names.into_iter();
-        let parts = template.split('/').map(|part| match part.starts_with('{') {
-            true => names.next().unwrap_or_default(),
-            false => part.to_owned(),
+        let parts = template.split('/').map(|part| {
+            if part.starts_with('{') { names.next().unwrap_or_default() } else { part.to_owned() }
         });
         parts.collect::<Vec<_>>().join("/")
     });

@@ -70,8 +70,8 @@ fn two_equal_requests_at_once_have_one_effect() {
     assert_eq!(bodies[0], bodies[1]);
     asker.wait(SignedDuration::from_hours(2));
     let (_, ended) = asker.get("/v1/instances/ledger/tasks?state=ended");
-    let asked = ended["items"].as_array().unwrap().iter().filter(|task| task.get("on_demand").is_some());
-    assert_eq!(asked.count(), 1, "{ended}");
+    let on_demand = ended["items"].as_array().unwrap().iter().filter(|task| task.get("on_demand").is_some());
+    assert_eq!(on_demand.count(), 1, "{ended}");
 }
 
 #[test]
@@ -176,10 +176,10 @@ fn a_preview_tells_what_would_go_and_changes_nothing() {
     let oldest = backups["items"][0]["backup"].as_str().unwrap();
     let hold = format!("{DATABASE}/holds/{oldest}");
     assert_eq!(asker.with("PUT", &hold, &[], &json!({ "why": "audit" })).0, 201);
-    let (_, held) = asker.with("POST", path, &[], &body);
-    let held =
-        held["databases"].as_array().unwrap().iter().find(|one| one["name"] == "general-ledger").unwrap();
-    assert!(held["then"]["removed_count"].as_u64().unwrap() < then, "{held}");
+    let (_, kept) = asker.with("POST", path, &[], &body);
+    let kept =
+        kept["databases"].as_array().unwrap().iter().find(|one| one["name"] == "general-ledger").unwrap();
+    assert!(kept["then"]["removed_count"].as_u64().unwrap() < then, "{kept}");
     assert_eq!(asker.get("/v1/policies/weekly").1["objectives"]["window_days"], 7);
     assert_eq!(asker.get(&format!("{DATABASE}/backups")).1, backups);
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the table of routes and the types that travel.
+//! The `OpenAPI` document, made from the table of routes and the types that travel.
 
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::problem::{MEDIA_TYPE, Problem};
 use crate::routes::{Does, Kind, Parameter, RESOURCES, Route, Shape, shape};
 
-/// The document: OpenAPI 3.1, whose schemas are JSON Schema 2020-12 as they are.
+/// The document: `OpenAPI` 3.1, whose schemas are JSON Schema 2020-12 as they are.
 pub fn document() -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "/components/schemas".into();

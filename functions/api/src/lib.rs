@@ -44,6 +44,20 @@ pub enum Anonymous {
     Named(String),
 }
 
+/// Bytes of an answer. Lambda: 6 MB with the answer's own quotes escaped once more (developer guide, "Lambda quotas", read
+/// 2026-11); text of ours grows by less than a third.
+const ANSWER_BYTES_MAX: usize = 4_500_000;
+
+/// An answer that Lambda can carry: a plan of ten thousand steps is longer.
+fn fits(response: Response) -> Result<Response, Refused> {
+    if response.body.len() <= ANSWER_BYTES_MAX {
+        return Ok(response);
+    }
+    let message = format!("the answer has {} bytes, {ANSWER_BYTES_MAX} can be sent", response.body.len());
+    Err(Refused::new(422, "AnswerTooLarge", message)
+        .guidance("ask for a page with a smaller limit; for a plan ask for a point and for logs behind it, or use the command"))
+}
+
 /// The function `api`.
 pub struct Api<S, X, C> {
     store: S,
@@ -81,6 +95,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         read::accepts_json(request)?;
         let found = self.router.find(request)?;
         let response = self.perform(request, &found, caller).await?;
+        let response = fits(response)?;
         let is_read = request.method == "GET";
         Ok(if is_read { digest::tagged(request, response) } else { response })
     }
@@ -129,5 +144,17 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             Does::GetVault => self.get_vault(first).await,
             Does::PutVault => self.put_vault(request, caller, first).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_lambda_would_drop_is_refused_by_name() {
+        let of = |bytes| fits(Response::json(200, "x".repeat(bytes))).map_err(|refused| refused.status);
+        assert!(of(ANSWER_BYTES_MAX).is_ok());
+        assert_eq!(of(ANSWER_BYTES_MAX + 1), Err(422));
     }
 }

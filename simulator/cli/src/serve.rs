@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Stop
             .map_err(|error| cannot(&error.to_string(), "correct the scenario"))?;
         let reached: Vec<Reached<'_>> =
             instances.iter().zip(&ports).map(|(instance, port)| reached(instance, port)).collect();
-        tell(Ready { instances: reached, http: http.url(), ca: &ca }, &name, arguments, out)?;
+        tell(&Ready { instances: reached, http: http.url(), ca: &ca }, &name, arguments, out)?;
         serve(ports, http, desk, tls, arguments.manual, out).await?;
         world.join().map_err(|_| cannot("the simulated world ended early", "report it with the scenario"))?;
         Ok(DONE)
@@ -194,9 +194,9 @@ fn reached<'a>(instance: &'a InstanceSpec, port: &Port) -> Reached<'a> {
 }
 
 /// How to reach the instances.
-fn tell(ready: Ready<'_>, scenario: &str, arguments: &Arguments, out: &mut dyn Write) -> io::Result<()> {
+fn tell(ready: &Ready<'_>, scenario: &str, arguments: &Arguments, out: &mut dyn Write) -> io::Result<()> {
     if arguments.json {
-        serde_json::to_writer(&mut *out, &ready)?;
+        serde_json::to_writer(&mut *out, ready)?;
         writeln!(out)?;
         return out.flush();
     }
