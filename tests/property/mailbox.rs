@@ -149,7 +149,8 @@ proptest! {
             let full = Past { moment, started: now, on_demand, end: how };
             end(&mut database, full, now);
             past.push(full);
-            if !on_demand {
+            // One that failed may be tried again in an interval of the logs that has begun meanwhile.
+            if !on_demand && how != End::Failed {
                 prop_assert_eq!(full_due(&policy, &database, now), None, "planned again at once: {:?}", full);
             }
         }
