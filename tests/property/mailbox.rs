@@ -64,7 +64,7 @@ fn sunday(now: i64) -> i64 {
         local.weekday() == Weekday::Sunday && local.hour() == 1
     };
     let hour = now - now.rem_euclid(60);
-    (0..).map(|back| hour - back * 60).find(|at| is_sunday(*at)).expect("there was a Sunday")
+    (0..=7 * 24).map(|back| hour - back * 60).find(|at| is_sunday(*at)).expect("there was a Sunday")
 }
 
 /// The moment of the full that is due, read from the whole past.
