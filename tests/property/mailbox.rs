@@ -64,7 +64,7 @@ fn sunday(now: i64) -> i64 {
         local.weekday() == Weekday::Sunday && local.hour() == 1
     };
     let hour = now - now.rem_euclid(60);
-    (0..).map(|back| hour - back * 60).find(|at| is_sunday(*at)).expect("there was a Sunday")
+    (0..=7 * 24).map(|back| hour - back * 60).find(|at| is_sunday(*at)).expect("there was a Sunday")
 }
 
 /// The moment of the full that is due, read from the whole past.
@@ -149,7 +149,8 @@ proptest! {
             let full = Past { moment, started: now, on_demand, end: how };
             end(&mut database, full, now);
             past.push(full);
-            if !on_demand {
+            // One that failed may be tried again in an interval of the logs that has begun meanwhile.
+            if !on_demand && how != End::Failed {
                 prop_assert_eq!(full_due(&policy, &database, now), None, "planned again at once: {:?}", full);
             }
         }

@@ -295,8 +295,9 @@ impl Task {
 
     /// A task that somebody asks for now.
     pub fn on_demand(instance: &str, database: &str, kind: Kind, asked: Requested) -> Self {
-        let item = DueItem { kind, moment: asked.at };
-        Self { on_demand: Some(asked.clone()), ..Self::plan(instance, database, &item, asked.at) }
+        let at = asked.at;
+        let item = DueItem { kind, moment: at };
+        Self { on_demand: Some(asked), ..Self::plan(instance, database, &item, at) }
     }
 
     /// Whether somebody waits for a run to act on it now: it is to be cancelled, or was asked for and can be started.

@@ -148,7 +148,7 @@ fn a_cancel_names_its_task_and_changes_something() {
     for (reply, expected) in [
         (status(Some(0)), Ok(())),
         // No source states what it answers: rows are drained, a missing status is no refusal.
-        (answer(task_id(17)), Ok(())),
+        (Reply::Answer(task_id(17)), Ok(())),
         (status(None), Ok(())),
         (error(50_000, 16, ended), Err("Human ServerRefused".to_owned())),
         (error(1_205, 13, "Transaction was deadlocked."), Err("unknown".to_owned())),

@@ -189,6 +189,27 @@ mod tests {
             ),
             (
                 r#"at = "2026-11-17T00:00:00Z"
+                what = "earthquake""#,
+                Err("unknown variant `earthquake`"),
+            ),
+        ] {
+            judge(event, expected);
+        }
+    }
+
+    fn judge(event: &str, expected: Result<(), &str>) {
+        match (with(event).map(|_| ()), expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(said), Err(expected)) => assert!(said.contains(expected), "{said}"),
+            (said, _) => panic!("{event}: {said:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_names_the_kind_that_it_is_about_and_nothing_else_does() {
+        for (event, expected) in [
+            (
+                r#"at = "2026-11-17T00:00:00Z"
                 what = "request_backup"
                 kind = "full"
                 instance = "sales"
@@ -210,17 +231,8 @@ mod tests {
                 database = "orders""#,
                 Err("is of no kind"),
             ),
-            (
-                r#"at = "2026-11-17T00:00:00Z"
-                what = "earthquake""#,
-                Err("unknown variant `earthquake`"),
-            ),
         ] {
-            match (with(event).map(|_| ()), expected) {
-                (Ok(()), Ok(())) => {}
-                (Err(said), Err(expected)) => assert!(said.contains(expected), "{said}"),
-                (said, _) => panic!("{event}: {said:?}"),
-            }
+            judge(event, expected);
         }
     }
 
