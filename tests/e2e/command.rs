@@ -41,7 +41,7 @@ pub(crate) fn process(arguments: &[&str], environment: &[(&str, &str)], folder: 
 }
 
 /// `target/<profile>/examples/bakproof-process`, beside the folder of this test.
-fn executable() -> PathBuf {
+pub(crate) fn executable() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     let path = profile.join("examples").join(format!("bakproof-process{}", std::env::consts::EXE_SUFFIX));

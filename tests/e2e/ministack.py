@@ -51,7 +51,7 @@ ANSWERS = {
 }
 ROUND = ["CheckChains", "DispatchTasks", "WaitForTasks", "PollTasks", "HowToGoOn"]
 BEGIN = ["TakeLease", "IsLeaseTaken", "ValidateRegion"]
-GOOD_RUN = [*BEGIN, "PlanBackups", "IsThereWork", *ROUND, *ROUND, "ReleaseLease", "Released"]
+GOOD_RUN = [*BEGIN, "PlanBackups", "IsThereWork", *ROUND, *ROUND, "ReleaseLease", "IsLeaseReleased", "Released"]
 BAD_RUN = [*BEGIN, "ReleaseAfterTrouble", "RunFailed"]
 
 OPTION_GROUPS = """<DescribeOptionGroupsResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/">

@@ -10,6 +10,7 @@ mod differential;
 mod fleets;
 mod forecast;
 mod lease;
+mod mailbox;
 mod msdb;
 mod plans;
 mod random;

@@ -3,18 +3,23 @@
 use super::{assert_none, root};
 
 /// Crate, folder, rooms it may use outside tests.
-const ARROWS: [(&str, &str, &[&str]); 12] = [
+const ARROWS: [(&str, &str, &[&str]); 13] = [
     ("domain", "functions/domain", &[]),
     ("ports", "functions/ports", &["domain"]),
     ("handlers", "functions/handlers", &["domain", "ports"]),
     ("aws", "functions/aws", &["domain", "ports", "sqlserver"]),
     ("sqlserver", "functions/sqlserver", &["domain", "ports"]),
-    ("lambdas", "functions/lambdas", &["aws", "domain", "handlers", "ports", "sqlserver"]),
+    ("api", "functions/api", &["domain", "handlers", "ports", "sqlserver"]),
+    ("lambdas", "functions/lambdas", &["api", "aws", "domain", "handlers", "ports", "sqlserver"]),
     ("asl", "simulator/asl", &[]),
     ("tds", "simulator/tds", &[]),
     ("world", "simulator/world", &["tds"]),
-    ("testbed", "simulator/testbed", &["asl", "tds", "world", "domain", "ports", "handlers", "sqlserver"]),
-    ("server", "simulator/server", &["tds", "world", "testbed"]),
+    (
+        "testbed",
+        "simulator/testbed",
+        &["asl", "tds", "world", "domain", "ports", "handlers", "sqlserver", "api"],
+    ),
+    ("server", "simulator/server", &["tds", "world", "testbed", "api"]),
     ("cli", "simulator/cli", &["testbed", "domain", "sqlserver", "world", "server"]),
 ];
 

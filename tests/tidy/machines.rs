@@ -98,6 +98,7 @@ fn outcomes() -> BTreeMap<&'static str, Vec<String>> {
     BTreeMap::from([
         ("instance.IsLeaseTaken", vec![json(&LeaseOutcome::Taken), json(&LeaseOutcome::Held)]),
         ("instance.IsLeaseHandedOver", vec![json(&LeaseOutcome::HandedOver), json(&LeaseOutcome::Released)]),
+        ("instance.IsLeaseReleased", vec![json(&LeaseOutcome::Released), json(&LeaseOutcome::HandedOver)]),
         ("instance.IsThereWork", vec![json(&PlanOutcome::Work), json(&PlanOutcome::Idle)]),
         (
             "instance.HowToGoOn",

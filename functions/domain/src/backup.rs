@@ -18,6 +18,7 @@ use crate::paths::is_arn;
 
 /// What kind of backup set. `copy_only` logs stay logs: they anchor nothing and advance nothing, but apply as any log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "BackupKind"))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// F: a full; the base of later differentials.
@@ -63,6 +64,7 @@ impl Kind {
 
 /// Where the bytes lie, which decides what loss they survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HeldIn {
     /// Our bucket.

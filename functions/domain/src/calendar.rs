@@ -56,11 +56,13 @@ impl Recurring {
 
 /// The daily window in which RDS starts its automated backup, UTC: `03:00-03:30`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct DailyWindow(Recurring);
 
 /// The weekly window in which RDS starts maintenance, UTC: `sun:04:00-sun:04:30`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct WeeklyWindow(Recurring);
 

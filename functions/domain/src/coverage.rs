@@ -37,6 +37,7 @@ pub(crate) use timeline::Span;
 
 /// Where the answer holds: RDS refuses some restores on Multi-AZ instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// A Single-AZ instance: older texts of the RDS user guide refuse all but single fulls on Multi-AZ, the newest is silent.
@@ -56,6 +57,7 @@ impl Target {
 
 /// The logs a restore applies from an interval's anchor to its end. Empty logs are no steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Logs {
     /// How many, at least.
     pub count: u32,
@@ -67,12 +69,15 @@ pub struct Logs {
 
 /// A run of moments, both ends restorable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Interval {
     /// First moment.
     #[serde(serialize_with = "time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub from: Timestamp,
     /// Last moment.
     #[serde(serialize_with = "time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub to: Timestamp,
     /// The data backup a restore begins with (a differential brings its base).
     pub anchor: BackupId,
@@ -84,9 +89,11 @@ pub struct Interval {
 
 /// One moment that restores from a data backup alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Point {
     /// The moment.
     #[serde(serialize_with = "time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub at: Timestamp,
     /// The backup.
     pub backup: BackupId,
@@ -94,6 +101,7 @@ pub struct Point {
 
 /// A backup that no restore can use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrphanBackup {
     /// The backup.
     pub backup: BackupId,
@@ -103,6 +111,7 @@ pub struct OrphanBackup {
 
 /// Why a moment cannot be restored: the first LSN that fails, not its consequences. A closed list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// No log holds the LSN.
@@ -131,12 +140,15 @@ pub enum Cause {
 
 /// Moments that cannot be restored, exclusive of both ends where those are restorable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hole {
     /// The last moment before it.
     #[serde(serialize_with = "time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub from: Timestamp,
     /// The first moment after it.
     #[serde(serialize_with = "time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub to: Timestamp,
     /// The first LSN that fails.
     pub from_lsn: Option<Lsn>,
@@ -152,6 +164,7 @@ pub struct Hole {
 
 /// What can be restored of one lineage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Window {
     /// Name of the database.
     pub database: Arc<str>,
@@ -171,9 +184,11 @@ pub struct Window {
 
 /// The answer of `bakproof window`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// The moment the question was asked.
     #[serde(serialize_with = "time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub now: Timestamp,
     /// What was odd, one sentence each.
     pub warnings: Vec<String>,

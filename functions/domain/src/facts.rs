@@ -11,6 +11,7 @@ use crate::lsn::Lsn;
 
 /// How an instance survives the loss of its host. Named as the RDS user guide names the modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MultiAz {
     /// One host.
@@ -32,6 +33,7 @@ impl MultiAz {
 
 /// State of the option `SQLSERVER_BACKUP_RESTORE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OptionState {
     /// In the option group and in sync.
@@ -44,6 +46,7 @@ pub enum OptionState {
 
 /// An instance as the RDS control plane describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InstanceFacts {
     /// Instance identifier.
     pub name: String,
@@ -108,6 +111,7 @@ pub struct ServerClock {
 
 /// Recovery model, as `sys.databases` spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RecoveryModel {
     /// FULL.

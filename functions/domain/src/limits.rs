@@ -150,6 +150,7 @@ pub struct Limit {
 
 /// The state of the documents that holds for a vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
     /// RDS, newest documents.

@@ -25,6 +25,7 @@ use crate::record::Record;
 
 /// What may be lost, in minutes, by the kind of loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RpoMinutes {
     /// Data is damaged, the instance lives: logs that RDS still keeps help. 5 to 10,080.
@@ -35,6 +36,7 @@ pub struct RpoMinutes {
 
 /// What is promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Objectives {
     /// Days back from now in which every moment can be restored: what a log is kept for. 1 to 3,650.
@@ -48,6 +50,7 @@ pub struct Objectives {
 
 /// When logs are copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LogCopySchedule {
     /// Minutes between two copies. 5 to 5,760: a log copied every four days is well inside the seven that RDS keeps it.
@@ -56,6 +59,7 @@ pub struct LogCopySchedule {
 
 /// When what is due.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// IANA name of the zone the times are in: `Etc/UTC`, `Europe/Berlin`.
@@ -75,6 +79,7 @@ pub struct Schedule {
 /// Hours that belong to others: no full and no differential starts in them, and none starts that would run into them.
 /// Logs are copied at any time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Guard {
     /// Days of the week on which it begins: `["mon"]`.
@@ -94,6 +99,7 @@ impl Guard {
 
 /// A policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Policy {
     /// Name.
     pub name: String,
@@ -297,6 +303,11 @@ impl Policy {
     /// Whether a database is protected.
     pub fn protects(&self, database: &str) -> bool {
         !self.exclude.iter().any(|pattern| matches(pattern, database))
+    }
+
+    /// What may be lost of a database; nothing is promised of one that is not protected.
+    pub fn rpo_of(&self, database: &str) -> Option<RpoMinutes> {
+        self.protects(database).then_some(self.objectives.rpo_minutes)
     }
 
     fn refuse(&self, field: &str, what: &str) -> Reason {

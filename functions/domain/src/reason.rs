@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the caller should do about a [`Reason`]. The variant's name is the Lambda `errorType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Class {
     /// The same call may succeed soon: throttled, connection lost before anything was asked.
     Retry,
@@ -45,6 +46,7 @@ impl fmt::Display for Class {
 
 /// Name, class, sentence, guidance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{name}: {message}")]
 pub struct Reason {
     /// Stable name in `CamelCase`, safe to build alarms on: `BucketInOtherRegion`.

@@ -21,6 +21,7 @@ mod latest;
 mod refusal;
 mod route;
 mod search;
+mod written;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ impl Request {
 
 /// What one step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// RESTORE DATABASE of a full or copy-only full.
@@ -88,6 +90,7 @@ pub enum Action {
 
 /// One step of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Step {
     /// What it does.
     pub action: Action,
@@ -99,6 +102,7 @@ pub struct Step {
     pub norecovery: bool,
     /// STOPAT: what was committed before it is applied. The same on every log.
     #[serde(serialize_with = "moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Timestamp>"))]
     pub stop_at: Option<Timestamp>,
     /// STOPBEFOREMARK with an LSN: records below it are applied. Only where an LSN inside a log was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,6 +114,7 @@ pub struct Step {
 
 /// A way to restore a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Plan {
     /// Name of the database as its newest backup has it.
     pub database: Arc<str>,
@@ -123,6 +128,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The moment the database is restored to.
     #[serde(serialize_with = "coverage::time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub recovers_to: Timestamp,
 }
 

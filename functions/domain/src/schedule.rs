@@ -1,7 +1,7 @@
 //! What is due, by the calendar of the policy and by what the schedule's moments have been answered with.
 //!
-//! A moment of the schedule is answered when a task for it ended: succeeded, skipped with a reason, or failed for good. After
-//! an outage only the newest moment counts: nothing is caught up twice.
+//! A moment of the schedule is answered when a task for it ended: succeeded, skipped with a reason, failed for good, or cancelled.
+//! After an outage only the newest moment counts: nothing is caught up twice.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::inventory::Database;
 use crate::policy::{Policy, Times};
 use crate::reason::Reason;
-use crate::task::Kind;
+use crate::task::{Kind, Outcome, Task};
 
 /// The newest moments of the schedule that have been answered, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -23,9 +23,25 @@ pub struct Answered {
     pub differential: Option<Timestamp>,
     /// Log copies.
     pub log_copy: Option<Timestamp>,
+    /// The newest moment whose full somebody had cancelled: the calendar's next one is the next that is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<Timestamp>,
 }
 
 impl Answered {
+    /// What the end of a task answers. One on demand answers by what it made and by nothing else. Whoever cancels a full does
+    /// not want it an hour later, however it ended in the end; a cancel that none of us asked for leaves nothing out.
+    pub fn learn(&mut self, task: &Task, outcome: &Outcome) {
+        let succeeded = *outcome == Outcome::Succeeded;
+        if task.on_demand.is_some() && !succeeded {
+            return;
+        }
+        self.answer(task.kind, task.answered_moment());
+        if task.kind == Kind::Full && task.cancel.is_some() && !succeeded {
+            self.left_out = self.left_out.max(Some(task.answered_moment()));
+        }
+    }
+
     /// Remembers that a moment was answered; an older one changes nothing.
     pub fn answer(&mut self, kind: Kind, moment: Timestamp) {
         let slot = match kind {
@@ -65,7 +81,8 @@ pub fn due(policy: &Policy, database: &Database, now: Timestamp) -> Result<Vec<D
     };
     let mut items = Vec::new();
     if let Some(calendar) = latest(policy, &policy.schedule.full, now)? {
-        let taken = last_full.started_at >= calendar;
+        let left_out = database.answered.left_out.is_some_and(|moment| moment >= calendar);
+        let taken = last_full.started_at >= calendar || left_out;
         // A full that did not come about is tried again, once in each log interval, until it does.
         let moment = if answered(calendar) { log_moment.max(calendar) } else { calendar };
         if !taken && !answered(moment) {
@@ -160,6 +177,7 @@ mod tests {
     use crate::id::BackupId;
     use crate::inventory::LastFull;
     use crate::lsn::Lsn;
+    use crate::mailbox::Requested;
     use crate::policy::tests::weekly;
     use crate::reason::Class;
 
@@ -178,7 +196,7 @@ mod tests {
             size_bytes: 1,
         });
         database.answered =
-            Answered { full: answered_full.map(at), differential: None, log_copy: answered_log.map(at) };
+            Answered { full: answered_full.map(at), log_copy: answered_log.map(at), ..Answered::default() };
         database
     }
 
@@ -282,6 +300,56 @@ mod tests {
             database.answered.differential = answered_differential.map(at);
             let said = said(&crate::policy::tests::with_differentials(), &database, now);
             assert_eq!(said, expected, "full {full:?} at {now}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_task_answers_its_moment() {
+        let (moment, now) = (at("2026-11-22T01:00:00Z"), at("2026-11-22T01:02:00Z"));
+        let requested = || Some(Requested { by: "ops".to_owned(), at: now });
+        let failed = Outcome::Failed(Reason::new(Class::Human, "X", "x"));
+        for (kind, on_demand, cancel, outcome, answers, leaves_out) in [
+            (Kind::Full, false, false, Outcome::Succeeded, true, false),
+            (Kind::Full, false, false, failed.clone(), true, false),
+            (Kind::Full, false, true, Outcome::Cancelled, true, true),
+            // Asked to cancel, and ended otherwise first.
+            (Kind::Full, false, true, failed.clone(), true, true),
+            (Kind::Full, false, true, Outcome::Succeeded, true, false),
+            // The service or somebody beside us cancelled it.
+            (Kind::Full, false, false, Outcome::Cancelled, true, false),
+            (Kind::Full, true, false, Outcome::Succeeded, true, false),
+            (Kind::Full, true, false, failed, false, false),
+            (Kind::Full, true, true, Outcome::Cancelled, false, false),
+            (Kind::LogCopy, false, true, Outcome::Cancelled, true, false),
+            (Kind::LogCopy, true, true, Outcome::Cancelled, false, false),
+            (Kind::Differential, false, true, Outcome::Cancelled, true, false),
+        ] {
+            let mut task = Task::plan("sales", "orders", &DueItem { kind, moment }, now);
+            (task.on_demand, task.cancel) =
+                (on_demand.then(requested).flatten(), cancel.then(requested).flatten());
+            let mut answered = Answered::default();
+            answered.learn(&task, &outcome);
+            let of_kind = [answered.full, answered.differential, answered.log_copy][kind as usize];
+            let said = (of_kind == Some(moment), answered.left_out == Some(moment));
+            assert_eq!(said, (answers, leaves_out), "{task:?} {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_that_was_cancelled_waits_for_the_calendar() {
+        let sunday = "2026-11-22T01:00:00Z";
+        for (full, left_out, now, expected) in [
+            (Some("2026-11-15T01:00:00Z"), None, "2026-11-22T02:30:00Z", "full 11-22T02:00"),
+            (Some("2026-11-15T01:00:00Z"), Some(sunday), "2026-11-22T02:30:00Z", "nothing"),
+            (Some("2026-11-15T01:00:00Z"), Some(sunday), "2026-11-29T00:59:59Z", "nothing"),
+            (Some("2026-11-15T01:00:00Z"), Some(sunday), "2026-11-29T01:00:00Z", "full 11-29T01:00"),
+            // Without any full nothing could be restored: it comes again with the logs' interval.
+            (None, Some(sunday), "2026-11-22T01:30:00Z", "nothing"),
+            (None, Some(sunday), "2026-11-22T02:30:00Z", "full 11-22T02:00"),
+        ] {
+            let mut database = database(full, Some(sunday), Some("2026-12-31T00:00:00Z"));
+            database.answered.left_out = left_out.map(at);
+            assert_eq!(said(&weekly(), &database, now), expected, "{full:?} {left_out:?} at {now}");
         }
     }
 

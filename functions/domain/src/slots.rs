@@ -31,6 +31,7 @@ pub const CREATED_DELAY_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// How many native tasks an instance runs at a time, and how many of any owner may wait or run when we add ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Slots {
     /// At a time.
     pub running: u32,

@@ -6,10 +6,12 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Guid;
 use crate::inventory::Lineage;
+use crate::mailbox::Requested;
 use crate::paths::key_part;
 use crate::reason::{Class, Reason};
 use crate::record::Record;
@@ -22,6 +24,7 @@ pub type TaskId = i64;
 
 /// Where the service says a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Lifecycle {
     /// Accepted, waits in the queue.
@@ -88,6 +91,7 @@ impl TaskRow {
 
 /// What a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "TaskKind"))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Native full backup.
@@ -196,6 +200,12 @@ pub struct Task {
     pub answers_to: Option<Timestamp>,
     /// When it was planned.
     pub planned_at: Timestamp,
+    /// Who asked for it, where it is none of the schedule's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_demand: Option<Requested>,
+    /// Who asked to cancel it. Once asked for, that is not taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<Requested>,
     /// 1 for the first time that the service is asked; each time writes into a folder of its own.
     pub attempt: u32,
     /// Times that it went wrong. Waiting for somebody else's task is no failure.
@@ -268,6 +278,8 @@ impl Task {
             due_at: item.moment,
             answers_to: None,
             planned_at: now,
+            on_demand: None,
+            cancel: None,
             attempt: 1,
             failures: 0,
             not_before: None,
@@ -279,6 +291,19 @@ impl Task {
             earlier_ids: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// A task that somebody asks for now.
+    pub fn on_demand(instance: &str, database: &str, kind: Kind, asked: Requested) -> Self {
+        let at = asked.at;
+        let item = DueItem { kind, moment: at };
+        Self { on_demand: Some(asked), ..Self::plan(instance, database, &item, at) }
+    }
+
+    /// Whether somebody waits for a run to act on it now: it is to be cancelled, or was asked for and can be started.
+    pub fn is_request(&self, now: Timestamp) -> bool {
+        let can_start = matches!(self.state, State::Planned) && self.not_before.is_none_or(|at| at <= now);
+        self.cancel.is_some() || self.on_demand.is_some() && can_start
     }
 
     /// Name of the folder that this try writes to: no two tries share one.
@@ -354,6 +379,13 @@ fn key_of(kind: Kind, database: &str, now: Timestamp) -> String {
     format!("{}-{}-{}", kind.as_str(), key_part(database), now.strftime("%Y%m%dT%H%M%S.%3fZ"))
 }
 
+/// When a task was planned, as its key tells; `None` for what is no key.
+pub fn planned_at_of(key: &str) -> Option<Timestamp> {
+    let (_, at) = key.rsplit_once('-')?;
+    let at = DateTime::strptime("%Y%m%dT%H%M%S%.fZ", at).ok()?;
+    TimeZone::UTC.to_timestamp(at).ok()
+}
+
 const fn name(state: &State) -> &'static str {
     match state {
         State::Planned => "planned",
@@ -412,6 +444,17 @@ mod tests {
             for (to, letter) in states().iter().zip(row.chars()) {
                 assert_eq!(is_legal(from, to), letter != '.', "{} to {}", name(from), name(to));
             }
+        }
+    }
+
+    #[test]
+    fn a_key_tells_when_its_task_was_planned() {
+        let planned_at: Timestamp = "2026-11-22T01:00:03.250Z".parse().unwrap();
+        let item = DueItem { kind: Kind::LogCopy, moment: planned_at };
+        let key = Task::plan("sales", "a-b 20261122T010003.250Z", &item, planned_at).key;
+        assert_eq!(planned_at_of(&key), Some(planned_at), "{key}");
+        for other in ["", "full", "full-orders-", "full-orders-2026", "full-orders-20261322T010003.250Z"] {
+            assert_eq!(planned_at_of(other), None, "{other}");
         }
     }
 

@@ -20,6 +20,7 @@ use ports::store::{ReadItems, Versioned, Write, WriteItems};
 
 use self::answer::{carry_out, orphaned, waits, warn_of_horizon};
 use self::verdict::{Look, verdict};
+use crate::cancel::end_waiting;
 use crate::choose::Chosen;
 use crate::contract::{CheckChainsOutput, InstanceRun, check_schema};
 use crate::handler::Handler;
@@ -55,7 +56,8 @@ where
         let now = self.clock.now();
         check_lease(&self.store, &input, now).await?;
         let mut said = CheckChainsOutput { admitted: 0, skipped: 0, promoted: 0, held: 0 };
-        let tasks = open_tasks(&self.store, &input.instance).await?;
+        let mut tasks = open_tasks(&self.store, &input.instance).await?;
+        said.skipped += end_waiting(&self.store, &mut tasks, now).await?;
         let (waiting, asked): (Vec<_>, Vec<_>) = tasks
             .into_iter()
             .partition(|task| matches!(task.record.state, State::Planned | State::Admitted { .. }));

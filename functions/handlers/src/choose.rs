@@ -175,7 +175,8 @@ fn promise(policy: &Policy) -> SignedDuration {
 
 /// When a promise breaks that a task keeps. A log copy, or a data backup that begins or heals a chain: when the newest moment in
 /// the vault is older than the promised RPO. A full of the calendar: a week later, when the next one is due at the latest,
-/// because the logs go on without it; a differential likewise, when the calendar asks for the next data backup.
+/// because the logs go on without it; a differential likewise, when the calendar asks for the next data backup. What somebody asks for is as
+/// urgent as logs that are as old as the request.
 fn promised_by(
     task: &Task,
     database: &Database,
@@ -184,6 +185,7 @@ fn promised_by(
 ) -> Result<Timestamp, Reason> {
     let chain_holds = database.last_full.is_some() && database.broken.is_none();
     let (since, promised) = match task.kind {
+        _ if chain_holds && task.on_demand.is_some() => (task.due_at, promise(policy)),
         Kind::Full if chain_holds => (task.due_at, SignedDuration::from_hours(7 * 24)),
         Kind::Differential if chain_holds => {
             let next = next_data(policy, task.due_at)?.unwrap_or(Timestamp::MAX);

@@ -119,7 +119,7 @@ pub enum LeaseOutcome {
     Held,
     /// Given back, or not ours any more.
     Released,
-    /// Passed on.
+    /// Passed on: the history grew long, or somebody asked for something while the run was about to end.
     HandedOver,
 }
 
@@ -158,7 +158,7 @@ pub enum PlanOutcome {
 pub struct CheckChainsOutput {
     /// Tasks that may be dispatched.
     pub admitted: u32,
-    /// Tasks that need not be done, with their reason in the record.
+    /// Tasks that need not be done, with their reason in the record, or were cancelled.
     pub skipped: u32,
     /// Tasks whose chain needs a full instead.
     pub promoted: u32,

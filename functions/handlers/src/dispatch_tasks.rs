@@ -14,6 +14,7 @@ use ports::server::{BackupCompression, Fence, LogCopyTarget, OpenSession, ReadTa
 use ports::store::{ReadItems, Versioned, WriteItems};
 use ports::{Clock, Fault};
 
+use crate::cancel::end_cancelled;
 use crate::contract::{DispatchTasksOutput, InstanceRun, WAIT_SECONDS_MAX, check_schema};
 use crate::handler::Handler;
 use crate::scope::{Scope, check_lease, commit, end_task, lost, open_tasks, same_name};
@@ -134,7 +135,9 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
                 }
                 State::Admitted { at, request } => {
                     let now = self.clock.now();
-                    if now.duration_since(*at) > ADMISSION_AGE_MAX {
+                    if task.record.cancel.is_some() {
+                        end_cancelled(&self.store, &task, now).await?;
+                    } else if now.duration_since(*at) > ADMISSION_AGE_MAX {
                         self.put_back(task, None, now).await?;
                     } else if let (Request::Copy(_), Err(reason)) = (request, &target) {
                         self.put_back(task, Some(reason.clone()), now).await?;
@@ -247,13 +250,17 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
         self.put_back(task, Some(reason), now).await
     }
 
-    /// Back to the plan: checked again before it is asked again, and in a folder of its own.
+    /// Back to the plan: checked again before it is asked again, and in a folder of its own. What is to be cancelled ends instead: the
+    /// service does not have it.
     async fn put_back(
         &self,
         mut task: Versioned<Task>,
         why: Option<Reason>,
         now: Timestamp,
     ) -> Result<(), Reason> {
+        if task.record.cancel.is_some() {
+            return end_cancelled(&self.store, &task, now).await;
+        }
         if matches!(task.record.state, State::Intended { .. }) {
             task.record.attempt += 1;
         }
@@ -275,8 +282,9 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
             task.record.failures += 1;
             return self.put_back(task, Some(reason), now).await;
         }
-        let mut writes = crate::finish::answer(&self.store, &task.record, false).await?;
-        let done = task.record.ended(Outcome::Failed(reason), now, None)?;
+        let outcome = Outcome::Failed(reason);
+        let mut writes = crate::finish::answer(&self.store, &task.record, &outcome).await?;
+        let done = task.record.ended(outcome, now, None)?;
         writes.extend(end_task(&task, done)?);
         commit(&self.store, &writes).await
     }

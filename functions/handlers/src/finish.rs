@@ -12,7 +12,7 @@ use domain::paths::S3Arn;
 use domain::reason::{Class, Reason};
 use domain::request::NativeBackup;
 use domain::slots::Speed;
-use domain::task::{Seen, Task, TaskId};
+use domain::task::{Outcome, Seen, Task, TaskId};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -109,15 +109,26 @@ pub(crate) fn unprotected(task: &Task) -> Reason {
 }
 
 /// The write that says that a moment of the schedule was answered; none when nobody protects the database any more.
-pub(crate) async fn answer(store: &impl ReadItems, task: &Task, good: bool) -> Result<Vec<Write>, Reason> {
+pub(crate) async fn answer(
+    store: &impl ReadItems,
+    task: &Task,
+    outcome: &Outcome,
+) -> Result<Vec<Write>, Reason> {
     let Some(mut head) = find_head(store, task).await? else { return Ok(Vec::new()) };
-    settle(&mut head.record, task, good);
+    settle(&mut head.record, task, outcome);
     Ok(vec![head.put()?])
 }
 
-fn settle(head: &mut Database, task: &Task, good: bool) {
-    head.answered.answer(task.kind, task.answered_moment());
-    head.failures = if good { 0 } else { head.failures.saturating_add(1) };
+fn settle(head: &mut Database, task: &Task, outcome: &Outcome) {
+    head.answered.learn(task, outcome);
+    match outcome {
+        Outcome::Succeeded => head.failures = 0,
+        // What somebody wanted is no failure.
+        Outcome::Cancelled if task.cancel.is_some() => {}
+        Outcome::Failed(_) | Outcome::Skipped(_) | Outcome::Cancelled => {
+            head.failures = head.failures.saturating_add(1);
+        }
+    }
 }
 
 fn seen(task: &Task) -> Result<&Seen, Reason> {
@@ -229,7 +240,7 @@ fn head_of_full(
     let begins_anew = head.broken.is_some() || another_life;
     head.lineage = Some(seen.lineage.clone());
     head.recovery_model = backup.recovery_model.or(head.recovery_model);
-    settle(head, task, true);
+    settle(head, task, &Outcome::Succeeded);
     if backup.evidence == Evidence::Task {
         return;
     }
@@ -273,7 +284,7 @@ fn head_of_differential(head: &mut Database, task: &Task, backup: &Backup) -> Op
             ),
         )),
     };
-    settle(head, task, useless.is_none());
+    settle(head, task, &useless.clone().map_or(Outcome::Succeeded, Outcome::Failed));
     if let (None, Some(base)) = (&useless, full) {
         head.last_differential = Some(LastDifferential {
             id: backup.id.clone(),

@@ -1,5 +1,6 @@
 //! What each function does: one file a function, plus the machines' payloads.
 
+mod cancel;
 pub mod check_chains;
 mod choose;
 pub mod contract;
@@ -9,11 +10,13 @@ pub mod handler;
 pub mod list_work;
 pub mod plan_backups;
 pub mod poll_tasks;
+pub mod requests;
 pub mod run_lease;
 mod scope;
 mod shape;
 pub mod validate_region;
-mod wake;
+pub mod views;
+pub mod wake;
 
 pub use handler::Handler;
 

@@ -13,9 +13,10 @@ use domain::task::{Lifecycle, Outcome, Request, State, Task, TaskId, TaskRow};
 use jiff::{SignedDuration, Timestamp};
 use ports::Clock;
 use ports::cloud::ListObjects;
-use ports::server::{OpenSession, ReadClock, ReadHistory, ReadLogFiles, ReadTasks};
+use ports::server::{CancelTask, OpenSession, ReadClock, ReadHistory, ReadLogFiles, ReadTasks};
 use ports::store::{ReadItems, Versioned, Write, WriteItems, load};
 
+use crate::cancel::ask_service;
 use crate::contract::{
     InstanceRun, PollOutcome, PollTasksInput, PollTasksOutput, ROUNDS_MAX, WAIT_SECONDS_MAX, check_schema,
 };
@@ -42,7 +43,7 @@ impl<S, Q, A, C> Handler for PollTasks<S, Q, A, C>
 where
     S: ReadItems + WriteItems,
     Q: OpenSession,
-    Q::Session: ReadClock + ReadTasks + ReadHistory + ReadLogFiles,
+    Q::Session: ReadClock + ReadTasks + ReadHistory + ReadLogFiles + CancelTask,
     A: ListObjects,
     C: Clock,
 {
@@ -99,6 +100,7 @@ where
             .saturating_add(SignedDuration::from_secs(i64::from(WAIT_SECONDS_MAX)))
             .unwrap_or(Timestamp::MAX);
         let active = tasks.iter().any(|task| match task.record.state {
+            State::Planned if task.record.cancel.is_some() => true,
             State::Planned => task.record.not_before.is_none_or(|at| at <= soon),
             State::Admitted { .. } | State::Intended { .. } | State::Submitted { .. } => true,
             State::Done { .. } => false,
@@ -120,7 +122,7 @@ where
     ) -> Result<bool, Reason>
     where
         Q: OpenSession,
-        Q::Session: ReadClock + ReadTasks + ReadHistory + ReadLogFiles,
+        Q::Session: ReadClock + ReadTasks + ReadHistory + ReadLogFiles + CancelTask,
         A: ListObjects,
     {
         let mut scope = Scope::load(&self.store, &run.instance).await?;
@@ -132,7 +134,7 @@ where
         let rows = session.tasks(scope.instance.record.tasks_from).await?;
         let target = S3Arn::parse(&scope.log_copy_arn())?;
         let mut speed = scope.instance.record.bytes_per_second;
-        let (mut full, mut unseen) = (false, None);
+        let (mut full, mut unseen, mut unwanted) = (false, None, Vec::new());
         let unsettled = tasks.iter().any(|task| matches!(task.record.state, State::Intended { .. }));
         for task in tasks {
             let State::Submitted { request, task_id, at } = task.record.state.clone() else { continue };
@@ -143,6 +145,10 @@ where
             };
             let Some(ended) = ended else {
                 said.outstanding += 1;
+                let heard = row.is_some_and(|row| row.lifecycle == Some(Lifecycle::CancelRequested));
+                if task.record.cancel.is_some() && !heard {
+                    unwanted.push((task, task_id));
+                }
                 continue;
             };
             said.finished += 1;
@@ -153,7 +159,7 @@ where
                     self.made(&mut session, (&task.record, task_id), &request, &asked, &target).await
                 }
                 End::Cancelled => {
-                    let writes = answer(&self.store, &task.record, false).await?;
+                    let writes = answer(&self.store, &task.record, &Outcome::Cancelled).await?;
                     self.end(task, task_id, Outcome::Cancelled, writes).await?;
                     continue;
                 }
@@ -172,6 +178,8 @@ where
                 Err(Snag::Unseen(reason)) => unseen = unseen.or(Some(reason)),
             }
         }
+        // Behind all that has ended: whatever comes of it, the next round looks.
+        ask_service(&self.store, &mut session, unwanted).await?;
         if let Some(reason) = unseen {
             return Err(reason);
         }
@@ -219,7 +227,7 @@ where
         commit(&self.store, &writes).await
     }
 
-    /// Another try later, while there are tries left and time may mend it; the end otherwise.
+    /// Another try later, while there are tries left, time may mend it and somebody wants it; the end otherwise.
     async fn failed(&self, mut task: Versioned<Task>, task_id: TaskId, reason: Reason) -> Result<(), Reason> {
         task.record.failures += 1;
         if reason.name == "FileTooLarge"
@@ -230,9 +238,11 @@ where
                 Some(Layout { files: *files, max_transfer_bytes: options.max_transfer_bytes });
         }
         let failures = task.record.failures;
-        if failures >= FAILURES_MAX || matches!(reason.class, Class::Never) {
-            let writes = answer(&self.store, &task.record, false).await?;
-            return self.end(task, task_id, Outcome::Failed(reason), writes).await;
+        let unwanted = task.record.cancel.is_some();
+        if failures >= FAILURES_MAX || unwanted || matches!(reason.class, Class::Never) {
+            let outcome = Outcome::Failed(reason);
+            let writes = answer(&self.store, &task.record, &outcome).await?;
+            return self.end(task, task_id, outcome, writes).await;
         }
         let pause = usize::try_from(failures - 1).unwrap_or(0).min(BACKOFF_MINUTES.len() - 1);
         task.record.not_before =

@@ -8,7 +8,7 @@ use domain::inventory::{Instance, instance_key};
 use domain::lease::{self, Claim, Lease, claim};
 use domain::reason::{Class, Reason};
 use domain::schedule::{due, next_due};
-use domain::task::Kind;
+use domain::task::{Kind, Task};
 use jiff::{SignedDuration, Timestamp};
 use ports::Clock;
 use ports::store::{ReadItems, Versioned, WriteItems, load};
@@ -70,18 +70,18 @@ impl<S: ReadItems + WriteItems, C: Clock> RunLease<S, C> {
         }
     }
 
-    /// Gives the lease back if it is still ours, and plans the next look. A run that lost its lease changes nothing: the
-    /// instance belongs to its successor.
+    /// Gives the lease back if it is still ours, and plans the next look; passes it on where a request waits. A run that lost its lease
+    /// changes nothing: the instance belongs to its successor, which is named in case that an earlier reply was lost.
     async fn release(&self, run: &InstanceRun, error: Option<CaughtError>) -> Result<RunLeaseOutput, Reason> {
         let now = self.clock.now();
         let name = lease::run_name(&run.instance, run.generation);
-        let Some(stored) =
-            self.stored(run).await?.filter(|lease| lease.record.holder.as_ref() == Some(&name))
-        else {
+        let Some(stored) = self.stored(run).await? else {
             return Ok(said(LeaseOutcome::Released));
         };
-        let released = Versioned { record: stored.record.released(now), expect: stored.expect };
-        let mut writes = vec![released.put()?];
+        if stored.record.holder.as_ref() != Some(&name) {
+            return Ok(successor(&stored.record, run));
+        }
+        let mut writes = Vec::new();
         if let Some(error) = error {
             // Whatever is wrong may be the policy or the vault: neither is needed to say so.
             let instance: Option<Versioned<Instance>> =
@@ -93,20 +93,31 @@ impl<S: ReadItems + WriteItems, C: Clock> RunLease<S, C> {
             }
         } else {
             let mut scope = Scope::load(&self.store, &run.instance).await?;
-            scope.instance.record.due_at = Some(self.next_look(&scope, now).await?);
+            let open = open_tasks(&self.store, &run.instance).await?;
+            if open.iter().any(|task| task.record.is_request(now)) {
+                // Whoever wrote it found this run at work and started none.
+                return self.pass_on(stored, run).await;
+            }
+            scope.instance.record.due_at = Some(self.next_look(&scope, &open, now).await?);
             scope.instance.record.trouble = None;
             writes.push(scope.instance.put()?);
         }
+        let released = Versioned { record: stored.record.released(now), expect: stored.expect };
+        writes.push(released.put()?);
         commit(&self.store, &writes).await?;
         Ok(said(LeaseOutcome::Released))
     }
 
     /// The earliest of: the schedule's next moment, the time for which an open task was put off, and at once if something
     /// became due while the run was at work (a first full makes the first log copy due).
-    async fn next_look(&self, scope: &Scope, now: Timestamp) -> Result<Timestamp, Reason> {
+    async fn next_look(
+        &self,
+        scope: &Scope,
+        open: &[Versioned<Task>],
+        now: Timestamp,
+    ) -> Result<Timestamp, Reason> {
         let instance = &scope.instance.record.name;
         let soonest = now.saturating_add(SOONEST).unwrap_or(Timestamp::MAX);
-        let open = open_tasks(&self.store, instance).await?;
         let busy: BTreeSet<(&str, Kind)> =
             open.iter().map(|task| (task.record.database.as_str(), task.record.kind)).collect();
         for database in databases(&self.store, instance).await? {
@@ -121,28 +132,33 @@ impl<S: ReadItems + WriteItems, C: Clock> RunLease<S, C> {
     }
 
     async fn hand_over(&self, run: InstanceRun) -> Result<RunLeaseOutput, Reason> {
-        let now = self.clock.now();
         let name = lease::run_name(&run.instance, run.generation);
         let Some(stored) = self.stored(&run).await? else {
             return Ok(said(LeaseOutcome::Released));
         };
-        let lease = if stored.record.holder.as_ref() == Some(&name) {
-            let passed = Versioned { record: stored.record.handed_over(now), expect: stored.expect };
-            commit(&self.store, &[passed.put()?]).await?;
-            passed.record
-        } else {
-            stored.record
-        };
-        // Passed on by an earlier call whose reply was lost, or lost to another run altogether.
-        let successor = lease.generation;
-        let successor_name = lease::run_name(&run.instance, successor);
-        if successor <= run.generation || lease.holder.as_ref() != Some(&successor_name) {
-            return Ok(said(LeaseOutcome::Released));
+        if stored.record.holder.as_ref() == Some(&name) {
+            return self.pass_on(stored, &run).await;
         }
-        let input = InstanceRun { generation: successor, ..run };
-        let successor = Some(RunStart { name: successor_name, input });
-        Ok(RunLeaseOutput { outcome: LeaseOutcome::HandedOver, round: 0, successor })
+        Ok(successor(&stored.record, &run))
     }
+
+    async fn pass_on(&self, held: Versioned<Lease>, run: &InstanceRun) -> Result<RunLeaseOutput, Reason> {
+        let passed = Versioned { record: held.record.handed_over(self.clock.now()), expect: held.expect };
+        commit(&self.store, &[passed.put()?]).await?;
+        Ok(successor(&passed.record, run))
+    }
+}
+
+/// The run to start: the lease was passed on by an earlier call whose reply was lost, or lost to another run altogether, whose name
+/// is taken.
+fn successor(lease: &Lease, run: &InstanceRun) -> RunLeaseOutput {
+    let generation = lease.generation;
+    let name = lease::run_name(&run.instance, generation);
+    if generation <= run.generation || lease.holder.as_ref() != Some(&name) {
+        return said(LeaseOutcome::Released);
+    }
+    let successor = Some(RunStart { name, input: InstanceRun { generation, ..run.clone() } });
+    RunLeaseOutput { outcome: LeaseOutcome::HandedOver, round: 0, successor }
 }
 
 /// What ended a run, as a reason that people read. A function's cause is JSON with an `errorMessage`; anything else is kept

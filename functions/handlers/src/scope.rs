@@ -15,7 +15,7 @@ use ports::store::{
 use crate::contract::InstanceRun;
 
 /// Above every sort key there can be: names hold no character beyond it.
-const SORT_MAX: &str = "\u{10FFFF}";
+pub(crate) const SORT_MAX: &str = "\u{10FFFF}";
 
 /// The instance with its policy and vault.
 pub(crate) struct Scope {

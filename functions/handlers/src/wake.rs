@@ -33,8 +33,10 @@ pub(crate) async fn offer_run(
 
 /// Starts a run of an instance now, without waiting for the fleet's next look. Whether one was started; none is while one is at
 /// work, which looks at the store in every round.
-#[expect(dead_code, reason = "observe-event and api start runs with it")]
-pub(crate) async fn wake(
+///
+/// # Errors
+/// The ports' own. Nothing is lost then that is written in the store: an instance that is due is started by list-work.
+pub async fn wake(
     store: &(impl ReadItems + WriteItems),
     executions: &impl StartExecution,
     instance: &str,

@@ -77,6 +77,13 @@ pub trait SubmitTasks {
     async fn copy_logs(&mut self, request: &CopyLogs) -> Result<TaskId, Fault>;
 }
 
+/// Asks the service to cancel native tasks.
+pub trait CancelTask {
+    /// `rds_cancel_task`: the service has heard of it; whether the task ends cancelled, its lifecycle tells later. `Refused` when the
+    /// task has ended, cannot be cancelled or is not known: no source states these errors, so whoever asked looks at the task.
+    async fn cancel_task(&mut self, task: TaskId) -> Result<(), Fault>;
+}
+
 /// Reads and sets where the service copies logs to.
 pub trait LogCopyTarget {
     /// The S3 ARN set now, or `None`.

@@ -7,6 +7,7 @@ IF DATABASE_PRINCIPAL_ID(N'bakproof') IS NULL CREATE USER [bakproof] FOR LOGIN [
 GRANT EXECUTE ON OBJECT::dbo.rds_backup_database TO [bakproof];
 GRANT EXECUTE ON OBJECT::dbo.rds_tlog_backup_copy_to_S3 TO [bakproof];
 GRANT EXECUTE ON OBJECT::dbo.rds_tlog_copy_setup TO [bakproof];
+GRANT EXECUTE ON OBJECT::dbo.rds_cancel_task TO [bakproof];
 GRANT SELECT ON OBJECT::dbo.rds_fn_task_status TO [bakproof];
 GRANT SELECT ON OBJECT::dbo.rds_fn_list_tlog_backup_metadata TO [bakproof];
 GRANT SELECT ON OBJECT::dbo.backupset TO [bakproof];

@@ -11,10 +11,11 @@ use domain::reason::Reason;
 use ports::Fault;
 
 /// Objects of msdb, in its schema `dbo`, and the right that is needed on each.
-pub const GRANTS: [(&str, &str); 6] = [
+pub const GRANTS: [(&str, &str); 7] = [
     ("EXECUTE", "rds_backup_database"),
     ("EXECUTE", "rds_tlog_backup_copy_to_S3"),
     ("EXECUTE", "rds_tlog_copy_setup"),
+    ("EXECUTE", "rds_cancel_task"),
     ("SELECT", "rds_fn_task_status"),
     ("SELECT", "rds_fn_list_tlog_backup_metadata"),
     ("SELECT", "backupset"),

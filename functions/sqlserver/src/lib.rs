@@ -7,6 +7,7 @@
 pub mod columns;
 pub mod grants;
 pub mod import;
+pub mod plan;
 pub mod script;
 pub mod task_info;
 

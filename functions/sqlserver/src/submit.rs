@@ -1,4 +1,4 @@
-//! How is a native task issued? One RPC by name, outside a transaction, its answer read to the end.
+//! How is a native task issued, and cancelled? One RPC by name, outside a transaction, its answer read to the end.
 //!
 //! The first result set of these procedures is not documented: the id is looked for by column name in every result set,
 //! then in printed words inside one. Messages that are no result set do not reach us, because the driver only logs them.
@@ -10,7 +10,7 @@ use domain::request::{CopyLogs, NativeBackup, TransferOptions};
 use domain::task::TaskId;
 use futures_util::io::{AsyncRead, AsyncWrite};
 use ports::Fault;
-use ports::server::SubmitTasks;
+use ports::server::{CancelTask, SubmitTasks};
 use tiberius::{ColumnData, Command, Row};
 
 use crate::errors::{Effect, texts};
@@ -51,6 +51,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> SubmitTasks for Session<S> {
         command.bind_param("@rds_backup_starting_seq_id", first);
         command.bind_param("@rds_backup_ending_seq_id", last);
         self.submit(command).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> CancelTask for Session<S> {
+    async fn cancel_task(&mut self, task: TaskId) -> Result<(), Fault> {
+        let id = i32::try_from(task).map_err(|_| {
+            let what = format!("task id {task} is beyond int, the type of @task_id");
+            Fault::Refused(Reason::new(Class::Never, "OptionOutOfRange", what))
+        })?;
+        let mut command = Command::new("msdb.dbo.rds_cancel_task");
+        command.bind_param("@task_id", id);
+        self.call(command, Effect::Change, |_| ()).await.map(|_| ())
     }
 }
 

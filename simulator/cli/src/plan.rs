@@ -9,13 +9,12 @@ use std::str::FromStr;
 
 use domain::chain::State;
 use domain::history::Lineage;
-use domain::id::{BackupId, Guid};
-use domain::lsn::Lsn;
-use domain::restore::{Plan, Planner, Refusal, Request, Target, check};
+use domain::id::Guid;
+use domain::restore::{Request, Target};
 use jiff::Timestamp;
-use serde::Serialize;
 use sqlserver::import::SourceZone;
-use sqlserver::script::{Naming, script};
+use sqlserver::plan::{Answer, plan};
+use sqlserver::script::Naming;
 
 use crate::input::HistoryArguments;
 use crate::{DONE, REFUSED, Stop, output};
@@ -27,7 +26,7 @@ pub(crate) struct Arguments {
     history: HistoryArguments,
     /// What to restore: a moment (RFC 3339), `latest`, `lsn:N` or `point:UUID`
     #[arg(long, value_name = "TARGET")]
-    at: At,
+    at: Target,
     /// Go on with a database that is restoring, from its `redo_start_lsn` and `redo_start_fork_guid` in `sys.master_files`
     #[arg(long, value_name = "LSN[@FORK]")]
     continue_from: Option<From>,
@@ -40,32 +39,6 @@ pub(crate) struct Arguments {
     /// Print the answer as JSON
     #[arg(long)]
     json: bool,
-}
-
-/// A target as it is written.
-#[derive(Debug, Clone)]
-struct At(Target);
-
-impl FromStr for At {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.eq_ignore_ascii_case("latest") {
-            return Ok(Self(Target::Latest));
-        }
-        if let Some(lsn) = text.strip_prefix("lsn:") {
-            let lsn: Lsn =
-                lsn.parse().map_err(|error| format!("{error}; mend: write lsn: and the decimal number"))?;
-            return Ok(Self(Target::Lsn(lsn)));
-        }
-        if let Some(id) = text.strip_prefix("point:").filter(|id| !id.is_empty()) {
-            return Ok(Self(Target::Point(BackupId::new(id))));
-        }
-        let moment = text.parse::<Timestamp>().map_err(|_| {
-            "mend: write a moment with its offset such as 2026-11-16T14:07:00Z, or latest, lsn:N, point:UUID".to_owned()
-        })?;
-        Ok(Self(Target::Moment(moment)))
-    }
 }
 
 /// A state as it is written.
@@ -88,49 +61,20 @@ impl FromStr for From {
     }
 }
 
-/// The answer as JSON: a plan with its T-SQL, or a refusal.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Answer {
-    Plan {
-        #[serde(flatten)]
-        plan: Plan,
-        tsql: Vec<String>,
-    },
-    Refused {
-        refused: Box<Refusal>,
-    },
-}
-
 /// Plans and prints.
 pub(crate) fn run(arguments: &Arguments, clock: Timestamp, stdout: &mut dyn Write) -> Result<u8, Stop> {
     let input = arguments.history.read(clock)?;
     let lineage = only(arguments, input.history.lineages())?;
     let continue_from = arguments.continue_from.clone().map(|from| from.0);
-    let request = Request { at: arguments.at.0.clone(), continue_from };
-    let planned = Planner::new(lineage).plan(&request).and_then(|plan| {
-        // Nobody restores by a plan that its own judge objects to.
-        match check(&plan, lineage.backups(), &request) {
-            Ok(()) => Ok(plan),
-            Err(objection) => Err(Box::new(Refusal::of_unsound(&objection))),
-        }
-    });
+    let request = Request { at: arguments.at.clone(), continue_from };
     let read: Vec<String> =
         input.warnings.into_iter().chain(input.history.warnings().iter().cloned()).collect();
-    let answer = match planned {
-        Ok(mut plan) => {
-            let naming = Naming {
-                target_name: arguments.target_name.clone(),
-                target_zone: arguments.target_zone.clone(),
-                source_zone: arguments.history.source_zone.clone(),
-            };
-            let script = script(&plan, lineage, &naming);
-            plan.warnings.splice(0..0, read.iter().cloned());
-            plan.warnings.extend(script.warnings);
-            Answer::Plan { plan, tsql: script.statements }
-        }
-        Err(refused) => Answer::Refused { refused },
+    let naming = Naming {
+        target_name: arguments.target_name.clone(),
+        target_zone: arguments.target_zone.clone(),
+        source_zone: arguments.history.source_zone.clone(),
     };
+    let answer = plan(lineage, &request, &naming, &read);
     if arguments.json {
         output::json(&answer, stdout)?;
     } else {

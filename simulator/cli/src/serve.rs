@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde::Serialize;
-use server::{Authority, Client, Credentials, Desk, Endpoint, Pace, Port, SPEED_MAX, Tls};
+use server::{Authority, Client, Credentials, Desk, Endpoint, HttpPort, Pace, Port, SPEED_MAX, Tls};
 use testbed::scenario::{InstanceSpec, USER};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::watch;
@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// Port of the first instance, the others follow [default: any that are free]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     port: u16,
+    /// Port of the HTTP API [default: any that is free]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    http_port: u16,
     /// Where the authority's certificate is written [default: bakproof-ca.pem in the temporary folder]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -54,6 +57,8 @@ struct Reached<'a> {
 #[derive(Debug, Serialize)]
 struct Ready<'a> {
     instances: Vec<Reached<'a>>,
+    /// The HTTP API.
+    http: String,
     ca: &'a Path,
 }
 
@@ -73,24 +78,28 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Stop
     let endpoint = arguments.s3_endpoint.as_deref().map(endpoint).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let taken = |port: u16, error: &io::Error, option: &str| {
+            cannot(
+                &format!("127.0.0.1:{port} cannot be listened on: {error}"),
+                &format!("name another with {option}"),
+            )
+        };
         let mut ports = Vec::new();
         for (name, after) in names.iter().zip(0_u16..) {
             let port = if arguments.port == 0 { 0 } else { arguments.port.saturating_add(after) };
-            ports.push(Port::open(name.clone(), port).await.map_err(|error| {
-                cannot(
-                    &format!("127.0.0.1:{port} cannot be listened on: {error}"),
-                    "name another with --port",
-                )
-            })?);
+            let opened = Port::open(name.clone(), port).await;
+            ports.push(opened.map_err(|error| taken(port, &error, "--port"))?);
         }
+        let http = HttpPort::open(arguments.http_port).await;
+        let http = http.map_err(|error| taken(arguments.http_port, &error, "--http-port"))?;
         let pace = if arguments.manual { Pace::Manual } else { Pace::Speed(arguments.speed) };
         let (name, instances) = (scenario.name.clone(), scenario.instances.clone());
         let (desk, world) = server::open(scenario, pace, endpoint)
             .map_err(|error| cannot(&error.to_string(), "correct the scenario"))?;
         let reached: Vec<Reached<'_>> =
             instances.iter().zip(&ports).map(|(instance, port)| reached(instance, port)).collect();
-        tell(reached, &name, arguments, &ca, out)?;
-        serve(ports, desk, tls, arguments.manual, out).await?;
+        tell(&Ready { instances: reached, http: http.url(), ca: &ca }, &name, arguments, out)?;
+        serve(ports, http, desk, tls, arguments.manual, out).await?;
         world.join().map_err(|_| cannot("the simulated world ended early", "report it with the scenario"))?;
         Ok(DONE)
     })
@@ -117,12 +126,21 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Serves, and lets time pass by lines where that is asked for, until a signal comes.
-async fn serve(ports: Vec<Port>, desk: Desk, tls: Tls, manual: bool, out: &mut dyn Write) -> io::Result<()> {
+async fn serve(
+    ports: Vec<Port>,
+    http: HttpPort,
+    desk: Desk,
+    tls: Tls,
+    manual: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let (stop, stopped) = watch::channel(false);
-    let serving = server::serve(ports, desk.clone(), Arc::new(tls), stopped);
+    let api = server::serve_http(http, desk.clone(), stopped.clone());
+    let instances = server::serve(ports, desk.clone(), Arc::new(tls), stopped);
+    let serving = async { tokio::join!(api, instances) };
     tokio::pin!(serving);
     tokio::select! {
-        () = &mut serving => {}
+        _ = &mut serving => {}
         () = ended() => {}
         failed = steps(&desk, out), if manual => failed?,
     }
@@ -176,15 +194,9 @@ fn reached<'a>(instance: &'a InstanceSpec, port: &Port) -> Reached<'a> {
 }
 
 /// How to reach the instances.
-fn tell(
-    instances: Vec<Reached<'_>>,
-    scenario: &str,
-    arguments: &Arguments,
-    ca: &Path,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn tell(ready: &Ready<'_>, scenario: &str, arguments: &Arguments, out: &mut dyn Write) -> io::Result<()> {
     if arguments.json {
-        serde_json::to_writer(&mut *out, &Ready { instances, ca })?;
+        serde_json::to_writer(&mut *out, ready)?;
         writeln!(out)?;
         return out.flush();
     }
@@ -196,11 +208,12 @@ fn tell(
     writeln!(
         out,
         "Serving {scenario}, {pace}; Ctrl-C ends it. The authority's certificate: {}",
-        ca.display()
+        ready.ca.display()
     )?;
-    for Reached { name, host, port, user, password } in &instances {
+    for Reached { name, host, port, user, password } in &ready.instances {
         writeln!(out, "  {name}: {host}:{port}, user {user}, password {password}")?;
     }
+    writeln!(out, "  HTTP API: {} (what there is: /openapi.json)", ready.http)?;
     if let Some(url) = &arguments.s3_endpoint {
         writeln!(out, "  backups: {url}")?;
     }

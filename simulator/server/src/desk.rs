@@ -45,6 +45,10 @@ enum Ask {
     LogOut {
         session: u64,
     },
+    Http {
+        request: Box<api::Request>,
+        answer: oneshot::Sender<Option<api::Response>>,
+    },
     Step {
         by: SignedDuration,
         answer: oneshot::Sender<Moved>,
@@ -113,7 +117,8 @@ pub fn open(
         }
         let _ = made.send(Ok(()));
         let target = simulation.bed().now();
-        Keeper { simulation, pace, target, courier, steps: VecDeque::new() }.run(&asked);
+        Keeper { simulation, pace, target, courier, steps: VecDeque::new(), requests: VecDeque::new() }
+            .run(&asked);
     })?;
     is_made.recv().map_err(|_| std::io::Error::other("the thread ended"))??;
     Ok((Desk { asks }, thread))
@@ -158,6 +163,13 @@ impl Desk {
         let _ = self.ask(Ask::LogOut { session });
     }
 
+    /// Asks the HTTP API. `None`: the world is gone.
+    pub async fn http(&self, request: api::Request) -> Option<api::Response> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Ask::Http { request: Box::new(request), answer })?;
+        answered.await.ok()?
+    }
+
     /// Lets the story go on by so much. `None`: the world is gone.
     pub async fn step(&self, by: SignedDuration) -> Option<Moved> {
         let (answer, answered) = oneshot::channel();
@@ -185,6 +197,8 @@ struct Keeper {
     courier: Option<Courier>,
     /// Steps that are not gone yet, first ones first.
     steps: VecDeque<(Timestamp, oneshot::Sender<Moved>)>,
+    /// What the API was asked and has not answered yet, likewise.
+    requests: VecDeque<(Box<api::Request>, oneshot::Sender<Option<api::Response>>)>,
 }
 
 impl Keeper {
@@ -248,6 +262,16 @@ impl Keeper {
         }
     }
 
+    /// Answers what the API was asked. An answer takes its milliseconds of the story, which stands still while objects are on
+    /// their way.
+    fn hear(&mut self) {
+        while !self.waits() {
+            let Some((request, answer)) = self.requests.pop_front() else { return };
+            let _ = answer.send(self.simulation.ask(&request));
+            self.hand_over();
+        }
+    }
+
     /// So much real time has passed. A story that cannot keep pace falls behind: it does not race on afterwards.
     fn pass(&mut self, real: Duration) {
         if self.waits() {
@@ -280,6 +304,10 @@ impl Keeper {
                 let _ = answer.send(response);
             }
             Ask::LogOut { session } => self.log_out(session),
+            Ask::Http { request, answer } => {
+                self.requests.push_back((request, answer));
+                self.hear();
+            }
             Ask::Step { by, answer } => {
                 let now = self.now();
                 let until = now.saturating_add(by).unwrap_or(Timestamp::MAX).max(now);
@@ -289,6 +317,7 @@ impl Keeper {
             Ask::Settle { ticket, outcome } => {
                 self.simulation.bed().world_mut().settle(ticket, outcome);
                 self.hand_over();
+                self.hear();
                 self.step();
             }
             Ask::Close => {}

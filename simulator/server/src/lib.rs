@@ -8,6 +8,7 @@ mod certificate;
 mod client;
 mod desk;
 mod endpoint;
+mod http;
 mod pace;
 mod secure;
 
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 pub use certificate::{Authority, CertificateError};
 pub use desk::{Desk, Moved, OpenError, open};
 pub use endpoint::{Client, Credentials, Endpoint, EndpointError, carry_out};
+pub use http::{HttpPort, serve_http};
 pub use pace::{Pace, SPEED_MAX};
 pub use secure::{Secure, Tls};
 

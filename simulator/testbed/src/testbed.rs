@@ -22,6 +22,7 @@ use crate::meter::{Layer, Spent};
 use crate::pipe::{Network, Servers};
 use crate::ports::clock::VirtualClock;
 use crate::ports::cloud::Cloud;
+use crate::ports::executions::Executions;
 use crate::ports::metered::Metered;
 use crate::ports::secrets::Secrets;
 use crate::ports::sql::Dial;
@@ -147,6 +148,11 @@ impl Testbed {
     /// The control planes: RDS, S3, KMS.
     pub fn cloud(&self) -> Cloud {
         Cloud::new(Rc::clone(&self.kernel), Rc::clone(&self.world))
+    }
+
+    /// Step Functions, as functions ask it.
+    pub fn state_machines(&self) -> Executions {
+        Executions::new(Rc::clone(&self.kernel))
     }
 
     /// The clock of the functions' hosts.

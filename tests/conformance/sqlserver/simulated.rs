@@ -12,8 +12,8 @@ use domain::task::{Lifecycle, TaskId};
 use jiff::{SignedDuration, Timestamp};
 use ports::Fault;
 use ports::server::{
-    BackupCompression, Fence, LogCopyTarget, ReadClock, ReadDatabases, ReadHistory, ReadLogFiles, ReadTasks,
-    SubmitTasks,
+    BackupCompression, CancelTask, Fence, LogCopyTarget, ReadClock, ReadDatabases, ReadHistory, ReadLogFiles,
+    ReadTasks, SubmitTasks,
 };
 use sqlserver::Session;
 use tds::{Request, ServerMessage};
@@ -230,6 +230,23 @@ fn the_automated_backup_is_named_as_the_cause() {
     assert!(matches!(ended, Some(Lifecycle::Error | Lifecycle::Cancelled)), "{ended:?}");
     let reason = wire.drive(session.task_end(id)).unwrap().unwrap();
     assert_eq!(format!("{} {}", reason.class, reason.name), "Wait AutomatedBackup");
+}
+
+#[test]
+fn a_cancel_is_heard_at_once_and_ends_the_task_soon() {
+    let story = Story::new();
+    let (mut wire, mut session) = story.log_in();
+    let id = wire.drive(session.backup_database(&full("archive", "vault"))).unwrap();
+    assert_eq!(wire.drive(session.cancel_task(id)), Ok(()));
+    assert_eq!(lifecycle(&mut wire, &mut session, id), Some(Lifecycle::CancelRequested));
+    assert_eq!(wire.drive(session.cancel_task(id)), Ok(()), "twice is once");
+    story.advance_minutes(10);
+    assert_eq!(lifecycle(&mut wire, &mut session, id), Some(Lifecycle::Cancelled));
+    for (task, expected) in [(id, "CANCELLED state"), (id + 1, "does not exist")] {
+        let fault = wire.drive(session.cancel_task(task)).unwrap_err();
+        let Fault::Refused(reason) = fault else { panic!("{fault}") };
+        assert!(reason.message.contains(expected), "{}", reason.message);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use domain::request::{CopyLogs, NativeBackup, TransferOptions};
 use ports::Fault;
-use ports::server::{BackupCompression, Fence, LogCopyTarget, ReadClock, SubmitTasks};
+use ports::server::{BackupCompression, CancelTask, Fence, LogCopyTarget, ReadClock, SubmitTasks};
 use tds::{Response, SqlType, Value};
 
 use crate::answers::{Script, answer, call, error, message, rows, status, text, word};
@@ -140,6 +140,36 @@ fn the_task_that_runs_already_is_named() {
     let fault = wire.drive(session.copy_logs(&copy())).unwrap_err();
     let Fault::Refused(reason) = fault else { panic!("{fault}") };
     assert!(reason.message.starts_with("task 41 waits or runs"), "{}", reason.message);
+}
+
+#[test]
+fn a_cancel_names_its_task_and_changes_something() {
+    let ended = "Task with Task Id 17 can't be cancelled because it is in the SUCCESS state.";
+    for (reply, expected) in [
+        (status(Some(0)), Ok(())),
+        // No source states what it answers: rows are drained, a missing status is no refusal.
+        (Reply::Answer(task_id(17)), Ok(())),
+        (status(None), Ok(())),
+        (error(50_000, 16, ended), Err("Human ServerRefused".to_owned())),
+        (error(1_205, 13, "Transaction was deadlocked."), Err("unknown".to_owned())),
+        (Reply::Hang, Err("unknown".to_owned())),
+    ] {
+        let mut wire = Wire::new(Script::new([reply]));
+        let mut session = wire.open().unwrap();
+        let answer = wire.drive(session.cancel_task(17));
+        assert_eq!(answer.map_err(|fault| word(&fault)), expected);
+        let (name, parameters) = call(&wire.server.seen[0]);
+        assert_eq!(name, "msdb.dbo.rds_cancel_task");
+        assert_eq!(parameters, [("@task_id", &Value::Int(17))]);
+    }
+    let mut wire = Wire::new(Script::new([]));
+    let mut session = wire.open().unwrap();
+    let fault = wire.drive(session.cancel_task(1 << 40)).unwrap_err();
+    assert_eq!(
+        (word(&fault).as_str(), wire.server.seen.len()),
+        ("Never OptionOutOfRange", 0),
+        "not asked at all"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::calendar::{weekday, weekday_letters};
 
 /// When a full or a differential is due: at one time on some days, of the week or of the month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Times {
     /// Days of the week, by three letters: `["sun"]`.
@@ -75,6 +76,7 @@ fn four_years() -> impl Iterator<Item = Date> {
 
 /// Which week of a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Week {
     /// The first seven days.
     First,
@@ -90,6 +92,7 @@ pub enum Week {
 
 /// A day that every month has: `15`, `"last"`, `"first sun"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "Written", into = "Written")]
 pub enum MonthDay {
     /// 1 to 28.
@@ -145,6 +148,7 @@ impl Week {
 
 /// As it stands in a file.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum Written {
     Number(i64),

@@ -12,6 +12,7 @@ use crate::calendar::{weekday, weekday_letters};
 
 /// What is kept beyond the promised window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
     /// The first full of each day.
@@ -54,6 +55,7 @@ impl Default for Retention {
 
 /// The first full of each day of the schedule's zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Daily {
     /// Days for which it is kept. 1 to 9,999.
@@ -62,17 +64,20 @@ pub struct Daily {
 
 /// The first full of each week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Weekly {
     /// Weeks for which it is kept. 1 to 5,163.
     pub keep: u32,
     /// The day on which a week begins: `"sun"`. What is taken later in the week serves when that day's full did not come about.
     #[serde(with = "letters", default = "sunday")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub day: Weekday,
 }
 
 /// The first full of each month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Monthly {
     /// Months for which it is kept. 1 to 1,188.
@@ -84,6 +89,7 @@ pub struct Monthly {
 
 /// The first full of each year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Yearly {
     /// Years for which it is kept. 1 to 99.

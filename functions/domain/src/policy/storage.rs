@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How backups are written. What is absent is left to the forecast, to the vault or to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
     /// Whether backups are compressed. On RDS that is a setting of the whole instance (`S3 backup compression`), so policies of

@@ -18,15 +18,18 @@ use super::search::Search;
 
 /// A target that cannot be restored: the reason, and the nearest moments that can.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refusal {
     /// Name, class, sentence, guidance.
     #[serde(flatten)]
     pub reason: Reason,
     /// The last restorable moment before the target.
     #[serde(serialize_with = "super::moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Timestamp>"))]
     pub nearest_before: Option<Timestamp>,
     /// The first restorable moment after it.
     #[serde(serialize_with = "super::moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Timestamp>"))]
     pub nearest_after: Option<Timestamp>,
 }
 

@@ -12,6 +12,7 @@ use crate::id::BackupId;
 
 /// A backup that stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Kept {
     /// The backup.
     pub backup: BackupId,
@@ -21,11 +22,13 @@ pub struct Kept {
     pub reasons: Vec<Why>,
     /// When it may go should no further backup be made; `None`: not by the calendar.
     #[serde(serialize_with = "moment")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Timestamp>"))]
     pub goes_on: Option<Timestamp>,
 }
 
 /// A backup that may go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Removed {
     /// The backup.
     pub backup: BackupId,
@@ -43,6 +46,7 @@ pub struct Removed {
 
 /// What a proposal claims of one lineage. [`verify`] finds it again in the rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DatabaseProof {
     /// Name of the database.
     pub database: Arc<str>,
@@ -50,6 +54,7 @@ pub struct DatabaseProof {
     pub lineage: String,
     /// The first promised moment.
     #[serde(serialize_with = "coverage::time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub promised_from: Timestamp,
     /// How many backups stay.
     pub kept: u32,
@@ -57,19 +62,23 @@ pub struct DatabaseProof {
     pub removed: u32,
     /// The promised moments that the vault restores, before and after alike: runs, both ends in.
     #[serde(serialize_with = "runs")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<(Timestamp, Timestamp)>"))]
     pub moments: Vec<(Timestamp, Timestamp)>,
     /// The same with the logs that RDS still keeps; empty where it keeps none.
     #[serde(serialize_with = "runs")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<(Timestamp, Timestamp)>"))]
     pub with_service: Vec<(Timestamp, Timestamp)>,
 }
 
 /// Why nothing that was promised is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Proof {
     /// That [`verify`] found every claim in the rows. A proposal whose proof does not hold is never handed out.
     pub holds: bool,
     /// As of when.
     #[serde(serialize_with = "coverage::time")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub now: Timestamp,
     /// One for each lineage.
     pub databases: Vec<DatabaseProof>,
@@ -77,6 +86,7 @@ pub struct Proof {
 
 /// What stays, what may go, and the proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Proposal {
     /// What was odd, one sentence each.
     pub warnings: Vec<String>,

@@ -225,8 +225,9 @@ fn skip(
     reason: Reason,
     now: Timestamp,
 ) -> Result<Vec<Write>, Reason> {
-    database.record.answered.answer(task.record.kind, task.record.answered_moment());
-    let done = task.record.ended(Outcome::Skipped(reason), now, None)?;
+    let outcome = Outcome::Skipped(reason);
+    database.record.answered.learn(&task.record, &outcome);
+    let done = task.record.ended(outcome, now, None)?;
     let [remove, keep] = end_task(task, done)?;
     Ok(vec![remove, keep, database.put()?])
 }

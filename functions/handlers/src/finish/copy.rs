@@ -6,7 +6,7 @@ use domain::inventory::{Database, LogTail};
 use domain::paths::{S3Arn, log_file_of_key, log_file_prefixes};
 use domain::reason::{Class, Reason};
 use domain::request::CopyLogs;
-use domain::task::{Seen, Task};
+use domain::task::{Outcome, Seen, Task};
 use ports::Fault;
 use ports::cloud::ListObjects;
 use ports::server::ReadLogFiles;
@@ -57,7 +57,7 @@ pub(crate) async fn finish_copy<T: ReadLogFiles>(
     }
     let mut writes = log_days(store, task, seen, target, &entries).await?;
     let mut head = head(store, task).await?;
-    settle(&mut head.record, task, true);
+    settle(&mut head.record, task, &Outcome::Succeeded);
     head.record.broken = broken(&head.record, &entries).or(head.record.broken.take());
     head.record.log_tail = entries.last().map(|entry| LogTail {
         seq: entry.seq,

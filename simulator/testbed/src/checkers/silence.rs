@@ -34,6 +34,12 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
             let mute = reason.name.is_empty() || reason.message.is_empty();
             checked.look(mute.then(|| format!("task {} ended without saying why", task.key)));
         }
+        if *outcome == Outcome::Cancelled {
+            // By us, whose name stands there, or by whoever asked the service, where it had the task.
+            let ours = task.cancel.as_ref().is_some_and(|asked| !asked.by.is_empty());
+            let sent = matches!(&task.state, State::Done { task_id: Some(_), .. });
+            checked.look((!ours && !sent).then(|| format!("task {} was cancelled by nobody", task.key)));
+        }
     }
     let first = scenario.start.as_second().div_euclid(interval);
     // The last interval has as long as the one before it took: its tasks may still run when the story ends.
@@ -64,8 +70,9 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
                 }));
             }
             for &moment in &fulls {
-                let heard = ours(view, &instance.name, &name)
-                    .any(|task| task.kind == Kind::Full && task.due_at == moment);
+                let heard = ours(view, &instance.name, &name).any(|task| {
+                    task.kind == Kind::Full && (task.due_at == moment || took_over(task, moment))
+                });
                 checked.look((!heard).then(|| {
                     format!("nothing is known of the full of {name} on {} at {moment}", instance.name)
                 }));
@@ -121,6 +128,12 @@ fn answers(task: &Task, moment: Timestamp, interval: i64) -> bool {
         }
         Kind::LogCopy => false,
     }
+}
+
+/// Whether a full on demand stands for one of the calendar: it succeeded, was open or came just when that was due, and began no earlier.
+fn took_over(task: &Task, moment: Timestamp) -> bool {
+    let State::Done { outcome: Outcome::Succeeded, at, .. } = &task.state else { return false };
+    task.on_demand.is_some() && *at >= moment && at.duration_since(moment) <= BACKUP_TAKES
 }
 
 /// How long before the end a backup must have been due to have ended: a held one waits for windows, a large one runs.

@@ -10,8 +10,8 @@ use domain::task::{TaskId, TaskRow};
 use jiff::civil::DateTime;
 use ports::Fault;
 use ports::server::{
-    BackupCompression, Endpoint, Fence, LogCopyTarget, OpenSession, ReadClock, ReadDatabases, ReadHistory,
-    ReadLogFiles, ReadTasks, SubmitTasks,
+    BackupCompression, CancelTask, Endpoint, Fence, LogCopyTarget, OpenSession, ReadClock, ReadDatabases,
+    ReadHistory, ReadLogFiles, ReadTasks, SubmitTasks,
 };
 
 use crate::kernel::Kernel;
@@ -90,6 +90,12 @@ impl<T: SubmitTasks> SubmitTasks for Metered<T> {
 
     async fn copy_logs(&mut self, request: &CopyLogs) -> Result<TaskId, Fault> {
         below!(self.copy_logs(request))
+    }
+}
+
+impl<T: CancelTask> CancelTask for Metered<T> {
+    async fn cancel_task(&mut self, task: TaskId) -> Result<(), Fault> {
+        below!(self.cancel_task(task))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod cloud;
+pub mod executions;
 pub mod metered;
 pub mod secrets;
 pub mod sql;

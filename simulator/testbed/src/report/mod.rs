@@ -222,6 +222,7 @@ fn measures(
         ),
         ("tasks_failed", count("", "failed")),
         ("tasks_skipped", count("", "skipped")),
+        ("tasks_cancelled", count("", "cancelled")),
         ("tasks_open", view.open.len() as u64),
         ("databases_with_window", databases.iter().filter(|d| !d.window.intervals.is_empty()).count() as u64),
         ("holes", holes),

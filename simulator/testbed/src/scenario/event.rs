@@ -1,6 +1,7 @@
 //! What happens in a story besides its backups: what people and the service do to instances and databases, and when nobody
 //! runs bakproof.
 
+use domain::task::Kind;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ pub struct Event {
     pub instance: Option<String>,
     /// To which of its databases.
     pub database: Option<String>,
+    /// Which backup is asked for, or cancelled.
+    pub kind: Option<Kind>,
 }
 
 /// What can happen.
@@ -39,6 +42,10 @@ pub enum Happening {
     RecoveryBulkLogged,
     /// Somebody takes a full of a database and keeps it elsewhere.
     ForeignFull,
+    /// Somebody asks bakproof for a backup of a kind.
+    RequestBackup,
+    /// Somebody asks bakproof to cancel the open task of a kind, if there is one.
+    RequestCancel,
 }
 
 /// What an event is done to.
@@ -54,8 +61,17 @@ impl Happening {
         match self {
             Self::ScheduleOff | Self::ScheduleOn => Object::Nothing,
             Self::Snapshot | Self::Failover => Object::Instance,
-            Self::RecoverySimple | Self::RecoveryBulkLogged | Self::ForeignFull => Object::Database,
+            Self::RecoverySimple
+            | Self::RecoveryBulkLogged
+            | Self::ForeignFull
+            | Self::RequestBackup
+            | Self::RequestCancel => Object::Database,
         }
+    }
+
+    /// Whether it is about one kind of task.
+    const fn is_of_kind(self) -> bool {
+        matches!(self, Self::RequestBackup | Self::RequestCancel)
     }
 }
 
@@ -64,6 +80,11 @@ impl Event {
     pub(super) fn check(&self, scenario: &Scenario) -> Result<(), String> {
         if self.at < scenario.start || self.at >= scenario.end() {
             return Err(format!("{} lies outside the story", self.at));
+        }
+        match (self.kind.is_some(), self.what.is_of_kind()) {
+            (true, false) => return Err("is of no kind: leave it out".to_owned()),
+            (false, true) => return Err("name the kind: full, differential or log_copy".to_owned()),
+            _ => {}
         }
         let object = self.what.object();
         let wants = (object != Object::Nothing, object == Object::Database);
@@ -172,11 +193,46 @@ mod tests {
                 Err("unknown variant `earthquake`"),
             ),
         ] {
-            match (with(event).map(|_| ()), expected) {
-                (Ok(()), Ok(())) => {}
-                (Err(said), Err(expected)) => assert!(said.contains(expected), "{said}"),
-                (said, _) => panic!("{event}: {said:?}"),
-            }
+            judge(event, expected);
+        }
+    }
+
+    fn judge(event: &str, expected: Result<(), &str>) {
+        match (with(event).map(|_| ()), expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(said), Err(expected)) => assert!(said.contains(expected), "{said}"),
+            (said, _) => panic!("{event}: {said:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_names_the_kind_that_it_is_about_and_nothing_else_does() {
+        for (event, expected) in [
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "request_backup"
+                kind = "full"
+                instance = "sales"
+                database = "orders""#,
+                Ok(()),
+            ),
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "request_cancel"
+                instance = "sales"
+                database = "orders""#,
+                Err("name the kind"),
+            ),
+            (
+                r#"at = "2026-11-17T00:00:00Z"
+                what = "foreign_full"
+                kind = "full"
+                instance = "sales"
+                database = "orders""#,
+                Err("is of no kind"),
+            ),
+        ] {
+            judge(event, expected);
         }
     }
 

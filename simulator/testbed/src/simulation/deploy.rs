@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::{Anonymous, Api};
 use asl::Machine;
 use handlers::Handler;
 use handlers::check_chains::CheckChains;
@@ -16,6 +17,7 @@ use serde_json::json;
 use sqlserver::{Options, SqlServer};
 
 use super::SimulationError;
+use super::requests::Requests;
 use crate::functions::code;
 use crate::ports::metered::Metered;
 use crate::ports::secrets::Secrets;
@@ -30,6 +32,9 @@ const INSTANCE: &str = include_str!("../../../../statemachine/instance.asl.json"
 /// Timeout of every function: below that of the Task that calls it, so that Lambda says what happened before Step Functions
 /// gives up.
 const TIMEOUT: SignedDuration = SignedDuration::from_secs(110);
+
+/// Who asks the API from outside of AWS, as it is recorded.
+const LOOPBACK: &str = "loopback";
 
 /// The schedule that starts the fleet machine.
 pub(super) const FLEET_SCHEDULE: &str = "fleet";
@@ -67,6 +72,10 @@ fn functions(bed: &mut Testbed) {
     let servers = self::servers(bed);
     deploy(bed, DispatchTasks { store: store.clone(), servers, clock: clock.clone() });
     let servers = self::servers(bed);
+    deploy(bed, Requests { store: store.clone(), clock: clock.clone() });
+    let anonymous = Anonymous::Named(LOOPBACK.to_owned());
+    let api = Api::new(store.clone(), bed.state_machines(), clock.clone(), anonymous);
+    deploy(bed, api);
     deploy(bed, PollTasks { store, servers, cloud, clock });
 }
 

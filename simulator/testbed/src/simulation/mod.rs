@@ -1,9 +1,11 @@
 //! A scenario run from its first moment to its last: the world set up, the functions and machines deployed, time moved.
 
+mod ask;
 mod deploy;
 mod events;
 pub mod import;
 mod look;
+mod requests;
 mod setup;
 
 use asl::Record;
@@ -16,6 +18,7 @@ use crate::scenario::{Scenario, ScenarioError};
 use crate::testbed::{Options, Testbed};
 
 pub use look::{DatabaseView, View};
+pub use requests::{Client, REQUESTS, Wish};
 
 /// Why a scenario could not be set up or looked at: one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! From a scenario to a world and to the records that enrol it.
 
+use domain::directory::{Listed, What};
 use domain::facts::MultiAz;
 use domain::inventory::{Database, Instance, Vault};
 use domain::record::Record;
@@ -90,6 +91,8 @@ fn secret_arn(spec: &InstanceSpec) -> String {
 /// Enrols the instances and databases as a person would: policy, vault, one record each.
 pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), SimulationError> {
     put(bed, scenario.policy.clone())?;
+    list(scenario, bed, What::Policy, &scenario.policy.name)?;
+    list(scenario, bed, What::Vault, &scenario.vault.name)?;
     put(
         bed,
         Vault {
@@ -104,6 +107,7 @@ pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), Simulati
     for spec in &scenario.instances {
         let arn = secret_arn(spec);
         bed.secrets().put(&arn, USER, &spec.password());
+        list(scenario, bed, What::Instance, &spec.name)?;
         put(
             bed,
             Instance {
@@ -127,6 +131,11 @@ pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), Simulati
         }
     }
     Ok(())
+}
+
+/// The line of the directory.
+fn list(scenario: &Scenario, bed: &Testbed, what: What, name: &str) -> Result<(), SimulationError> {
+    put(bed, Listed { what, name: name.to_owned(), by: "scenario".to_owned(), at: scenario.start })
 }
 
 fn put<R: Record>(bed: &Testbed, record: R) -> Result<(), SimulationError> {

@@ -76,7 +76,7 @@ const CALLS: [(&str, &str); 10] = [
         "PollTasks",
         "lambda.invoke store.get store.query store.commit secrets.get_secret_value sql.connect sql.login sql.select \
          sql.select_rds_fn_task_status sql.select_backupset sql.select_rds_fn_list_tlog_backup_metadata \
-         s3.list_objects",
+         s3.list_objects sql.rds_cancel_task",
     ),
     ("ReleaseLease", "lambda.invoke store.get store.query store.commit"),
     ("HandOverLease", "lambda.invoke store.get store.commit"),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use domain::inventory::{Vault, vault_key};
+use domain::task::Kind;
 use handlers::contract::ROUNDS_MAX;
 use jiff::{SignedDuration, Timestamp};
 use ports::store::{Key, Versioned, decode};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use testbed::Testbed;
 use testbed::functions::Code;
 use testbed::scenario::Scenario;
-use testbed::simulation::Simulation;
+use testbed::simulation::{Client, REQUESTS, Simulation, Wish};
 use world::{DatabaseConfig, KeyConfig, MultiAz};
 
 use crate::trouble::Place;
@@ -41,6 +42,9 @@ pub(crate) enum Story {
     OtherVersion,
     /// A day on which a failover ends the first full while it runs: what the server says of its end is read.
     Failover,
+    /// A slow day on which people have a full of the calendar cancelled while the service has it, ask for a full, and for a log copy that
+    /// they cancel before anybody has looked at it.
+    Requests,
 }
 
 /// The machine under test.
@@ -54,7 +58,8 @@ pub(crate) fn states() -> Vec<(String, bool)> {
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 4] = [Self::Day, Self::HandOver, Self::OtherVersion, Self::Failover];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Day, Self::HandOver, Self::OtherVersion, Self::Failover, Self::Requests];
 
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -62,6 +67,7 @@ impl Story {
             Self::HandOver => "hand-over",
             Self::OtherVersion => "other version",
             Self::Failover => "failover",
+            Self::Requests => "requests",
         }
     }
 
@@ -76,6 +82,10 @@ impl Story {
             // First all tasks are read, then the log of each that failed.
             Self::Failover => {
                 state == "PollTasks" && place.call.ends_with("rds_fn_task_status") && place.again
+            }
+            Self::Requests => {
+                let ends = state == "CheckChains" && place.call.starts_with("store.");
+                place.function == REQUESTS || place.call == "sql.rds_cancel_task" || ends
             }
         }
     }
@@ -107,6 +117,7 @@ impl Story {
                 bed.world_mut().configure_instance(INSTANCE, |config| config.multi_az = MultiAz::AlwaysOn);
                 bed.at(start, fail_over_while_a_task_runs);
             }
+            Self::Requests => requests(bed, start),
         }
         simulation
     }
@@ -124,6 +135,28 @@ fn with_key(bed: &mut Testbed) {
     let mut vault: Versioned<Vault> = decode(&item).unwrap();
     vault.record.kms_key_arn = Some(KEY.to_owned());
     bed.store().put(&[vault.put().unwrap()]).unwrap();
+}
+
+/// What people ask for, and when. A full takes about six minutes.
+fn requests(bed: &mut Testbed, start: Timestamp) {
+    bed.world_mut().configure_instance(INSTANCE, |config| config.throughput_bytes = 3 << 20);
+    let wish = |database: &str, kind, cancels| {
+        let (instance, database, by) = (INSTANCE.to_owned(), database.to_owned(), "ops".to_owned());
+        if cancels {
+            Wish::Cancel { instance, database, kind, by }
+        } else {
+            let key = format!("{database}-1");
+            Wish::Backup { instance, database, kind, by, key }
+        }
+    };
+    for (seconds, wish) in [
+        (5_460, wish("parts", Kind::Full, true)),
+        (8_410, wish("orders", Kind::Full, false)),
+        (8_410, wish("parts", Kind::LogCopy, false)),
+        (8_420, wish("parts", Kind::LogCopy, true)),
+    ] {
+        bed.at(start + SignedDuration::from_secs(seconds), move |bed| Client::ask(bed, wish));
+    }
 }
 
 /// Looks every second until a native task runs, and lets the host fail over under it.

@@ -13,6 +13,7 @@ mod foreign;
 mod history;
 mod killed;
 mod limits;
+mod mailbox;
 mod policy;
 mod promotions;
 mod region;

@@ -188,6 +188,7 @@ pub(crate) fn outcome(task: &Task) -> String {
         State::Done { outcome: Outcome::Succeeded, .. } => "succeeded".to_owned(),
         State::Done { outcome: Outcome::Failed(reason), .. } => format!("failed {}", reason.name),
         State::Done { outcome: Outcome::Skipped(reason), .. } => format!("skipped {}", reason.name),
+        State::Done { outcome: Outcome::Cancelled, .. } => "cancelled".to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -288,8 +288,12 @@ impl World {
         let (now, span) = (self.now_ms, self.knobs.cancel_seconds);
         let mut stream = Stream::of(self.seed, Purpose::Cancel, &[instance as u64, u64::from(id)]);
         let done = now + stream.between(span.min * SECOND, span.max * SECOND);
-        let Some(task) = self.instances.get_mut(instance).and_then(|i| i.task_mut(id)) else { return };
-        let created = task.lifecycle == Lifecycle::Created;
+        let Some(host) = self.instances.get_mut(instance) else { return };
+        let (waits, runs) = (host.waiting.contains(&id), host.running.contains(&id));
+        let Some(task) = host.task_mut(id) else { return };
+        // One that begins again after a failover waits as well; one that the failover froze does neither, and nothing else ends it.
+        let created = task.lifecycle == Lifecycle::Created || waits;
+        let frozen = !created && !runs;
         task.lifecycle = Lifecycle::CancelRequested;
         // A task that fails or is killed goes on doing so; one that succeeds first wins the race.
         let failing = task.stopped.is_some();
@@ -299,7 +303,7 @@ impl World {
                 host.waiting.retain(|waiting| *waiting != id);
             }
             self.replan(instance, id, Lifecycle::Cancelled, Vec::new(), done);
-        } else if first && !failing {
+        } else if frozen || first && !failing {
             self.replan(instance, id, Lifecycle::Cancelled, Vec::new(), done);
         }
     }

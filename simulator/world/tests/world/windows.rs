@@ -164,6 +164,9 @@ fn a_failover_ends_sessions_hides_history_and_meets_each_fate() {
             let seen = lab.task(id, "last_updated");
             lab.wait(3_600);
             assert_eq!((lab.lifecycle(id), lab.task(id, "last_updated")), ("IN_PROGRESS".into(), seen));
+            // Nothing but a cancel ends it.
+            assert_eq!(lab.batch(&format!("EXEC msdb.dbo.rds_cancel_task {id}")).error, None);
+            assert_eq!((lab.lifecycle(id), lab.finish(id)), ("CANCEL_REQUESTED".into(), "CANCELLED".into()));
         }
     }
 }

@@ -1,0 +1,271 @@
+//! What is enrolled: instances and vaults. A record and its line in the directory are written in one commit.
+
+use domain::directory::{Listed, What};
+use domain::inventory::{Instance, Vault, instance_key, vault_key};
+use domain::policy::{self, Policy};
+use domain::record::Record;
+use jiff::Timestamp;
+use ports::Clock;
+use ports::executions::StartExecution;
+use ports::store::{Expect, ReadItems, Versioned, Write, WriteItems, load};
+
+use crate::Api;
+use crate::digest::{may_replace, tag};
+use crate::http::{Request, Response};
+use crate::problem::Refused;
+use crate::read::{body, instance, json, required};
+use crate::shapes::{InstanceBody, VaultBody, settings};
+
+/// Characters of the name of an instance. RDS: 1 to 63 letters, digits or hyphens, the first a letter (API reference,
+/// `DBInstanceIdentifier`, read 2026-11).
+const INSTANCE_CHARS_MAX: usize = 63;
+
+/// Characters of the name of a policy or a vault. Policy of ours.
+const NAME_CHARS_MAX: usize = 64;
+
+/// Native tasks at a time that somebody may set. Policy of ours: an instance of engine `url` has as many as its disks bear.
+const SLOTS_MAX: u32 = 64;
+
+fn invalid(what: &str) -> Refused {
+    Refused::new(422, "ValueOutOfRange", what)
+}
+
+/// Names of policies and vaults: they stand in keys and in paths.
+pub(crate) fn check_name(name: &str) -> Result<(), Refused> {
+    let fits = name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+    if fits && (1..=NAME_CHARS_MAX).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(invalid("a name has 1 to 64 letters, digits, hyphens, underscores and dots"))
+}
+
+fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
+    let fits = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+    let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    if !fits || !begins || name.len() > INSTANCE_CHARS_MAX {
+        return Err(invalid(
+            "an instance has a name of 1 to 63 letters, digits and hyphens that begins with a letter",
+        ));
+    }
+    let host = &settings.host;
+    if host.is_empty() || host.len() > 253 || host.chars().any(|letter| !letter.is_ascii_graphic()) {
+        return Err(invalid("host: 1 to 253 characters without blanks"));
+    }
+    if settings.port == 0 {
+        return Err(invalid("port: 0 is no port"));
+    }
+    let secret: Vec<&str> = settings.secret_arn.splitn(7, ':').collect();
+    if secret.len() != 7 || secret[0] != "arn" || secret[2] != "secretsmanager" || secret[5] != "secret" {
+        return Err(invalid(
+            "secret_arn: no ARN of a secret: write arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME",
+        ));
+    }
+    let slots = settings.slots;
+    if !(1..=SLOTS_MAX).contains(&slots.running)
+        || !(slots.running..=2 * SLOTS_MAX).contains(&slots.queue_depth)
+    {
+        return Err(invalid("slots: running is 1 to 64, queue_depth from running to 128"));
+    }
+    Ok(())
+}
+
+fn check_vault(name: &str, vault: &VaultBody) -> Result<(), Refused> {
+    check_name(name)?;
+    let bucket = &vault.bucket;
+    let of_bucket =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || ".-".contains(letter);
+    // S3 user guide, "General purpose bucket naming rules", read 2026-11.
+    if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(of_bucket) {
+        return Err(invalid("bucket: 3 to 63 lower-case letters, digits, dots and hyphens"));
+    }
+    if vault.account.len() != 12 || !vault.account.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(invalid("account: twelve digits"));
+    }
+    let prefix = &vault.prefix;
+    if prefix.len() > 512 || prefix.starts_with('/') || prefix.ends_with('/') || prefix.contains(['*', '\0'])
+    {
+        return Err(invalid("prefix: 512 bytes at most, without slashes at its ends and without `*`"));
+    }
+    if vault.kms_key_arn.as_deref().is_some_and(|arn| domain::paths::arn_parts(arn).is_err()) {
+        return Err(invalid("kms_key_arn: no ARN of a key"));
+    }
+    Ok(())
+}
+
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+    /// Writes a record, and its line in the directory where it has none.
+    pub(crate) async fn enrol(&self, what: What, name: &str, by: &str, record: Write) -> Result<(), Refused> {
+        let listed = Listed { what, name: name.to_owned(), by: by.to_owned(), at: self.clock.now() };
+        let known: Option<Versioned<Listed>> = load(&self.store, listed.key()).await?;
+        let mut writes = vec![record];
+        if known.is_none() {
+            writes.push(Versioned::new(listed).put()?);
+        }
+        Ok(self.store.commit(&writes).await?)
+    }
+
+    pub(crate) async fn get_settings(&self, name: &str) -> Result<Response, Refused> {
+        json(200, &settings(&instance(&self.store, name).await?.record))
+    }
+
+    pub(crate) async fn put_settings(
+        &self,
+        request: &Request,
+        caller: &str,
+        name: &str,
+    ) -> Result<Response, Refused> {
+        let given: InstanceBody = body(request)?;
+        check_instance(name, &given)?;
+        self.must_exist::<Policy>(policy::key(&given.policy), "policy", &given.policy).await?;
+        self.must_exist::<Vault>(vault_key(&given.vault), "vault", &given.vault).await?;
+        let stored: Option<Versioned<Instance>> = load(&self.store, instance_key(name)).await?;
+        let current = stored.as_ref().map(|stored| json(200, &settings(&stored.record))).transpose()?;
+        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
+        let (expect, status) = stored.as_ref().map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
+        let record = set(stored.map(|stored| stored.record), name, given, self.clock.now());
+        let answer = json(status, &settings(&record))?;
+        self.enrol(What::Instance, name, caller, Versioned { record, expect }.put()?).await?;
+        let tag = tag(&answer.body);
+        Ok(answer.with("etag", tag))
+    }
+
+    pub(crate) async fn get_vault(&self, name: &str) -> Result<Response, Refused> {
+        let found: Versioned<Vault> = required(&self.store, vault_key(name), "vault", name).await?;
+        json(200, &VaultBody::of(found.record))
+    }
+
+    pub(crate) async fn put_vault(
+        &self,
+        request: &Request,
+        caller: &str,
+        name: &str,
+    ) -> Result<Response, Refused> {
+        let given: VaultBody = body(request)?;
+        check_vault(name, &given)?;
+        let stored: Option<Versioned<Vault>> = load(&self.store, vault_key(name)).await?;
+        let current = stored.clone().map(|stored| json(200, &VaultBody::of(stored.record))).transpose()?;
+        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
+        let (expect, status) = stored.map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
+        let answer = json(status, &given)?;
+        let record = given.record(name);
+        self.enrol(What::Vault, name, caller, Versioned { record, expect }.put()?).await?;
+        let tag = tag(&answer.body);
+        Ok(answer.with("etag", tag))
+    }
+
+    async fn must_exist<R: Record>(
+        &self,
+        key: (String, String),
+        what: &str,
+        name: &str,
+    ) -> Result<(), Refused> {
+        let found: Option<Versioned<R>> = load(&self.store, key).await?;
+        found.map(|_| ()).ok_or_else(|| {
+            Refused::new(422, "ReferenceUnknown", format!("{what}: there is no {what} {name:?}"))
+                .guidance("put it first, then enrol the instance")
+        })
+    }
+}
+
+/// The record of an instance as it is set now; what is known of it stays. It is due at once: who sets it wants to see what
+/// comes of it.
+fn set(stored: Option<Instance>, name: &str, given: InstanceBody, now: Timestamp) -> Instance {
+    let InstanceBody { host, port, secret_arn, policy, vault, slots } = given;
+    let mut record = stored.unwrap_or_else(|| Instance {
+        name: name.to_owned(),
+        host: String::new(),
+        port: 0,
+        secret_arn: String::new(),
+        policy: String::new(),
+        vault: String::new(),
+        facts: None,
+        bytes_per_second: None,
+        log_copy_target: None,
+        tasks_from: 1,
+        due_at: None,
+        slots,
+        trouble: None,
+    });
+    record.due_at = Some(record.due_at.map_or(now, |due_at| due_at.min(now)));
+    Instance { host, port, secret_arn, policy, vault, slots, ..record }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::slots::Slots;
+
+    use super::*;
+
+    fn given() -> InstanceBody {
+        InstanceBody {
+            host: "sales.x.eu-west-1.rds.amazonaws.com".to_owned(),
+            port: 1433,
+            secret_arn: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:bakproof/sales".to_owned(),
+            policy: "weekly".to_owned(),
+            vault: "main".to_owned(),
+            slots: Slots::default(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_an_instance_is_refused_before_it_is_stored() {
+        check_instance("sales", &given()).unwrap();
+        let wrong = |mend: fn(&mut InstanceBody)| {
+            let mut body = given();
+            mend(&mut body);
+            check_instance("sales", &body).unwrap_err().reason.message
+        };
+        for (message, begins) in [
+            (wrong(|body| body.host = "a b".to_owned()), "host"),
+            (wrong(|body| body.port = 0), "port"),
+            (wrong(|body| body.secret_arn = "password".to_owned()), "secret_arn"),
+            (wrong(|body| body.secret_arn = "arn:aws:kms:r:1:key:x".to_owned()), "secret_arn"),
+            (wrong(|body| body.slots.running = 0), "slots"),
+            (wrong(|body| body.slots.queue_depth = 1), "slots"),
+        ] {
+            assert!(message.starts_with(begins), "{message}");
+            assert!(!message.contains("password"), "what was meant for a secret is not repeated");
+        }
+        for name in ["", "1sales", "sa#les", "sales/2", &"s".repeat(64)] {
+            assert_eq!(check_instance(name, &given()).unwrap_err().status, 422, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_an_instance_stays_when_it_is_set_anew() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut known = set(None, "sales", given(), at(100));
+        assert_eq!((known.due_at, known.tasks_from), (Some(at(100)), 1));
+        (known.tasks_from, known.due_at, known.bytes_per_second) = (70, Some(at(50)), Some(9));
+        let mut other = given();
+        other.policy = "daily".to_owned();
+        let anew = set(Some(known.clone()), "sales", other, at(200));
+        assert_eq!(anew, Instance { policy: "daily".to_owned(), ..known });
+    }
+
+    #[test]
+    fn names_and_vaults_have_their_letters() {
+        for (name, fits) in
+            [("weekly-2.x_y", true), ("", false), ("a/b", false), ("a#b", false), ("ä", false)]
+        {
+            assert_eq!(check_name(name).is_ok(), fits, "{name}");
+        }
+        let vault = |bucket: &str, account: &str, prefix: &str| VaultBody {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            account: account.to_owned(),
+            kms_key_arn: None,
+            profile: domain::limits::Profile::Rds,
+        };
+        for (body, fits) in [
+            (vault("backups", "123456789012", "a/b"), true),
+            (vault("Backups", "123456789012", ""), false),
+            (vault("ba", "123456789012", ""), false),
+            (vault("backups", "12345678901x", ""), false),
+            (vault("backups", "123456789012", "/a"), false),
+            (vault("backups", "123456789012", "a*"), false),
+        ] {
+            assert_eq!(check_vault("main", &body).is_ok(), fits, "{body:?}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Policies: read, made, replaced.
+
+use domain::directory::What;
+use domain::limits::Profile;
+use domain::policy::{self, Finding, Policy};
+use ports::Clock;
+use ports::executions::StartExecution;
+use ports::store::{ReadItems, Versioned, WriteItems, load};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::Api;
+use crate::digest::{may_replace, tag};
+use crate::http::{Request, Response};
+use crate::problem::Refused;
+use crate::read::{body, json, required};
+
+/// A policy that was put, and what was found in it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PolicyPut {
+    /// The policy as it is now.
+    policy: Policy,
+    /// What is found in it whatever its instances are; a preview says what they add.
+    findings: Vec<Finding>,
+}
+
+/// A field that a policy does not have. A misspelt `retention` would keep nothing.
+pub(crate) fn unknown_field(policy: &serde_json::Value) -> Result<(), Refused> {
+    let fields = policy.as_object().into_iter().flatten();
+    match fields.map(|(name, _)| name).find(|name| !Policy::FIELDS.contains(&name.as_str())) {
+        Some(unknown) => {
+            let fields = Policy::FIELDS.join(", ");
+            let message = format!("the policy has an unknown field {unknown:?}, expected one of {fields}");
+            Err(Refused::new(400, "BodyMalformed", message))
+        }
+        None => Ok(()),
+    }
+}
+
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+    /// A policy by its name, where there is one.
+    pub(crate) async fn policy_of(&self, name: &str) -> Result<Option<Policy>, Refused> {
+        let found: Option<Versioned<Policy>> = load(&self.store, policy::key(name)).await?;
+        Ok(found.map(|found| found.record))
+    }
+
+    pub(crate) async fn get_policy(&self, name: &str) -> Result<Response, Refused> {
+        let found: Versioned<Policy> = required(&self.store, policy::key(name), "policy", name).await?;
+        json(200, &found.record)
+    }
+
+    pub(crate) async fn put_policy(
+        &self,
+        request: &Request,
+        caller: &str,
+        name: &str,
+    ) -> Result<Response, Refused> {
+        let given: serde_json::Value = body(request)?;
+        unknown_field(&given)?;
+        let policy: Policy = body(request)?;
+        if policy.name != name {
+            let message = format!("the policy is called {:?}, the path says {name:?}", policy.name);
+            return Err(Refused::new(422, "NameDiffers", message));
+        }
+        policy.validate()?;
+        let stored: Option<Versioned<Policy>> = load(&self.store, policy::key(name)).await?;
+        let current = stored.as_ref().map(|stored| json(200, &stored.record)).transpose()?;
+        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
+        let is_new = stored.is_none();
+        let mut record = Versioned::new(policy);
+        if let Some(stored) = stored {
+            record.expect = stored.expect;
+        }
+        self.enrol(What::Policy, name, caller, record.put()?).await?;
+        let policy = record.record;
+        let tag = tag(&json(200, &policy)?.body);
+        let findings = policy.findings(Profile::default(), None);
+        let status = if is_new { 201 } else { 200 };
+        Ok(json(status, &PolicyPut { policy, findings })?.with("etag", tag))
+    }
+}

@@ -1,0 +1,236 @@
+//! Every route: where, what for, what goes in, what comes out. The router and the document are both made from this table.
+
+mod table;
+
+use matchit::{Match, Router as Tree};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::http::{Request, decoded};
+use crate::problem::Refused;
+
+pub(crate) use table::RESOURCES;
+
+/// The schema of a type, made when the document is.
+pub(crate) type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// The shape of `T`.
+pub(crate) fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// What a route does, by the name of its operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Does {
+    GetDocument,
+    GetFleet,
+    ListInstances,
+    GetInstance,
+    GetInstanceSettings,
+    PutInstanceSettings,
+    ListDatabases,
+    GetDatabase,
+    GetWindow,
+    GetPlan,
+    ListBackups,
+    RequestBackup,
+    ListLogDays,
+    ListHolds,
+    GetHold,
+    PutHold,
+    DeleteHold,
+    ListTasks,
+    GetTask,
+    CancelTask,
+    ListPolicies,
+    GetPolicy,
+    PutPolicy,
+    PreviewPolicy,
+    ListVaults,
+    GetVault,
+    PutVault,
+}
+
+/// A path and what can be done there.
+pub(crate) struct Resource {
+    /// Path with its names in braces.
+    pub(crate) path: &'static str,
+    /// By method.
+    pub(crate) routes: &'static [Route],
+}
+
+/// One method of one path.
+pub(crate) struct Route {
+    /// `GET`.
+    pub(crate) method: &'static str,
+    /// What it does.
+    pub(crate) does: Does,
+    /// One sentence.
+    pub(crate) about: &'static str,
+    /// Parameters of the query that it knows; others are refused.
+    pub(crate) query: &'static [Parameter],
+    /// Body that it reads.
+    pub(crate) body: Option<Shape>,
+    /// Status and body of each good answer.
+    pub(crate) answers: &'static [(u16, Option<Shape>)],
+}
+
+/// A parameter of a query.
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) is_required: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What a parameter is.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    /// A text.
+    Text,
+    /// A moment (RFC 3339).
+    Moment,
+    /// A number from 1 to this.
+    UpTo(u32),
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+/// Characters of a name in a path. A sort key has 1,024 bytes (DynamoDB developer guide, "Constraints", read 2026-11); the longest
+/// name that anything has is a database's with 128 characters.
+const NAME_BYTES_MAX: usize = 512;
+
+/// A route that fits a request, and the names in its path.
+pub(crate) struct Found {
+    pub(crate) does: Does,
+    pub(crate) names: Vec<String>,
+}
+
+/// Finds the route of a request.
+pub(crate) struct Router(Tree<&'static Resource>);
+
+impl Router {
+    pub(crate) fn new() -> Self {
+        let mut tree = Tree::new();
+        for resource in &RESOURCES {
+            let inserted = tree.insert(resource.path, resource);
+            debug_assert!(inserted.is_ok(), "{}: {inserted:?}", resource.path);
+        }
+        Self(tree)
+    }
+
+    /// The route.
+    ///
+    /// # Errors
+    /// 404 where there is no such path, 405 where it has no such method, 400 where a name or the query is malformed.
+    pub(crate) fn find(&self, request: &Request) -> Result<Found, Refused> {
+        let Match { value: resource, params } = self.0.at(&request.path).map_err(|_| {
+            Refused::new(404, "NoSuchPath", format!("there is nothing at {:?}", request.path))
+                .guidance("/openapi.json tells what there is")
+        })?;
+        let Some(route) = resource.routes.iter().find(|route| route.method == request.method) else {
+            let methods: Vec<&str> = resource.routes.iter().map(|route| route.method).collect();
+            let message = format!("{} has no method {:?}", resource.path, request.method);
+            return Err(Refused::new(405, "MethodNotAllowed", message).with("allow", methods.join(", ")));
+        };
+        let names = params.iter().map(|(part, given)| name_of(part, given)).collect::<Result<_, _>>()?;
+        check_query(route, request)?;
+        Ok(Found { does: route.does, names })
+    }
+}
+
+fn name_of(part: &str, given: &str) -> Result<String, Refused> {
+    let name = decoded(given).filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX);
+    name.ok_or_else(|| {
+        Refused::new(400, "NameMalformed", format!("{part} in the path is no name: {given:?}"))
+            .guidance("percent-encode it as UTF-8; it has 1 to 512 bytes")
+    })
+}
+
+/// No parameter is passed over: a misspelt one would answer another question.
+fn check_query(route: &Route, request: &Request) -> Result<(), Refused> {
+    for (at, (name, _)) in request.query.iter().enumerate() {
+        if !route.query.iter().any(|known| known.name == name) {
+            let known: Vec<&str> = route.query.iter().map(|known| known.name).collect();
+            let message = format!("query: unknown parameter {name:?}; known are: {}", known.join(", "));
+            return Err(Refused::new(400, "QueryMalformed", message));
+        }
+        if request.query[..at].iter().any(|(before, _)| before == name) {
+            return Err(Refused::new(400, "QueryMalformed", format!("query: {name} is given twice")));
+        }
+    }
+    match route.query.iter().find(|known| known.is_required && request.parameter(known.name).is_none()) {
+        Some(missing) => Err(Refused::new(
+            400,
+            "QueryMalformed",
+            format!("query: {} is missing: {}", missing.name, missing.about),
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(method: &str, path: &str) -> Result<Found, Refused> {
+        Router::new().find(&Request::new(method, path))
+    }
+
+    #[test]
+    fn every_route_is_found_under_its_path() {
+        let mut seen: Vec<Does> = Vec::new();
+        for resource in &RESOURCES {
+            for route in resource.routes {
+                let query = route.query.iter().filter(|known| known.is_required);
+                let query = query.map(|known| (known.name.to_owned(), "x".to_owned())).collect();
+                let path = resource.path.replace(['{', '}'], "");
+                let found = Router::new().find(&Request { query, ..Request::new(route.method, &path) });
+                assert_eq!(found.map(|found| found.does).ok(), Some(route.does), "{} {path}", route.method);
+                assert!(!seen.contains(&route.does), "{:?} twice", route.does);
+                seen.push(route.does);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_decoded_and_what_is_wrong_is_said() {
+        let found = find("GET", "/v1/instances/sales/databases/a%2Fb%20c").unwrap();
+        assert_eq!(found.names, ["sales", "a/b c"]);
+        let long = format!("/v1/instances/{}", "x".repeat(513));
+        for (method, path, status) in [
+            ("GET", "/", 404),
+            ("GET", "/v1/instances/", 404),
+            ("GET", "v1/instances", 404),
+            ("GET", "/v2/instances", 404),
+            ("DELETE", "/v1/instances", 405),
+            ("get", "/v1/instances", 405),
+            ("GET", "/v1/instances/%ff", 400),
+            ("GET", "/v1/instances/%", 400),
+            ("GET", &long, 400),
+        ] {
+            assert_eq!(
+                find(method, path).err().map(|refused| refused.status),
+                Some(status),
+                "{method} {path}"
+            );
+        }
+        let refused = find("PATCH", "/v1/policies/weekly").err().unwrap();
+        assert_eq!(refused.headers, [("allow", "GET, PUT".to_owned())]);
+    }
+
+    #[test]
+    fn no_parameter_is_passed_over() {
+        let asked = |query: &[(&str, &str)]| {
+            let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let path = "/v1/instances/sales/databases/orders/plan";
+            Router::new()
+                .find(&Request { query, ..Request::new("GET", path) })
+                .map(|_| ())
+                .map_err(|refused| refused.status)
+        };
+        assert_eq!(asked(&[("at", "latest")]), Ok(()));
+        assert_eq!(asked(&[]), Err(400));
+        assert_eq!(asked(&[("at", "latest"), ("att", "x")]), Err(400));
+        assert_eq!(asked(&[("at", "latest"), ("at", "lsn:1")]), Err(400));
+    }
+}

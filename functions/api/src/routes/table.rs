@@ -1,0 +1,301 @@
+//! The table.
+
+use domain::coverage::Report;
+use domain::policy::Policy;
+use sqlserver::plan::Answer;
+
+use super::{Does, Kind, Parameter, Resource, Route, Shape, shape};
+use crate::page::LIMIT_MAX;
+use crate::policy::PolicyPut;
+use crate::shapes::{
+    AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, FleetShape, HoldBody, HoldShape,
+    InstanceBody, InstanceShape, Listing, LogsShape, NameShape, PreviewBody, PreviewShape, TaskShape,
+    VaultBody,
+};
+
+const CURSOR: Parameter = optional("cursor", "Where to go on: `next` of the page before.", Kind::Text);
+const LIMIT: Parameter = optional("limit", "Things a page holds at most.", Kind::UpTo(LIMIT_MAX));
+const PAGES: &[Parameter] = &[LIMIT, CURSOR];
+
+const fn optional(name: &'static str, about: &'static str, kind: Kind) -> Parameter {
+    Parameter { name, about, is_required: false, kind }
+}
+
+const fn get(
+    does: Does,
+    about: &'static str,
+    query: &'static [Parameter],
+    answers: &'static [(u16, Option<Shape>)],
+) -> Route {
+    Route { method: "GET", does, about, query, body: None, answers }
+}
+
+const fn put(
+    does: Does,
+    about: &'static str,
+    body: Shape,
+    answers: &'static [(u16, Option<Shape>)],
+) -> Route {
+    Route { method: "PUT", does, about, query: &[], body: Some(body), answers }
+}
+
+const fn at(path: &'static str, routes: &'static [Route]) -> Resource {
+    Resource { path, routes }
+}
+
+/// Everything there is.
+pub(crate) static RESOURCES: [Resource; 21] = [
+    at(
+        "/openapi.json",
+        &[get(
+            Does::GetDocument,
+            "This document.",
+            &[],
+            &[(200, Some(shape::<serde_json::Map<String, serde_json::Value>>))],
+        )],
+    ),
+    at(
+        "/v1/fleet",
+        &[get(
+            Does::GetFleet,
+            "The state of the fleet: trouble, databases beyond their RPO, open tasks. Three reads an instance.",
+            &[
+                optional("limit", "Instances a page holds at most.", Kind::UpTo(crate::fleet::INSTANCES_MAX)),
+                CURSOR,
+            ],
+            &[(200, Some(shape::<FleetShape>))],
+        )],
+    ),
+    at(
+        "/v1/instances",
+        &[get(
+            Does::ListInstances,
+            "Names of the enrolled instances.",
+            PAGES,
+            &[(200, Some(shape::<Listing<NameShape>>))],
+        )],
+    ),
+    at(
+        "/v1/instances/{instance}",
+        &[get(
+            Does::GetInstance,
+            "An instance: what was set, what is known of it, what happens to it.",
+            &[],
+            &[(200, Some(shape::<InstanceShape>))],
+        )],
+    ),
+    at(
+        "/v1/instances/{instance}/settings",
+        &[
+            get(
+                Does::GetInstanceSettings,
+                "What was set of an instance.",
+                &[],
+                &[(200, Some(shape::<InstanceBody>))],
+            ),
+            put(
+                Does::PutInstanceSettings,
+                "Enrols an instance, or sets it anew (If-Match). The next look of the fleet starts its run.",
+                shape::<InstanceBody>,
+                &[(200, Some(shape::<InstanceBody>)), (201, Some(shape::<InstanceBody>))],
+            ),
+        ],
+    ),
+    at(
+        "/v1/instances/{instance}/databases",
+        &[get(
+            Does::ListDatabases,
+            "Databases of an instance, by name.",
+            PAGES,
+            &[(200, Some(shape::<Listing<DatabaseShape>>))],
+        )],
+    ),
+    at(
+        "/v1/instances/{instance}/databases/{database}",
+        &[get(
+            Does::GetDatabase,
+            "A database: its newest backups, and what the loss of the instance would cost now.",
+            &[],
+            &[(200, Some(shape::<DatabaseShape>))],
+        )],
+    ),
+    at(
+        "/v1/instances/{instance}/databases/{database}/window",
+        &[get(
+            Does::GetWindow,
+            "Which moments can be restored now from the vault, and every hole with cause and repair. Reads the catalogue of one \
+             lineage.",
+            &[],
+            &[(200, Some(shape::<Report>))],
+        )],
+    ),
+    at(
+        "/v1/instances/{instance}/databases/{database}/plan",
+        &[get(
+            Does::GetPlan,
+            "How a target would be restored, as steps and T-SQL; or why it cannot be, and the nearest moments. Restores nothing.",
+            &[
+                Parameter {
+                    name: "at",
+                    about: "A moment (RFC 3339), `latest`, `lsn:N` or `point:UUID`.",
+                    is_required: true,
+                    kind: Kind::Text,
+                },
+                optional(
+                    "target_name",
+                    "Name of the restored database in the T-SQL; the source's without.",
+                    Kind::Text,
+                ),
+                optional(
+                    "target_zone",
+                    "Time zone in which the server reads STOPAT: UTC, +02:00 or an IANA name; that of the backups without.",
+                    Kind::Text,
+                ),
+            ],
+            &[(200, Some(shape::<Answer>))],
+        )],
+    ),
+    at(
+        "/v1/instances/{instance}/databases/{database}/backups",
+        &[
+            get(
+                Does::ListBackups,
+                "Fulls and differentials of a database in the vault, by LSN.",
+                PAGES,
+                &[(200, Some(shape::<Listing<BackupShape>>))],
+            ),
+            Route {
+                method: "POST",
+                does: Does::RequestBackup,
+                about: "Asks for a backup now. RDS knows no copy-only: a full becomes the differential base, and the notes say so. With the \
+                        same Idempotency-Key the same answer for a day, and one task.",
+                query: &[],
+                body: Some(shape::<BackupBody>),
+                answers: &[(202, Some(shape::<AcceptedShape>))],
+            },
+        ],
+    ),
+    at(
+        "/v1/instances/{instance}/databases/{database}/log-days",
+        &[get(
+            Does::ListLogDays,
+            "Log files of a database in the vault, by the day on which they were made.",
+            PAGES,
+            &[(200, Some(shape::<Listing<LogsShape>>))],
+        )],
+    ),
+    at(
+        "/v1/instances/{instance}/databases/{database}/holds",
+        &[get(
+            Does::ListHolds,
+            "What keeps backups of a database whatever retention says.",
+            PAGES,
+            &[(200, Some(shape::<Listing<HoldShape>>))],
+        )],
+    ),
+    at(
+        "/v1/instances/{instance}/databases/{database}/holds/{backup}",
+        &[
+            get(Does::GetHold, "A hold.", &[], &[(200, Some(shape::<HoldShape>))]),
+            put(
+                Does::PutHold,
+                "Holds a full or differential and all it needs, or says anew why and until when (If-Match).",
+                shape::<HoldBody>,
+                &[(200, Some(shape::<HoldShape>)), (201, Some(shape::<HoldShape>))],
+            ),
+            Route {
+                method: "DELETE",
+                does: Does::DeleteHold,
+                about: "Lets a backup go as far as this hold is concerned. What is not held is let go already.",
+                query: &[],
+                body: None,
+                answers: &[(204, None)],
+            },
+        ],
+    ),
+    at(
+        "/v1/instances/{instance}/tasks",
+        &[get(
+            Does::ListTasks,
+            "Native tasks of ours: those that are open by database; those that ended newest first, by whole hours, two days a page at most.",
+            &[
+                optional("state", "Open ones without.", Kind::Word(&["open", "ended"])),
+                optional("before", "Of those that ended: before when; now without.", Kind::Moment),
+                LIMIT,
+                CURSOR,
+            ],
+            &[(200, Some(shape::<Listing<TaskShape>>))],
+        )],
+    ),
+    at(
+        "/v1/instances/{instance}/tasks/{task}",
+        &[get(Does::GetTask, "One task.", &[], &[(200, Some(shape::<TaskShape>))])],
+    ),
+    at(
+        "/v1/instances/{instance}/tasks/{task}/cancel",
+        &[Route {
+            method: "PUT",
+            does: Does::CancelTask,
+            about: "Asks to cancel a task; asking again changes nothing. How it ends, the task tells: it may finish before.",
+            query: &[],
+            body: None,
+            answers: &[(200, Some(shape::<CancelShape>)), (202, Some(shape::<CancelShape>))],
+        }],
+    ),
+    at(
+        "/v1/policies",
+        &[get(
+            Does::ListPolicies,
+            "Names of the policies.",
+            PAGES,
+            &[(200, Some(shape::<Listing<NameShape>>))],
+        )],
+    ),
+    at(
+        "/v1/policies/{policy}",
+        &[
+            get(Does::GetPolicy, "A policy.", &[], &[(200, Some(shape::<Policy>))]),
+            put(
+                Does::PutPolicy,
+                "Makes a policy, or replaces it (If-Match), and says what was found in it. Runs follow it from their next planning on.",
+                shape::<Policy>,
+                &[(200, Some(shape::<PolicyPut>)), (201, Some(shape::<PolicyPut>))],
+            ),
+        ],
+    ),
+    at(
+        "/v1/policies/{policy}/preview",
+        &[Route {
+            method: "POST",
+            does: Does::PreviewPolicy,
+            about: "What a change of a policy would do to promises, windows and retention of the databases of one instance. \
+                    Changes nothing, so it needs no idempotency key.",
+            query: &[
+                optional(
+                    "limit",
+                    "Databases a page holds at most.",
+                    Kind::UpTo(crate::preview::DATABASES_MAX),
+                ),
+                CURSOR,
+            ],
+            body: Some(shape::<PreviewBody>),
+            answers: &[(200, Some(shape::<PreviewShape>))],
+        }],
+    ),
+    at(
+        "/v1/vaults",
+        &[get(Does::ListVaults, "Names of the vaults.", PAGES, &[(200, Some(shape::<Listing<NameShape>>))])],
+    ),
+    at(
+        "/v1/vaults/{vault}",
+        &[
+            get(Does::GetVault, "A vault.", &[], &[(200, Some(shape::<VaultBody>))]),
+            put(
+                Does::PutVault,
+                "Enrols a vault, or sets it anew (If-Match).",
+                shape::<VaultBody>,
+                &[(200, Some(shape::<VaultBody>)), (201, Some(shape::<VaultBody>))],
+            ),
+        ],
+    ),
+];

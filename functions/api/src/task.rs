@@ -1,0 +1,65 @@
+//! Tasks: those that are open, those that ended, one of them.
+
+use domain::task::{Task, open_partition};
+use handlers::views::{ended_tasks, one_task};
+use jiff::Timestamp;
+use ports::Clock;
+use ports::executions::StartExecution;
+use ports::store::{ReadItems, WriteItems};
+
+use crate::Api;
+use crate::http::{Request, Response};
+use crate::page::{EVERYTHING, LIMIT_DEFAULT, LIMIT_MAX, cursor, go_on, limit};
+use crate::problem::Refused;
+use crate::read::{instance, json};
+use crate::shapes::{Listing, TaskShape};
+
+fn malformed(what: &str) -> Refused {
+    Refused::new(400, "QueryMalformed", format!("query: {what}"))
+}
+
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+    pub(crate) async fn list_tasks(&self, request: &Request, on: &str) -> Result<Response, Refused> {
+        instance(&self.store, on).await?;
+        match request.parameter("state") {
+            None | Some("open") => {
+                if request.parameter("before").is_some() {
+                    return Err(malformed("before is for tasks that ended: say state=ended"));
+                }
+                self.list(request, (open_partition(on), EVERYTHING), |task: Task| TaskShape::new(task)).await
+            }
+            Some("ended") => self.list_ended(request, on).await,
+            Some(other) => Err(malformed(&format!("state: {other:?} is neither open nor ended"))),
+        }
+    }
+
+    async fn list_ended(&self, request: &Request, on: &str) -> Result<Response, Refused> {
+        let moment = |text: &str| text.parse::<Timestamp>().ok();
+        let from = request.parameter("before").map(|text| {
+            moment(text).ok_or_else(|| {
+                malformed(&format!("before: {text:?} is no moment such as 2026-11-16T14:07:00Z"))
+            })
+        });
+        let place = format!("ended#{on}");
+        let before = match go_on(request, &place)? {
+            Some(after) => {
+                moment(&after).ok_or_else(|| malformed("cursor: it was not given out with a page"))?
+            }
+            None => from.transpose()?.unwrap_or_else(|| self.clock.now()),
+        };
+        let most = limit(request, (LIMIT_DEFAULT, LIMIT_MAX))?;
+        let found = ended_tasks(&self.store, on, before, most).await?;
+        let next = found.before.filter(|before| *before > Timestamp::MIN);
+        let next = next.map(|before| cursor(&place, before.to_string()));
+        json(200, &Listing { items: found.tasks.into_iter().map(TaskShape::new).collect(), next })
+    }
+
+    pub(crate) async fn get_task(&self, on: &str, key: &str) -> Result<Response, Refused> {
+        instance(&self.store, on).await?;
+        match one_task(&self.store, on, key).await? {
+            Some(task) => json(200, &TaskShape::new(task)),
+            None => Err(Refused::new(404, "TaskUnknown", format!("there is no task {key:?} on {on:?}"))
+                .guidance("of tasks that ended those of some weeks are found")),
+        }
+    }
+}

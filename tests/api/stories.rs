@@ -1,0 +1,205 @@
+//! What requests do to a story, and what answers say of it.
+
+use api::Request;
+use domain::coverage;
+use domain::history::History;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::story::Asker;
+
+const DATABASE: &str = "/v1/instances/ledger/databases/general-ledger";
+
+#[test]
+fn a_backup_that_was_asked_for_is_taken_once_and_restores() {
+    // Between two looks of the fleet, far from windows and copies: no run is at work.
+    let mut asker = Asker::after(8);
+    asker.wait(SignedDuration::from_secs(21 * 60));
+    let path = format!("{DATABASE}/backups");
+    let (_, before) = asker.get(&path);
+    let body = json!({ "kind": "full" });
+    let key = [("Idempotency-Key", "month-end")];
+    let (status, first) = asker.with("POST", &path, &key, &body);
+    assert_eq!((status, &first["is_new"]), (202, &json!(true)), "{first}");
+    assert!(
+        !first["notes"].as_array().unwrap().is_empty(),
+        "the caller is told that it becomes the base: {first}"
+    );
+    assert_eq!(asker.with("POST", &path, &key, &body), (202, first.clone()), "the same key, the same answer");
+    let (status, refused) = asker.with("POST", &path, &key, &json!({ "kind": "log_copy" }));
+    assert_eq!((status, &refused["name"]), (422, &json!("KeyReused")), "{refused}");
+    let (status, refused) = asker.with("POST", &path, &[], &body);
+    assert_eq!((status, &refused["name"]), (400, &json!("IdempotencyKeyMissing")));
+
+    // The run was woken: nobody waits for the fleet's next look.
+    asker.wait(SignedDuration::from_secs(90));
+    let task = format!("/v1/instances/ledger/tasks/{}", first["task"].as_str().unwrap());
+    let (_, told) = asker.get(&task);
+    assert_eq!(
+        (&told["state"], &told["on_demand"]["by"]),
+        (&json!("submitted"), &json!("loopback")),
+        "{told}"
+    );
+    asker.wait(SignedDuration::from_hours(2));
+    assert_eq!(asker.get(&task).1["state"], "succeeded");
+    let (_, after) = asker.get(&path);
+    let count = |page: &Value| page["items"].as_array().unwrap().len();
+    assert_eq!(count(&after), count(&before) + 1);
+    let newest = after["items"].as_array().unwrap().last().unwrap()["backup"].as_str().unwrap().to_owned();
+    let (_, plan) = asker.get(&format!("{DATABASE}/plan?at=point:{newest}"));
+    assert_eq!(plan["steps"][0]["backup"], json!(newest), "{plan}");
+    assert!(plan["tsql"][0].as_str().unwrap().contains("rds_restore_database"), "{plan}");
+}
+
+#[test]
+fn two_equal_requests_at_once_have_one_effect() {
+    let mut asker = Asker::after(5);
+    let request = Request {
+        headers: vec![("idempotency-key".to_owned(), "twice".to_owned())],
+        body: br#"{"kind":"full"}"#.to_vec(),
+        ..Request::new("POST", &format!("{DATABASE}/backups"))
+    };
+    let payload = serde_json::to_value(&request).unwrap();
+    let bed = asker.simulation.bed();
+    let invocations = [bed.invoke("api", payload.clone()).unwrap(), bed.invoke("api", payload).unwrap()];
+    asker.wait(SignedDuration::from_secs(20));
+    let bodies = invocations.map(|id| match asker.simulation.bed().take_ending(id).unwrap() {
+        testbed::executor::Ending::Returned(Ok(answer)) => answer["body"].to_string(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(bodies[0], bodies[1]);
+    asker.wait(SignedDuration::from_hours(2));
+    let (_, ended) = asker.get("/v1/instances/ledger/tasks?state=ended");
+    let on_demand = ended["items"].as_array().unwrap().iter().filter(|task| task.get("on_demand").is_some());
+    assert_eq!(on_demand.count(), 1, "{ended}");
+}
+
+#[test]
+fn a_window_is_what_the_catalogue_of_the_vault_says() {
+    let mut asker = Asker::after(30);
+    let now = asker.now();
+    let view = asker.simulation.view().unwrap();
+    let database = view.databases.iter().find(|one| one.head.name == "general-ledger").unwrap();
+    let mut headers: Vec<_> = database.data.iter().map(|entry| entry.backup.clone()).collect();
+    headers.extend(database.logs.iter().flat_map(domain::catalogue::LogDay::backups));
+    let count = headers.len();
+    let history = History::build(headers, Vec::new(), now).unwrap();
+    let report = serde_json::to_value(coverage::report(&history, now, |_| true)).unwrap();
+    let (_, told) = asker.get(&format!("{DATABASE}/window"));
+    assert_eq!(told["databases"], report["databases"]);
+    assert_eq!(told["databases"][0]["intervals"].as_array().unwrap().len(), 1, "{told}");
+    let (_, days) = asker.get(&format!("{DATABASE}/log-days"));
+    let logs: u64 = days["items"].as_array().unwrap().iter().map(|day| day["count"].as_u64().unwrap()).sum();
+    let (_, data) = asker.get(&format!("{DATABASE}/backups"));
+    assert_eq!(usize::try_from(logs).unwrap() + data["items"].as_array().unwrap().len(), count);
+    let (status, refused) = asker.get(&format!("{DATABASE}/plan?at=2001-01-01T00:00:00Z"));
+    assert_eq!((status, &refused["refused"]["nearest_before"]), (200, &Value::Null));
+    assert_eq!(
+        refused["refused"]["nearest_after"], told["databases"][0]["intervals"][0]["from"],
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_fleet_says_what_is_beyond_its_promise() {
+    let mut asker = Asker::after(0);
+    let (_, fleet) = asker.get("/v1/fleet");
+    let ledger = &fleet["instances"][0];
+    assert_eq!(
+        (&ledger["databases"], &ledger["beyond_count"]),
+        (&json!(3), &json!(3)),
+        "nothing is backed up yet: {fleet}"
+    );
+    assert_eq!(ledger["beyond_rpo"][0]["exposure"]["is_beyond"], json!(true));
+    asker.wait(SignedDuration::from_hours(5));
+    let (_, fleet) = asker.get("/v1/fleet");
+    let ledger = &fleet["instances"][0];
+    assert_eq!((&ledger["beyond_count"], &ledger["beyond_rpo"]), (&json!(0), &json!([])), "{fleet}");
+    let oldest = ledger["oldest_exposure_seconds"].as_i64().unwrap();
+    assert!((1..150 * 60).contains(&oldest), "{fleet}");
+    // Pages go on where the one before ended.
+    let (_, one) = asker.get("/v1/instances/ledger/databases?limit=2");
+    let (_, two) = asker
+        .get(&format!("/v1/instances/ledger/databases?limit=2&cursor={}", one["next"].as_str().unwrap()));
+    let names = |page: &Value| {
+        page["items"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        [names(&one), names(&two)].concat(),
+        ["archive-001", "archive-002", "general-ledger"].map(|name| json!(name))
+    );
+    let (status, _) = asker.get(&format!("/v1/instances?cursor={}", one["next"].as_str().unwrap()));
+    assert_eq!(status, 400, "a cursor of another list");
+}
+
+#[test]
+fn nobody_overwrites_what_he_has_not_seen() {
+    let mut asker = Asker::after(0);
+    let path = "/v1/policies/weekly";
+    let (_, mut policy) = asker.get(path);
+    let tag = asker.tag(path);
+    policy["objectives"]["window_days"] = json!(14);
+    assert_eq!(asker.with("PUT", path, &[], &policy).0, 428);
+    let (status, put) = asker.with("PUT", path, &[("if-match", &tag)], &policy);
+    assert_eq!((status, &put["policy"]["objectives"]["window_days"]), (200, &json!(14)));
+    assert_eq!(asker.with("PUT", path, &[("if-match", &tag)], &policy).0, 412, "it was replaced since");
+    policy["objectives"]["window_days"] = json!(0);
+    let tag = asker.tag(path);
+    let (status, refused) = asker.with("PUT", path, &[("if-match", &tag)], &policy);
+    assert_eq!((status, &refused["name"]), (422, &json!("PolicyOutOfRange")), "{refused}");
+    policy["retension"] = json!({});
+    assert_eq!(asker.with("PUT", path, &[("if-match", &tag)], &policy).0, 400, "a misspelt field");
+    assert_eq!(asker.get(path).1["objectives"]["window_days"], 14);
+}
+
+#[test]
+fn a_preview_tells_what_would_go_and_changes_nothing() {
+    // From Monday over the full of Sunday to Tuesday: by a window of one day the first week may go.
+    let mut asker = Asker::after(24 * 8 + 6);
+    let (_, mut policy) = asker.get("/v1/policies/weekly");
+    policy["objectives"]["window_days"] = json!(1);
+    let path = "/v1/policies/weekly/preview";
+    let body = json!({ "policy": policy, "instance": "ledger" });
+    let (status, told) = asker.with("POST", path, &[], &body);
+    assert_eq!(status, 200, "{told}");
+    let ledger =
+        told["databases"].as_array().unwrap().iter().find(|one| one["name"] == "general-ledger").unwrap();
+    let (now, then) =
+        (ledger["now"]["removed_count"].as_u64().unwrap(), ledger["then"]["removed_count"].as_u64().unwrap());
+    assert!(then > now + 1_000, "{now} {then}");
+    assert_eq!(ledger["then"]["removed"].as_array().unwrap().len(), 100);
+    let from = |window: &Value| window[0]["intervals"][0]["from"].as_str().unwrap().to_owned();
+    assert!(from(&ledger["then"]["window_after"]) > from(&ledger["window"]), "{ledger}");
+
+    // A hold keeps what would go, and the logs that lead on from it.
+    let (_, backups) = asker.get(&format!("{DATABASE}/backups"));
+    let oldest = backups["items"][0]["backup"].as_str().unwrap();
+    let hold = format!("{DATABASE}/holds/{oldest}");
+    assert_eq!(asker.with("PUT", &hold, &[], &json!({ "why": "audit" })).0, 201);
+    let (_, kept) = asker.with("POST", path, &[], &body);
+    let kept =
+        kept["databases"].as_array().unwrap().iter().find(|one| one["name"] == "general-ledger").unwrap();
+    assert!(kept["then"]["removed_count"].as_u64().unwrap() < then, "{kept}");
+    assert_eq!(asker.get("/v1/policies/weekly").1["objectives"]["window_days"], 7);
+    assert_eq!(asker.get(&format!("{DATABASE}/backups")).1, backups);
+}
+
+#[test]
+fn whoever_the_gateway_did_not_name_is_refused() {
+    use handlers::Handler;
+    let mut asker = Asker::after(0);
+    let (store, executions) = (asker.simulation.bed().store(), asker.simulation.bed().state_machines());
+    let clock = asker.simulation.bed().clock();
+    let api = api::Api::new(store, executions, clock, api::Anonymous::Refused);
+    let ask = |caller: Option<&str>| {
+        let caller = caller.map(str::to_owned);
+        let request = Request { caller, ..Request::new("GET", "/nowhere") };
+        let answer = std::pin::pin!(api.handle(request))
+            .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+        let std::task::Poll::Ready(Ok(answer)) = answer else { panic!("it asks no port") };
+        answer.status
+    };
+    assert_eq!(ask(None), 401);
+    assert_eq!(ask(Some("")), 401);
+    assert_eq!(ask(Some("arn:aws:iam::123456789012:user/ada")), 404);
+}
