@@ -4,10 +4,9 @@
 //! of it left. Refuses to know which handler asks. Sources: RDS user guide, troubleshooting pages of native backup and
 //! transaction log access; Microsoft Learn, "Database engine events and errors".
 
+pub(crate) mod login;
 mod numbers;
 pub(crate) mod texts;
-
-use std::io::ErrorKind;
 
 use domain::reason::{Class, Reason};
 use ports::Fault;
@@ -31,7 +30,7 @@ pub(crate) enum Effect {
 /// The fault of a failed request. `sent` tells whether any byte of it left.
 pub(crate) fn of_request(error: Error, effect: Effect, sent: bool) -> Fault {
     match error {
-        Error::Server(token) => of_token(&token, effect),
+        Error::Server(token) => of_number(token.code(), token.class(), token.message(), effect),
         // The driver has one word for a request it cannot write and for an answer it cannot read.
         Error::Encoding(what) if !sent => {
             Fault::Refused(Reason::new(Class::Never, "RequestUnencodable", what))
@@ -41,53 +40,20 @@ pub(crate) fn of_request(error: Error, effect: Effect, sent: bool) -> Fault {
     }
 }
 
-/// The fault of a failed login. Nothing was asked yet, so nothing can have happened.
-pub(crate) fn of_login(error: Error) -> Fault {
-    match error {
-        Error::Server(token) if numbers::is_login_refusal(token.code()) => {
-            Fault::Refused(human("LoginFailed", &token).guidance(
-                "compare user and password of the secret with the instance; rotate the secret if they differ",
-            ))
-        }
-        Error::Server(token) => of_token(&token, Effect::Read),
-        Error::Tls(text) => Fault::Refused(tls(&text)),
-        // The driver reports an unreadable trust bundle and a failed TLS handshake as I/O errors of these kinds; a
-        // connection that was lost has others.
-        Error::Io {
-            kind:
-                ErrorKind::NotFound
-                | ErrorKind::PermissionDenied
-                | ErrorKind::InvalidInput
-                | ErrorKind::InvalidData,
-            message,
-        } => Fault::Refused(tls(&message)),
-        Error::Protocol(text) if text.contains("encryption level") => Fault::Refused(tls(&text)),
-        Error::Routing { host, port } => Fault::Refused(
-            Reason::new(Class::Human, "Routed", format!("the server sends this login to {host}:{port}"))
-                .guidance("name the endpoint of the instance itself, not a read-only listener"),
-        ),
-        error => Fault::Transient(error.to_string()),
-    }
+/// Whether the server ends the session with this error.
+pub(crate) fn ends_session(token: &TokenError) -> bool {
+    token.class() >= SEVERITY_FATAL
 }
 
-fn tls(text: &str) -> Reason {
-    // The driver's advice goes on to recommend switching verification off; the cause ends before it.
-    let cause = text.split(" To connect anyway").next().unwrap_or(text);
-    Reason::new(Class::Human, "TlsFailed", short(cause)).guidance(
-        "check the trust bundle (RDS signs with authorities of its own) and that the endpoint's name is in the \
-         server's certificate",
-    )
-}
-
-/// The fault of an error token.
-fn of_token(token: &TokenError, effect: Effect) -> Fault {
-    let passing = token.class() >= SEVERITY_FATAL || numbers::is_passing(token.code());
-    if passing || texts::is_internal_failure(token.message()) {
-        let what = format!("error {}: {}", token.code(), short(token.message()));
+/// The fault of an error with a number.
+fn of_number(number: u32, severity: u8, text: &str, effect: Effect) -> Fault {
+    let passing = severity >= SEVERITY_FATAL || numbers::is_passing(number);
+    if passing || texts::is_internal_failure(text) {
+        let what = format!("error {number}: {}", short(text));
         // The procedure may have come far enough before it was stopped.
         return if effect == Effect::Change { Fault::UnknownOutcome(what) } else { Fault::Transient(what) };
     }
-    Fault::Refused(refusal(token.code(), token.message()))
+    Fault::Refused(refusal(number, text))
 }
 
 /// A statement that always has a row had none.
@@ -112,10 +78,6 @@ pub(crate) fn refusal(number: u32, text: &str) -> Reason {
     Reason::new(Class::Human, "ServerRefused", format!("error {number}: {}", short(text)))
 }
 
-fn human(name: &'static str, token: &TokenError) -> Reason {
-    Reason::new(Class::Human, name, format!("error {}: {}", token.code(), short(token.message())))
-}
-
 /// The text, cut at a character when it is too long for a reason.
 pub(crate) fn short(text: &str) -> &str {
     let text = text.trim();
@@ -124,6 +86,8 @@ pub(crate) fn short(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
 
     fn io(kind: ErrorKind) -> Error {
@@ -156,35 +120,6 @@ mod tests {
             let text = error.to_string();
             assert_eq!(word(&of_request(error, effect, sent)), expected, "{text} {effect:?} {sent}");
         }
-    }
-
-    #[test]
-    fn a_login_fails_for_people_or_for_a_moment() {
-        for (error, expected) in [
-            (io(ErrorKind::ConnectionRefused), "transient"),
-            (io(ErrorKind::UnexpectedEof), "transient"),
-            (io(ErrorKind::TimedOut), "transient"),
-            (io(ErrorKind::NotFound), "Human TlsFailed"),
-            (io(ErrorKind::InvalidData), "Human TlsFailed"),
-            (Error::Tls("bad certificate".to_owned()), "Human TlsFailed"),
-            (
-                Error::Protocol("Server does not allow the requested encryption level.".into()),
-                "Human TlsFailed",
-            ),
-            (Error::Protocol("Never got DONE token.".into()), "transient"),
-            (Error::Routing { host: "h".to_owned(), port: 1 }, "Human Routed"),
-        ] {
-            let text = error.to_string();
-            assert_eq!(word(&of_login(error)), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn advice_to_stop_verifying_is_not_repeated() {
-        let text = "the certificate was rejected: UnknownIssuer. To connect anyway you can: trust_cert()";
-        let Fault::Refused(reason) = of_login(Error::Tls(text.to_owned())) else { panic!("a refusal") };
-        assert!(reason.message.ends_with("UnknownIssuer."), "{}", reason.message);
-        assert!(!reason.to_string().contains("trust_cert"), "{reason}");
     }
 
     #[test]

@@ -19,15 +19,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Fence for Session<S> {
         command.bind_param("@LockMode", "Exclusive");
         command.bind_param("@LockOwner", "Session");
         command.bind_param("@LockTimeout", 0_i32);
-        // A lock that was granted without our hearing of it dies with this session: nothing to find out.
-        granted(self.call(command, Effect::Read, |_| ()).await?)
+        // A lock that was granted without our hearing of it dies with this session, which is not kept: nothing to find out.
+        self.may_hold(resource);
+        let held = granted(self.call(command, Effect::Read, |_| ()).await?)?;
+        if !held {
+            self.holds_not(resource);
+        }
+        Ok(held)
     }
 
     async fn unlock(&mut self, resource: &str) -> Result<(), Fault> {
         let mut command = Command::new("sp_releaseapplock");
         command.bind_param("@Resource", resource);
         command.bind_param("@LockOwner", "Session");
-        released(self.call(command, Effect::Read, |_| ()).await?)
+        released(self.call(command, Effect::Read, |_| ()).await?)?;
+        self.holds_not(resource);
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use tds::{Accepted, Connection, Encryption, Event, Options, Reset, Response, ServerMessage, Transport};
 
@@ -40,11 +41,22 @@ impl Tls {
     /// # Errors
     /// A key that does not fit its certificate.
     pub fn new(authority: &Authority) -> Result<Self, rustls::Error> {
+        Self::of(&authority.chain, &authority.key)
+    }
+
+    /// For a certificate of somebody else's, whatever clients will think of it.
+    ///
+    /// # Errors
+    /// A key that does not fit its certificate.
+    pub fn of(
+        chain: &[CertificateDer<'static>],
+        key: &PrivateKeyDer<'static>,
+    ) -> Result<Self, rustls::Error> {
         let config = |versions: &[&'static rustls::SupportedProtocolVersion]| {
             ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_protocol_versions(versions)?
                 .with_no_client_auth()
-                .with_single_cert(authority.chain.clone(), authority.key.clone_key())
+                .with_single_cert(chain.to_vec(), key.clone_key())
         };
         let wrapped = Arc::new(config(&[&rustls::version::TLS12])?);
         let mut strict = config(rustls::ALL_VERSIONS)?;

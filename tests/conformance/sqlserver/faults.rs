@@ -22,7 +22,7 @@ fn a_refused_login_is_for_people_and_keeps_the_secret() {
             18_488,
             14,
             "Login failed for user 'admin'. Reason: the password must be changed.",
-            "Human LoginFailed",
+            "Human PasswordMustChange",
         ),
         (18_401, 14, "Server is in script upgrade mode.", "transient"),
     ] {
@@ -38,7 +38,7 @@ fn a_server_without_encryption_gets_no_password() {
     // As deployed, but for the timeouts: they run on the wall clock.
     let options = Options { command_timeout: None, handshake_timeout: None, ..Options::default() };
     let mut wire = Wire::new(Script::default());
-    assert_eq!(word(&wire.open_with(options).map(|_| ()).unwrap_err()), "Human TlsFailed");
+    assert_eq!(word(&wire.open_with(options).map(|_| ()).unwrap_err()), "Human TlsMissing");
 }
 
 #[test]

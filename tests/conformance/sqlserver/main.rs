@@ -5,6 +5,7 @@
 
 mod answers;
 mod faults;
+mod hostile;
 mod reads;
 mod simulated;
 mod submits;

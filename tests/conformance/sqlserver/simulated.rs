@@ -258,6 +258,10 @@ fn what_stands_in_the_way_of_a_call_is_named() {
     story.world.borrow_mut().break_grants("sales", true);
     let fault = wire.drive(session.backup_database(&full("orders", "vault"))).unwrap_err();
     assert_eq!(word(&fault), "Human ExecuteDenied");
+    let Fault::Refused(reason) = fault else { panic!("a refusal") };
+    // Everything, for this login: after a failover nothing is left.
+    let script = sqlserver::grants::script("admin");
+    assert!(script.lines().all(|line| reason.guidance.contains(line)), "{}", reason.guidance);
     story.world.borrow_mut().break_grants("sales", false);
     story.world.borrow_mut().set_option("sales", OptionStatus::Applying);
     let fault = wire.drive(session.backup_database(&full("orders", "vault"))).unwrap_err();

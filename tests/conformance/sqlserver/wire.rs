@@ -23,6 +23,8 @@ pub(crate) enum Reply {
     Hang,
     /// Sends so many bytes of the answer, but never the last, and closes.
     Cut(Response, usize),
+    /// Sends these bytes, whatever they mean, and closes.
+    Raw(Vec<u8>),
 }
 
 /// Who answers.
@@ -109,13 +111,20 @@ impl Credentials for Logins {
 /// One connection: the server, and the protocol state it keeps.
 pub(crate) struct Wire<S> {
     pub(crate) server: S,
+    /// Everything the client sent.
+    pub(crate) heard: Vec<u8>,
     pipe: Pipe,
     connection: Connection,
 }
 
 impl<S: Server> Wire<S> {
     pub(crate) fn new(server: S) -> Self {
-        Self { server, pipe: Pipe::default(), connection: Connection::new(tds::Options::default()) }
+        Self {
+            server,
+            heard: Vec::new(),
+            pipe: Pipe::default(),
+            connection: Connection::new(tds::Options::default()),
+        }
     }
 
     /// Logs in.
@@ -155,6 +164,7 @@ impl<S: Server> Wire<S> {
     /// Moves what the client sent, answers it, and tells whether anything happened.
     fn serve(&mut self) -> bool {
         let sent = std::mem::take(&mut self.pipe.lines().to_server);
+        self.heard.extend(&sent);
         self.connection.receive(&sent);
         let mut moved = false;
         loop {
@@ -187,6 +197,12 @@ impl<S: Server> Wire<S> {
             Event::Request(request) => request,
         };
         let (response, kept) = match self.server.answer(request) {
+            Reply::Raw(bytes) => {
+                let mut lines = self.pipe.lines();
+                lines.to_client.extend(&bytes);
+                (lines.closed, lines.refuses) = (true, true);
+                return;
+            }
             Reply::Answer(response) => (response, None),
             Reply::Hang => (Response::default(), Some(0)),
             Reply::Cut(response, bytes) => (response, Some(bytes)),
