@@ -41,6 +41,7 @@ fn sound() -> Facts {
         vault: Vault {
             name: "main".to_owned(),
             bucket: "vault".to_owned(),
+            log_bucket: None,
             prefix: "prod/eu".to_owned(),
             account: "123456789012".to_owned(),
             kms_key_arn: Some(KEY.to_owned()),
@@ -87,7 +88,7 @@ const FAULTS: [Fault; 19] = [
 
 fn names(facts: &Facts, with_key: bool) -> Vec<String> {
     let key = with_key.then_some(&facts.key);
-    let found = findings(&facts.instance, &facts.vault, &facts.bucket, key);
+    let found = findings(&facts.instance, &facts.vault, std::slice::from_ref(&facts.bucket), key);
     found.iter().map(|reason| reason.name.to_string()).collect()
 }
 

@@ -14,14 +14,18 @@ use crate::schedule::Answered;
 use crate::slots::Slots;
 use crate::task::TaskId;
 
-/// Where backups go: one bucket and prefix in one Region.
+/// Where backups go: one bucket, or one more for copied logs, and a prefix, in one Region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vault {
     /// Name.
     pub name: String,
     /// Bucket.
     pub bucket: String,
-    /// Prefix inside the bucket, without slashes at its ends; may be empty.
+    /// Bucket for copied logs, where they have one of their own: the service writes them by itself, needs other ownership and no
+    /// SSE-KMS (RDS user guide, "Access to transaction log backups").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_bucket: Option<String>,
+    /// Prefix inside the buckets, without slashes at its ends; may be empty.
     pub prefix: String,
     /// Account that owns the bucket.
     pub account: String,
@@ -30,6 +34,13 @@ pub struct Vault {
     /// The limits that hold for it.
     #[serde(default)]
     pub profile: Profile,
+}
+
+impl Vault {
+    /// The bucket that logs are copied to.
+    pub fn log_bucket(&self) -> &str {
+        self.log_bucket.as_ref().unwrap_or(&self.bucket)
+    }
 }
 
 impl Record for Vault {

@@ -13,11 +13,12 @@ use crate::reason::{Class, Reason};
 /// our folders, a database name of 128 characters with each byte escaped, and what the service appends.
 pub const PREFIX_BYTES_MAX: usize = 200;
 
-/// Everything that does not fit, worst first as a person would mend it. Empty means valid.
+/// Everything that does not fit, worst first as a person would mend it. Empty means valid. `buckets` are those of the vault: one, or
+/// a second one for copied logs.
 pub fn findings(
     instance: &InstanceFacts,
     vault: &Vault,
-    bucket: &BucketFacts,
+    buckets: &[BucketFacts],
     key: Option<&KeyFacts>,
 ) -> Vec<Reason> {
     let mut findings = instance_findings(instance);
@@ -29,27 +30,9 @@ pub fn findings(
         }
     };
     findings.extend(path_findings(vault));
-    if !bucket.owned {
-        findings.push(
-            human(
-                "BucketOfAnotherAccount",
-                format!("bucket {} does not belong to account {}", bucket.name, vault.account),
-            )
-            .guidance("log copies need a bucket of the instance's own account: name one in the vault"),
-        );
-    }
-    if bucket.region != region {
-        findings.push(
-            human(
-                "BucketInOtherRegion",
-                format!(
-                    "bucket {} is in {}, instance {} in {region}",
-                    bucket.name, bucket.region, instance.name
-                ),
-            )
-            .guidance("use a bucket in the instance's Region and replicate from there"),
-        );
-    }
+    findings.extend(
+        buckets.iter().flat_map(|bucket| bucket_findings(bucket, &vault.account, &instance.name, region)),
+    );
     match key {
         Some(key) => findings.extend(key_findings(key, &instance.name, partition, region)),
         None if instance.storage_encrypted => findings.push(
@@ -99,6 +82,29 @@ fn instance_findings(instance: &InstanceFacts) -> Vec<Reason> {
                 format!("instance {name} is a read replica: native backups run on its source"),
             )
             .guidance("protect the source instance instead"),
+        );
+    }
+    findings
+}
+
+fn bucket_findings(bucket: &BucketFacts, account: &str, instance: &str, region: &str) -> Vec<Reason> {
+    let mut findings = Vec::new();
+    if !bucket.owned {
+        findings.push(
+            human(
+                "BucketOfAnotherAccount",
+                format!("bucket {} does not belong to account {account}", bucket.name),
+            )
+            .guidance("log copies need a bucket of the instance's own account: name one in the vault"),
+        );
+    }
+    if bucket.region != region {
+        findings.push(
+            human(
+                "BucketInOtherRegion",
+                format!("bucket {} is in {}, instance {instance} in {region}", bucket.name, bucket.region),
+            )
+            .guidance("use a bucket in the instance's Region and replicate from there"),
         );
     }
     findings
@@ -194,6 +200,7 @@ mod tests {
         Vault {
             name: "main".to_owned(),
             bucket: "vault".to_owned(),
+            log_bucket: None,
             prefix: "prod".to_owned(),
             account: "123456789012".to_owned(),
             kms_key_arn: Some(KEY.to_owned()),
@@ -215,7 +222,7 @@ mod tests {
         bucket: &BucketFacts,
         key: Option<&KeyFacts>,
     ) -> String {
-        findings(instance, vault, bucket, key)
+        findings(instance, vault, std::slice::from_ref(bucket), key)
             .iter()
             .map(|r| r.name.to_string())
             .collect::<Vec<_>>()
@@ -254,5 +261,22 @@ mod tests {
             assert_eq!(names(&i, &v, &b, Some(&k)), expected);
         }
         assert_eq!(names(&instance(), &vault(), &bucket(), None), "KeyNeeded");
+    }
+
+    #[test]
+    fn the_bucket_for_copied_logs_is_held_to_the_same() {
+        let vault = Vault { log_bucket: Some("logs".to_owned()), ..vault() };
+        assert_eq!((vault.log_bucket(), self::vault().log_bucket()), ("logs", "vault"));
+        let logs =
+            BucketFacts { name: "logs".to_owned(), region: "us-east-1".to_owned(), owned: false, ..bucket() };
+        let found = findings(&instance(), &vault, &[bucket(), logs], Some(&key()));
+        let found: Vec<_> = found.iter().map(|reason| reason.message.as_str()).collect();
+        assert_eq!(
+            found,
+            [
+                "bucket logs does not belong to account 123456789012",
+                "bucket logs is in us-east-1, instance sales in eu-west-1",
+            ]
+        );
     }
 }

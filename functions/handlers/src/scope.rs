@@ -55,7 +55,7 @@ impl Scope {
     /// ARN under which the service puts copied logs.
     pub(crate) fn log_copy_arn(&self) -> String {
         let prefix = domain::paths::log_prefix(&self.vault.prefix, &self.instance.record.name);
-        format!("arn:{}:s3:::{}/{prefix}", self.partition(), self.vault.bucket)
+        format!("arn:{}:s3:::{}/{prefix}", self.partition(), self.vault.log_bucket())
     }
 
     /// The key that log copies name: storage-encrypted instances must, others must not.

@@ -36,12 +36,15 @@ where
         check_schema(input.schema)?;
         let scope = Scope::load(&self.store, &input.instance).await?;
         let facts = self.cloud.describe_instance(&input.instance).await?;
-        let bucket = self.cloud.describe_bucket(&scope.vault.bucket, &scope.vault.account).await?;
+        let mut buckets = vec![self.cloud.describe_bucket(&scope.vault.bucket, &scope.vault.account).await?];
+        if scope.vault.log_bucket() != scope.vault.bucket {
+            buckets.push(self.cloud.describe_bucket(scope.vault.log_bucket(), &scope.vault.account).await?);
+        }
         let key = match scope.kms_key_arn() {
             Some(arn) => Some(self.cloud.describe_key(arn).await?),
             None => None,
         };
-        let mut findings = findings(&facts, &scope.vault, &bucket, key.as_ref());
+        let mut findings = findings(&facts, &scope.vault, &buckets, key.as_ref());
         let refusals = scope.policy.refusals(scope.vault.profile, Some(&facts));
         findings.extend(refusals.into_iter().map(|refusal| refusal.reason));
         let region = arn_parts(&facts.arn).map_or(String::new(), |(_, region, _)| region.to_owned());

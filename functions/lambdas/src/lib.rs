@@ -3,8 +3,22 @@
 //! The only room that reads environment variables and speaks to the Lambda runtime. One binary a function under `src/bin`;
 //! what a function does is in `handlers`, how AWS is asked is in `aws`.
 
+pub mod edge;
+pub mod event_bridge;
+pub mod http;
+pub mod invocation;
+pub mod log;
+pub mod redact;
 pub mod serve;
+pub mod tell;
 pub mod wiring;
 
-pub use serve::serve;
+mod subject;
+mod tcp;
+
+pub use edge::Machine;
+pub use event_bridge::EventBridge;
+pub use http::HttpApi;
+pub use serve::{run, serve};
+pub use tell::{Tell, Told};
 pub use wiring::Wiring;

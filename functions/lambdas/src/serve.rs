@@ -5,72 +5,124 @@
 //! four class names. Lambda developer guide, "Building a custom runtime", "Runtime API", read 2026-11.
 
 use std::any::Any;
-use std::fmt;
+use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 
 use domain::reason::{Class, Reason};
 use futures_util::FutureExt;
 use handlers::Handler;
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use serde::Serialize;
+use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
+use ports::Clock;
 use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use crate::edge::{Edge, Refusal};
+use crate::invocation::{InvocationClock, deadline, within};
+use crate::log::Ending;
+use crate::redact::Secrets;
+use crate::subject::Subject;
+use crate::tell::{Tell, Told};
+use crate::wiring::Wiring;
+
+/// Reads the environment, builds the handler from it and serves: a whole `main`. The value of the edge only names its type.
+///
+/// # Errors
+/// When the Runtime API itself cannot be spoken to.
+pub async fn run<E, H>(_edge: E, build: impl FnOnce(&Wiring) -> Result<H, Reason>) -> Result<(), Error>
+where
+    E: Edge<H>,
+    H: Handler<Output: Tell>,
+{
+    let secrets = Secrets::default();
+    let handler = Wiring::from_env(&secrets).await.and_then(|wiring| build(&wiring));
+    serve::<E, H>(handler, &secrets).await
+}
 
 /// Serves invocations until Lambda ends the process. A handler that could not be built answers each invocation with the
 /// reason: an exit at the start would reach the machine without any class.
 ///
 /// # Errors
 /// When the Runtime API itself cannot be spoken to.
-pub async fn serve<H: Handler>(handler: Result<H, Reason>) -> Result<(), Error> {
-    let handler = &handler;
-    let service = service_fn(async move |event: LambdaEvent<Value>| {
-        let answer = respond(handler.as_ref(), event.payload).await;
-        if let Err(Refusal(reason)) = &answer {
-            log(H::NAME, &event.context.request_id, reason);
-        }
-        answer
+pub async fn serve<E, H>(handler: Result<H, Reason>, secrets: &Secrets) -> Result<(), Error>
+where
+    E: Edge<H>,
+    H: Handler<Output: Tell>,
+{
+    tell_panics_by_place();
+    let (handler, cold_start) = (&handler, &Cell::new(true));
+    let service = service_fn(async move |event: LambdaEvent<Box<RawValue>>| {
+        let (payload, context) = event.into_parts();
+        let (began, cold_start) = (Instant::now(), cold_start.take());
+        let (subject, answer) = respond::<E, H>(handler.as_ref(), payload.get(), &context).await;
+        let answer = answer.map_err(|reason| secrets.clean(reason));
+        let ending = Ending {
+            function: H::NAME,
+            request_id: &context.request_id,
+            trace: context.xray_trace_id.as_deref(),
+            cold_start,
+            subject: &subject,
+            at: InvocationClock.now(),
+            milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            came_of_it: answer.as_ref().map(|(_, told)| told),
+        };
+        println!("{}", secrets.redact(&ending.line()));
+        answer.map_or_else(
+            |reason| E::refuse(&reason, &context.request_id),
+            |(value, _)| Ok::<_, Refusal>(value),
+        )
     });
     lambda_runtime::run(service).await
 }
 
-/// A reason on its way out of the function.
-#[derive(PartialEq, Eq)]
-struct Refusal(Reason);
-
-impl From<Refusal> for Diagnostic {
-    fn from(Refusal(reason): Refusal) -> Self {
-        let error_message = if reason.guidance.is_empty() {
-            reason.to_string()
-        } else {
-            format!("{reason}; {}", reason.guidance)
-        };
-        Self { error_type: reason.class.as_str().to_owned(), error_message }
-    }
-}
-
-impl fmt::Debug for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-/// One invocation: decode, handle, encode.
-async fn respond<H: Handler>(handler: Result<&H, &Reason>, payload: Value) -> Result<Value, Refusal> {
-    let handler = handler.map_err(|reason| Refusal(reason.clone()))?;
+/// One invocation: decode, handle in time, encode.
+async fn respond<E, H>(
+    handler: Result<&H, &Reason>,
+    payload: &str,
+    context: &Context,
+) -> (Subject, Result<(Value, Told), Reason>)
+where
+    E: Edge<H>,
+    H: Handler<Output: Tell>,
+{
+    let (subject, input) = E::read(payload);
+    let (handler, input) = match (handler, input) {
+        (Ok(handler), Ok(input)) => (handler, input),
+        (Err(unbuilt), _) => return (subject, Err(unbuilt.clone())),
+        (_, Err(unreadable)) => return (subject, Err(unreadable)),
+    };
     // Nothing of a panicked invocation is used again: a handler holds adapters, and those hold no state of an invocation.
     // Boxed, because the types of the runtime's futures around the SDK's are more than the compiler wants to nest.
-    let answered = AssertUnwindSafe(Box::pin(answer(handler, payload))).catch_unwind().await;
-    answered.unwrap_or_else(|panic| Err(panicked(&*panic))).map_err(Refusal)
+    let work = AssertUnwindSafe(Box::pin(handler.handle(input))).catch_unwind();
+    let answer = match within(deadline(context.deadline), work).await {
+        None => Err(out_of_time(H::NAME)),
+        Some(Err(panic)) => Err(panicked(&*panic)),
+        Some(Ok(Err(reason))) => Err(reason),
+        Some(Ok(Ok(output))) => {
+            let told = output.tell();
+            E::write(output).map(|value| (value, told))
+        }
+    };
+    (subject, answer)
 }
 
-async fn answer<H: Handler>(handler: &H, payload: Value) -> Result<Value, Reason> {
-    let input = serde_json::from_value(payload).map_err(|error| {
-        Reason::new(Class::Human, "PayloadMalformed", format!("{} cannot read its payload: {error}", H::NAME))
-            .guidance("deploy machines and functions together, then start the run again")
-    })?;
-    let output = handler.handle(input).await?;
-    serde_json::to_value(output).map_err(|error| {
-        Reason::new(Class::Human, "AnswerUnwritable", format!("{} cannot write its answer: {error}", H::NAME))
-    })
+/// The machines treat it as the timeout of Lambda that it forestalls.
+fn out_of_time(function: &str) -> Reason {
+    Reason::new(Class::Retry, "OutOfTime", format!("{function} was not done before its deadline"))
+        .guidance("raise the function's timeout if this happens often")
+}
+
+thread_local! {
+    /// Where this thread panicked last.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Has panics remembered by place instead of printed: what is logged passes the redaction, and in one line.
+fn tell_panics_by_place() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
+        PLACE.with(|last| *last.borrow_mut() = place);
+    }));
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Reason {
@@ -79,26 +131,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Reason {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a message");
-    Reason::new(Class::Human, "Panicked", format!("the function panicked: {what}"))
+    let place = PLACE.with(|last| last.borrow_mut().take()).unwrap_or_else(|| "a place unknown".to_owned());
+    Reason::new(Class::Human, "Panicked", format!("the function panicked at {place}: {what}"))
         .guidance("this is a defect of bakproof: report it with the log of this invocation")
-}
-
-/// A line of the log that `CloudWatch` reads as JSON.
-#[derive(Serialize)]
-struct Line<'a> {
-    level: &'static str,
-    function: &'a str,
-    request_id: &'a str,
-    reason: &'a Reason,
-}
-
-/// Logs why an invocation failed. What passes by itself is a warning, what somebody has to see is an error.
-fn log(function: &str, request_id: &str, reason: &Reason) {
-    let level = match reason.class {
-        Class::Retry | Class::Wait => "WARN",
-        Class::Never | Class::Human => "ERROR",
-    };
-    if let Ok(line) = serde_json::to_string(&Line { level, function, request_id, reason }) {
-        println!("{line}");
-    }
 }

@@ -3,22 +3,43 @@
 //! | variable | what |
 //! |---|---|
 //! | `BAKPROOF_TABLE` | name of the task store's table, required |
+//! | `BAKPROOF_TRUST_BUNDLE` | file of the authorities that sign the instances' certificates; [`TRUST_BUNDLE_DEFAULT`] if not set |
 //! | `AWS_REGION`, credentials | set by Lambda |
 //! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_RDS`, ... | the SDK's own overrides, for tests |
 
 use std::env::{self, VarError};
+use std::path::PathBuf;
 
-use aws::{Cloud, DynamoStore, HostClock, SdkConfig};
+use aws::{Cloud, DynamoStore, SdkConfig, SecretsManager};
 use domain::reason::{Class, Reason};
+use sqlserver::{Options, Secret, SqlServer};
+
+use crate::invocation::InvocationClock;
+use crate::redact::{Secrets, Watched};
+use crate::tcp::Tcp;
 
 /// Name of the variable with the task store's table.
 pub const TABLE: &str = "BAKPROOF_TABLE";
+
+/// Name of the variable with the bundle of authorities.
+pub const TRUST_BUNDLE: &str = "BAKPROOF_TRUST_BUNDLE";
+
+/// Where the layer of `infra/template.yaml` puts the bundle.
+pub const TRUST_BUNDLE_DEFAULT: &str = "/opt/rds/global-bundle.pem";
+
+/// Variables that Lambda sets and no text may hold.
+const SECRET: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
+/// The adapter over TDS as the functions use it.
+pub type Servers = SqlServer<Tcp, Watched<SecretsManager>>;
 
 /// What the functions are built from.
 #[derive(Debug, Clone)]
 pub struct Wiring {
     config: SdkConfig,
     table: String,
+    trust_bundle: PathBuf,
+    secrets: Secrets,
 }
 
 impl Wiring {
@@ -26,10 +47,19 @@ impl Wiring {
     ///
     /// # Errors
     /// `EnvironmentIncomplete` (class `Human`): a variable is missing, empty or no UTF-8.
-    pub async fn from_env() -> Result<Self, Reason> {
-        #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
-        let table = required(TABLE, env::var(TABLE))?;
-        Ok(Self { config: aws::connect().await, table })
+    pub async fn from_env(secrets: &Secrets) -> Result<Self, Reason> {
+        for name in SECRET {
+            if let Ok(value) = variable(name) {
+                secrets.know(&Secret::new(value));
+            }
+        }
+        let table = required(TABLE, variable(TABLE))?;
+        let trust_bundle = match variable(TRUST_BUNDLE) {
+            Err(VarError::NotPresent) => TRUST_BUNDLE_DEFAULT.into(),
+            value => required(TRUST_BUNDLE, value)?.into(),
+        };
+        let config = aws::connect().await;
+        Ok(Self { config, table, trust_bundle, secrets: secrets.clone() })
     }
 
     /// The task store.
@@ -42,10 +72,21 @@ impl Wiring {
         Cloud::new(&self.config)
     }
 
-    /// The clock of the host.
-    pub const fn clock(&self) -> HostClock {
-        HostClock
+    /// SQL Server, over verified TLS, as the logins that Secrets Manager holds.
+    pub fn servers(&self) -> Servers {
+        let credentials = Watched::new(SecretsManager::new(&self.config), self.secrets.clone());
+        SqlServer::new(Tcp, credentials, Options::verified(&self.trust_bundle))
     }
+
+    /// The clock of the host, with the deadline of the invocation.
+    pub const fn clock(&self) -> InvocationClock {
+        InvocationClock
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
+fn variable(name: &str) -> Result<String, VarError> {
+    env::var(name)
 }
 
 fn required(name: &str, value: Result<String, VarError>) -> Result<String, Reason> {

@@ -1,15 +1,12 @@
 //! The function validate-region, wired to AWS.
 
 use handlers::validate_region::ValidateRegion;
-use lambdas::{Wiring, serve};
+use lambdas::{Machine, run};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let wiring = Wiring::from_env().await;
-    serve(wiring.map(|wiring| ValidateRegion {
-        store: wiring.store(),
-        cloud: wiring.cloud(),
-        clock: wiring.clock(),
-    }))
+    run(Machine, |wiring| {
+        Ok(ValidateRegion { store: wiring.store(), cloud: wiring.cloud(), clock: wiring.clock() })
+    })
     .await
 }

@@ -98,6 +98,7 @@ pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), Simulati
         Vault {
             name: scenario.vault.name.clone(),
             bucket: scenario.vault.bucket.clone(),
+            log_bucket: None,
             prefix: scenario.vault.prefix.clone(),
             account: ACCOUNT.to_owned(),
             kms_key_arn: None,
