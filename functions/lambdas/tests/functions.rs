@@ -191,8 +191,9 @@ fn a_service_that_quotes_a_secret_does_not_make_it_seen() {
             "__type": "com.amazon.coral.service#InvalidSignatureException",
             "message": format!("The Canonical String should have been 'POST x-amz-security-token:{TOKEN}' for {KEY}"),
         });
+        let (environment, payloads) = ([("AWS_ENDPOINT_URL", url.as_str())], [json!({"schema": 1})]);
         tokio::select! {
-            ended = call("list-work", &[("AWS_ENDPOINT_URL", &url)], &[json!({"schema": 1})]) => ended,
+            ended = call("list-work", &environment, &payloads) => ended,
             () = answer(listener, |_| (400, quoted.to_string())) => unreachable!("it answers until it is dropped"),
         }
     });

@@ -28,9 +28,9 @@ enum Input {
     Refuse(Class),
     Panic(String),
     /// Tells the milliseconds that are left.
-    Left(u32),
+    Left {},
     /// Never ends.
-    Hang(u32),
+    Hang {},
 }
 
 #[derive(Serialize)]
@@ -59,11 +59,11 @@ impl Handler for Probe {
                 Err(Reason::new(class, "Refused", format!("as asked, {SECRET}")).guidance("ask for less"))
             }
             Input::Panic(message) => panic!("{message}"),
-            Input::Left(_) => {
+            Input::Left {} => {
                 let left = clock.deadline().map(|deadline| deadline.duration_since(clock.now()).as_millis());
                 Ok(Output { echo: format!("{left:?}") })
             }
-            Input::Hang(_) => std::future::pending().await,
+            Input::Hang {} => std::future::pending().await,
         }
     }
 }
@@ -178,9 +178,9 @@ fn each_invocation_has_its_own_deadline_and_ends_before_it() {
     let ended = probe(
         &[],
         &[
-            in_seconds(900, json!({"left": 0})),
-            in_seconds(60, json!({"left": 0})),
-            in_seconds(2, json!({"hang": 0})),
+            in_seconds(900, json!({"left": {}})),
+            in_seconds(60, json!({"left": {}})),
+            in_seconds(2, json!({"hang": {}})),
             in_seconds(60, json!({"echo": "alive"})),
         ],
     );
