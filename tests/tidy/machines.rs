@@ -165,6 +165,18 @@ fn machines_name_functions_that_exist() {
     }
 }
 
+/// A binary for every handler, and no other.
+#[test]
+fn every_function_has_a_binary() {
+    let folder = root().join("functions/lambdas/src/bin");
+    let binaries: BTreeSet<String> = std::fs::read_dir(folder)
+        .expect("the folder of binaries can be read")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".rs").map(str::to_owned))
+        .collect();
+    let functions: BTreeSet<String> = handlers::NAMES.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(binaries, functions);
+}
+
 fn camel(kebab: &str) -> String {
     kebab
         .split('-')

@@ -143,7 +143,7 @@ mod tests {
             ("hush", "it is no JSON, or nested too deep (line 1, column 1)"),
             ("", "it is no JSON, or nested too deep (line 1, column 0)"),
             (r#"{"generation": 1} hush"#, "it is no JSON, or nested too deep (line 1, column 19)"),
-            (deep.as_str(), "it is not what it has to be (line 1, column 1)"),
+            (deep.as_str(), "`[0]` is not what it has to be (line 1, column 1)"),
         ] {
             let reason = decode::<Input>("f", payload).unwrap_err();
             assert_eq!((reason.class, reason.name.as_ref()), (Class::Human, "PayloadMalformed"));
