@@ -237,6 +237,7 @@ async fn after_a_failover_a_new_session_is_opened() {
         what: Happening::Failover,
         instance: Some("sales".to_owned()),
         database: None,
+        kind: None,
     });
     let served = Served::telling(scenario).await;
     let bundle = Bundle::new(&served.authority);

@@ -112,7 +112,10 @@ impl InstanceShape {
 pub(crate) struct VaultBody {
     /// Bucket.
     pub(crate) bucket: String,
-    /// Prefix inside the bucket, without slashes at its ends; may be empty.
+    /// Bucket for copied logs, where they have one of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) log_bucket: Option<String>,
+    /// Prefix inside the buckets, without slashes at its ends; may be empty.
     #[serde(default)]
     pub(crate) prefix: String,
     /// Account that owns the bucket: twelve digits.
@@ -127,12 +130,12 @@ pub(crate) struct VaultBody {
 
 impl VaultBody {
     pub(crate) fn of(vault: Vault) -> Self {
-        let Vault { name: _, bucket, prefix, account, kms_key_arn, profile } = vault;
-        Self { bucket, prefix, account, kms_key_arn, profile }
+        let Vault { name: _, bucket, log_bucket, prefix, account, kms_key_arn, profile } = vault;
+        Self { bucket, log_bucket, prefix, account, kms_key_arn, profile }
     }
 
     pub(crate) fn record(self, name: &str) -> Vault {
-        let Self { bucket, prefix, account, kms_key_arn, profile } = self;
-        Vault { name: name.to_owned(), bucket, prefix, account, kms_key_arn, profile }
+        let Self { bucket, log_bucket, prefix, account, kms_key_arn, profile } = self;
+        Vault { name: name.to_owned(), bucket, log_bucket, prefix, account, kms_key_arn, profile }
     }
 }
