@@ -69,14 +69,17 @@ fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
     Ok(())
 }
 
-fn check_vault(name: &str, vault: &VaultBody) -> Result<(), Refused> {
-    check_name(name)?;
-    let bucket = &vault.bucket;
+/// S3 user guide, "General purpose bucket naming rules", read 2026-11.
+fn is_bucket(name: &str) -> bool {
     let of_bucket =
         |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || ".-".contains(letter);
-    // S3 user guide, "General purpose bucket naming rules", read 2026-11.
-    if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(of_bucket) {
-        return Err(invalid("bucket: 3 to 63 lower-case letters, digits, dots and hyphens"));
+    (3..=63).contains(&name.len()) && name.chars().all(of_bucket)
+}
+
+fn check_vault(name: &str, vault: &VaultBody) -> Result<(), Refused> {
+    check_name(name)?;
+    if !std::iter::once(&vault.bucket).chain(&vault.log_bucket).all(|name| is_bucket(name)) {
+        return Err(invalid("bucket, log_bucket: 3 to 63 lower-case letters, digits, dots and hyphens"));
     }
     if vault.account.len() != 12 || !vault.account.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(invalid("account: twelve digits"));
@@ -252,6 +255,7 @@ mod tests {
         }
         let vault = |bucket: &str, account: &str, prefix: &str| VaultBody {
             bucket: bucket.to_owned(),
+            log_bucket: None,
             prefix: prefix.to_owned(),
             account: account.to_owned(),
             kms_key_arn: None,
@@ -263,6 +267,8 @@ mod tests {
             (vault("ba", "123456789012", ""), false),
             (vault("backups", "12345678901x", ""), false),
             (vault("backups", "123456789012", "/a"), false),
+            (VaultBody { log_bucket: Some("logs".to_owned()), ..vault("backups", "123456789012", "") }, true),
+            (VaultBody { log_bucket: Some("Logs".to_owned()), ..vault("backups", "123456789012", "") }, false),
             (vault("backups", "123456789012", "a*"), false),
         ] {
             assert_eq!(check_vault("main", &body).is_ok(), fits, "{body:?}");
