@@ -1,12 +1,8 @@
 #!/usr/bin/env python3
 """The task store's contract, and the instance machine with only validate-region deployed, on a local cloud.
 
-ministack serves S3, KMS, RDS, DynamoDB, Lambda and Step Functions on loopback. The function's real binary runs behind its
-Runtime API, the machine is the file that is deployed, and the records are written by the production adapter. The other
-functions of the machine are answered from a table of canned answers (Step Functions Local's mock format).
-
-What ministack cannot do is answered in front of it: it knows no option groups with options, so `DescribeOptionGroups` comes
-from here, through the SDK's own override `AWS_ENDPOINT_URL_RDS`.
+The function's real binary runs behind ministack's Runtime API, the machine is the file that is deployed, and the records are written by
+the production adapter. The other functions of the machine are answered from a table of canned answers (Step Functions Local's mock format).
 
 Usage: VENV/bin/python3 tests/e2e/ministack.py [--function BINARY --seed BINARY --contract BINARY]
 The environment needs `ministack` and nothing else (it brings botocore); binaries that are not named are built. Exit 0 when
@@ -14,27 +10,21 @@ every check held.
 """
 
 import argparse
-import io
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.parse
-import urllib.request
-import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import botocore.session
+sys.dont_write_bytecode = True
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-REGION, ELSEWHERE, ACCOUNT, TABLE = "eu-west-1", "us-east-1", "123456789012", "bakproof"
+from cloud import ACCOUNT, REGION, REPOSITORY, Cloud, check, function_zip, rds_front
+
+ELSEWHERE, TABLE = "us-east-1", "bakproof"
 MOCKED = ["RunLease", "PlanBackups", "CheckChains", "DispatchTasks", "PollTasks"]
-START_SECONDS_MAX, RUN_SECONDS_MAX = 60, 60
+RUN_SECONDS_MAX = 60
 
 # Answers of the functions that are not deployed, state by state, call by call.
 ANSWERS = {
@@ -53,99 +43,6 @@ ROUND = ["CheckChains", "DispatchTasks", "WaitForTasks", "PollTasks", "HowToGoOn
 BEGIN = ["TakeLease", "IsLeaseTaken", "ValidateRegion"]
 GOOD_RUN = [*BEGIN, "PlanBackups", "IsThereWork", *ROUND, *ROUND, "ReleaseLease", "IsLeaseReleased", "Released"]
 BAD_RUN = [*BEGIN, "ReleaseAfterTrouble", "RunFailed"]
-
-OPTION_GROUPS = """<DescribeOptionGroupsResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/">
-<DescribeOptionGroupsResult><OptionGroupsList><OptionGroup><OptionGroupName>{name}</OptionGroupName><Options><Option>
-<OptionName>SQLSERVER_BACKUP_RESTORE</OptionName></Option></Options></OptionGroup></OptionGroupsList>
-</DescribeOptionGroupsResult></DescribeOptionGroupsResponse>"""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class RdsFront(BaseHTTPRequestHandler):
-    """Answers DescribeOptionGroups and passes every other RDS call on."""
-
-    behind = None
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        call = urllib.parse.parse_qs(body.decode())
-        if call.get("Action") == ["DescribeOptionGroups"]:
-            answer = OPTION_GROUPS.format(name=call["OptionGroupName"][0]).encode()
-        else:
-            request = urllib.request.Request(self.behind, data=body, headers=dict(self.headers), method="POST")
-            answer = urllib.request.urlopen(request, timeout=10).read()
-        self.send_response(200)
-        self.send_header("content-type", "text/xml")
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_):
-        pass
-
-
-class Cloud:
-    """ministack as a process, with clients of it."""
-
-    def __init__(self, folder):
-        self.url = f"http://127.0.0.1:{free_port()}"
-        mocks = folder / "mocks.json"
-        mocks.write_text(json.dumps(mock_config()))
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "GATEWAY_PORT": self.url.rsplit(":", 1)[1],
-            "BIND_HOST": "127.0.0.1",
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "MINISTACK_REGION": REGION,
-            "MINISTACK_ACCOUNT_ID": ACCOUNT,
-            "SFN_WAIT_SCALE": "0",
-            "SFN_MOCK_CONFIG": str(mocks),
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
-            "SERVICES": "dynamodb,iam,kms,lambda,logs,rds,s3,secretsmanager,states,sts",
-        }
-        self.log = open(folder / "ministack.log", "w+")
-        program = pathlib.Path(sys.executable).parent / "ministack"
-        self.process = subprocess.Popen([program], env=self.environment, stdout=self.log, stderr=self.log, cwd=folder)
-
-    def wait(self):
-        deadline = time.monotonic() + START_SECONDS_MAX
-        while True:
-            try:
-                return urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2).read()
-            except OSError as error:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise SystemExit(f"ministack did not start: {error}\n{self.tail()}") from error
-                time.sleep(0.1)
-
-    def client(self, service, region=REGION):
-        session = botocore.session.Session()
-        session.set_credentials(ACCOUNT, "test")
-        return session.create_client(service, region_name=region, endpoint_url=self.url)
-
-    def tail(self):
-        self.log.flush()
-        self.log.seek(0)
-        return self.log.read()[-4000:]
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
 
 def mock_config():
     responses = {
@@ -180,14 +77,9 @@ def records(instance, bucket, key_arn):
 
 def deploy_function(cloud, binary, rds_url):
     """The function as a zip with `bootstrap`, in the environment that the template gives it."""
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w", zipfile.ZIP_STORED) as archive:
-        entry = zipfile.ZipInfo("bootstrap")
-        entry.external_attr = 0o755 << 16
-        archive.writestr(entry, binary.read_bytes())
     answer = cloud.client("lambda").create_function(
         FunctionName="validate-region", Runtime="provided.al2023", Handler="bootstrap", Timeout=30, MemorySize=128,
-        Role=f"arn:aws:iam::{ACCOUNT}:role/validate-region", Code={"ZipFile": code.getvalue()},
+        Role=f"arn:aws:iam::{ACCOUNT}:role/validate-region", Code={"ZipFile": function_zip(binary)},
         Environment={"Variables": {
             "BAKPROOF_TABLE": TABLE, "AWS_ENDPOINT_URL": cloud.url, "AWS_ENDPOINT_URL_RDS": rds_url,
         }},
@@ -234,12 +126,6 @@ def stored_instance(cloud, instance):
     return json.loads(item["body"]["S"]), int(item["version"]["N"])
 
 
-def check(what, found, expected, cause=None):
-    if found != expected:
-        raise SystemExit(f"{what}\n  expected {expected}\n  found    {found}\n  cause    {cause}")
-    print(f"ok  {what}")
-
-
 def check_good_run(cloud, machine):
     execution, visited = run(cloud, machine, "sales", 1)
     check("a valid instance goes through the whole loop twice", visited, GOOD_RUN, execution.get("cause"))
@@ -261,9 +147,7 @@ def check_bad_run(cloud, machine, instance, generation, name, sentence):
 
 
 def instance_machine_on_a_local_cloud_with_only_validate_region_deployed(cloud, function, seed):
-    RdsFront.behind = cloud.url
-    front = ThreadingHTTPServer(("127.0.0.1", 0), RdsFront)
-    threading.Thread(target=front.serve_forever, daemon=True).start()
+    front = rds_front(cloud, {})
     kms = cloud.client("kms")
     key_arn = kms.create_key()["KeyMetadata"]["Arn"]
     here, there = f"vault-{REGION}", f"vault-{ELSEWHERE}"
@@ -325,7 +209,11 @@ def main():
     named = arguments.function, arguments.seed, arguments.contract
     function, seed, contract = (path.resolve(strict=True) for path in (named if all(named) else built()))
     with tempfile.TemporaryDirectory(prefix="bakproof-ministack-") as folder:
-        cloud = Cloud(pathlib.Path(folder))
+        folder = pathlib.Path(folder)
+        mocks = folder / "mocks.json"
+        mocks.write_text(json.dumps(mock_config()))
+        services = "dynamodb,iam,kms,lambda,logs,rds,s3,secretsmanager,states,sts"
+        cloud = Cloud(folder, services, SFN_MOCK_CONFIG=str(mocks))
         try:
             cloud.wait()
             the_task_store_keeps_its_contract(cloud, contract)

@@ -1,8 +1,8 @@
 //! Creates the task store's table and stores one instance with its policy and vault, through the adapter that the functions
 //! use: tests of whole processes begin with records written by the product and not by a second author.
 //!
-//! `seed TABLE < records.json`, where the JSON is `{"instance": .., "policy": .., "vault": ..}`, as the records are stored. An
-//! existing table is used as it is. Endpoint, Region and credentials come from the SDK's environment.
+//! `seed TABLE < records.json`, where the JSON is `{"instance": .., "policy": .., "vault": .., "databases": [names]}`, as the records are
+//! stored. An existing table is used as it is. Endpoint, Region and credentials come from the SDK's environment.
 
 use std::error::Error;
 use std::io::read_to_string;
@@ -11,7 +11,7 @@ use aws::DynamoStore;
 use aws::store::table::create_table;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
-use domain::inventory::{Instance, Vault};
+use domain::inventory::{Database, Instance, Vault};
 use domain::policy::Policy;
 use ports::store::{Versioned, WriteItems};
 use serde::Deserialize;
@@ -21,6 +21,8 @@ struct Records {
     instance: Instance,
     policy: Policy,
     vault: Vault,
+    #[serde(default)]
+    databases: Vec<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,11 +32,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     records.policy.validate()?;
     let config = aws::connect().await;
     create(&Client::new(&config), &table).await?;
-    let writes = [
+    let heads = records.databases.iter().map(|name| Database::new(&records.instance.name, name));
+    let mut writes = heads.map(|head| Versioned::new(head).put()).collect::<Result<Vec<_>, _>>()?;
+    writes.extend([
         Versioned::new(records.instance).put()?,
         Versioned::new(records.policy).put()?,
         Versioned::new(records.vault).put()?,
-    ];
+    ]);
     Ok(Box::pin(DynamoStore::new(&config, table).commit(&writes)).await?)
 }
 

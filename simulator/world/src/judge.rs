@@ -157,6 +157,15 @@ impl Judge<'_> {
             .collect();
     }
 
+    /// The same with what lies in another bucket.
+    #[must_use]
+    pub fn with_bucket(mut self, bucket: &str, prefix: &str) -> Self {
+        if let Some(family) = self.world.database(self.database).map(|database| database.family_guid) {
+            self.collect(bucket, prefix, family);
+        }
+        self
+    }
+
     /// The same with the log files that RDS still keeps: what can be restored while the instance lives.
     #[must_use]
     pub fn with_service(mut self) -> Self {

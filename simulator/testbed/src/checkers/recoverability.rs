@@ -22,7 +22,11 @@ pub(super) fn check(scenario: &Scenario, world: &World, claims: &[Claim]) -> Che
             checked.look(Some(format!("{} on {} does not exist", claim.database, claim.instance)));
             continue;
         };
-        let in_vault = world.judge(&scenario.vault.bucket, &scenario.vault.prefix, database);
+        let vault = &scenario.vault;
+        let mut in_vault = world.judge(&vault.bucket, &vault.prefix, database);
+        if let Some(logs) = &vault.log_bucket {
+            in_vault = in_vault.with_bucket(logs, &vault.prefix);
+        }
         let with_service = in_vault.clone().with_service();
         for &(from, to, held_in) in &claim.spans {
             let judge = if held_in == HeldIn::Vault { &in_vault } else { &with_service };

@@ -62,10 +62,12 @@ pub struct VaultSpec {
     pub name: String,
     /// Bucket.
     pub bucket: String,
+    /// Bucket for copied logs, where they have one of their own.
+    pub log_bucket: Option<String>,
     /// Prefix.
     #[serde(default)]
     pub prefix: String,
-    /// Region of the bucket; the instances' own when absent.
+    /// Region of the buckets; the instances' own when absent.
     #[serde(default = "region")]
     pub region: String,
     /// The limits that hold for it.

@@ -24,7 +24,9 @@ fn refused(what: String) -> impl FnOnce(world::EngineError) -> SimulationError {
 }
 
 pub(super) fn world(scenario: &Scenario, world: &mut World) -> Result<(), SimulationError> {
-    world.add_bucket(BucketConfig::named(&scenario.vault.bucket, &scenario.vault.region, ACCOUNT));
+    for bucket in std::iter::once(&scenario.vault.bucket).chain(&scenario.vault.log_bucket) {
+        world.add_bucket(BucketConfig::named(bucket, &scenario.vault.region, ACCOUNT));
+    }
     for spec in &scenario.instances {
         world.add_instance(instance_config(spec));
         for database in &spec.databases {
@@ -98,7 +100,7 @@ pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), Simulati
         Vault {
             name: scenario.vault.name.clone(),
             bucket: scenario.vault.bucket.clone(),
-            log_bucket: None,
+            log_bucket: scenario.vault.log_bucket.clone(),
             prefix: scenario.vault.prefix.clone(),
             account: ACCOUNT.to_owned(),
             kms_key_arn: None,

@@ -1,4 +1,5 @@
-//! A bucket in another Region: nothing is asked of the server, people read the exact mismatch, and the run is tried again.
+//! A bucket in another Region: nothing is asked of the server, people read the exact mismatch, and the run is tried again. And a
+//! bucket of its own for copied logs.
 
 use crate::story::{BUCKET, INSTANCE, Story, assert_well, at, day, instance, lease, minutes, runs};
 
@@ -36,4 +37,19 @@ fn a_bucket_in_another_region_stops_the_run_until_it_is_right() {
     assert_well(&report, &view);
     assert_eq!(report.instances[0].runs["failed"], 3);
     assert_eq!(instance(simulation.bed()).trouble, None, "forgotten when it works");
+}
+
+#[test]
+fn logs_are_copied_to_a_bucket_of_their_own() {
+    let mut story = Story::calm();
+    story.vault = "log_bucket = \"logs\"";
+    let mut simulation = story.simulation();
+    let (report, view) = day(&mut simulation);
+    assert_well(&report, &view);
+    let bed = simulation.bed();
+    assert_eq!(instance(bed).log_copy_target.as_deref(), Some("arn:aws:s3:::logs/prod/logs/sales"));
+    let world = bed.world();
+    let held = |bucket: &str| world.s3().list(bucket, "prod/", None, 1_000).unwrap().objects.len();
+    assert_eq!(held(BUCKET), 2, "two fulls");
+    assert!(held("logs") > 400, "{} log files of two databases", held("logs"));
 }

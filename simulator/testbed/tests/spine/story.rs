@@ -29,6 +29,8 @@ pub(crate) struct Story {
     pub(crate) every_minutes: u32,
     pub(crate) rpo_instance_minutes: u32,
     pub(crate) bucket_region: &'static str,
+    /// More lines of the vault's table.
+    pub(crate) vault: &'static str,
     pub(crate) multi_az: &'static str,
     pub(crate) backup_window: &'static str,
     pub(crate) maintenance_window: &'static str,
@@ -52,6 +54,7 @@ impl Story {
             every_minutes: 120,
             rpo_instance_minutes: 300,
             bucket_region: "eu-west-1",
+            vault: "",
             multi_az: "single_az",
             backup_window: "03:00-03:30",
             maintenance_window: "sun:04:30-sun:05:00",
@@ -78,7 +81,7 @@ impl Story {
 
     fn text(&self) -> String {
         let Self { seed, days, every_minutes, rpo_instance_minutes, .. } = self;
-        let Self { bucket_region, multi_az, backup_window, maintenance_window, .. } = self;
+        let Self { bucket_region, vault, multi_az, backup_window, maintenance_window, .. } = self;
         let Self { policy, objectives, schedule, full, mib_per_second, databases, .. } = self;
         format!(
             r#"
@@ -103,6 +106,7 @@ impl Story {
             bucket = "{BUCKET}"
             prefix = "prod"
             region = "{bucket_region}"
+            {vault}
             [[instance]]
             name = "{INSTANCE}"
             multi_az = "{multi_az}"
