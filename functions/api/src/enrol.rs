@@ -268,7 +268,10 @@ mod tests {
             (vault("backups", "12345678901x", ""), false),
             (vault("backups", "123456789012", "/a"), false),
             (VaultBody { log_bucket: Some("logs".to_owned()), ..vault("backups", "123456789012", "") }, true),
-            (VaultBody { log_bucket: Some("Logs".to_owned()), ..vault("backups", "123456789012", "") }, false),
+            (
+                VaultBody { log_bucket: Some("Logs".to_owned()), ..vault("backups", "123456789012", "") },
+                false,
+            ),
             (vault("backups", "123456789012", "a*"), false),
         ] {
             assert_eq!(check_vault("main", &body).is_ok(), fits, "{body:?}");
