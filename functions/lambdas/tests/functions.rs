@@ -132,6 +132,7 @@ fn endpoint(config: &SdkConfig) -> &str {
 /// From the list of work to the login, through the programs that are deployed; beyond it `tests/e2e` goes on.
 #[test]
 fn a_run_begins_and_no_secret_is_seen_on_the_way() {
+    let reads = std::cell::Cell::new(0);
     let ended = served::run_with(async |config, store| {
         let (sql, sql_address) = listen().await;
         let (secrets, secrets_address) = listen().await;
@@ -162,7 +163,10 @@ fn a_run_begins_and_no_secret_is_seen_on_the_way() {
         };
         tokio::select! {
             ended = run => ended,
-            () = answer(secrets, |_| (200, login.to_string())) => unreachable!("it answers until it is dropped"),
+            () = answer(secrets, |_| {
+                reads.set(reads.get() + 1);
+                (200, login.to_string())
+            }) => unreachable!("it answers until it is dropped"),
             () = nonsense => unreachable!("it answers until it is dropped"),
         }
     });
@@ -175,9 +179,8 @@ fn a_run_begins_and_no_secret_is_seen_on_the_way() {
     assert_eq!(planned.log[1]["reason"]["name"], "PayloadMalformed");
     for answer in &checked.answers {
         assert_eq!(answer.kind, "error", "{checked:?}");
-        let message = answer.body["errorMessage"].as_str().expect("a message");
-        assert!(message.contains("sales") || message.contains("TDS"), "{message}");
     }
+    assert!(reads.get() > 0, "the password was read: {checked:?}");
     assert_unseen(&ended);
 }
 
