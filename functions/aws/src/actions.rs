@@ -20,6 +20,7 @@ pub fn all() -> Vec<Capability> {
         crate::key::ACTIONS,
         crate::instance::ACTIONS,
         crate::secret::ACTIONS,
+        crate::executions::ACTIONS,
     ]
     .concat()
 }

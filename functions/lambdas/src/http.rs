@@ -10,10 +10,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use domain::reason::{Class, Reason};
 use handlers::Handler;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde_json::{Value, json};
 
 use crate::edge::{Edge, Refusal, decode, encode, unreadable};
 use crate::subject::Subject;
+
+/// What stands for itself in a path (RFC 3986, "Unreserved Characters"), and the slashes between segments.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// API Gateway, as the caller of handlers whose input is made from a [`Request`] and whose output makes a [`Response`].
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +86,11 @@ impl Request {
         })
     }
 
+    /// The path as on a request line: encoded again, as the gateway decodes it.
+    fn encoded_path(&self) -> String {
+        percent_encoding::utf8_percent_encode(&self.path, SEGMENT).to_string()
+    }
+
     fn subject(&self) -> Subject {
         Subject::default()
             .name("method", Some(&self.method))
@@ -129,6 +138,21 @@ impl Response {
             }
         });
         encode(function, response)
+    }
+}
+
+impl From<Request> for api::Request {
+    fn from(request: Request) -> Self {
+        let path = request.encoded_path();
+        let Request { method, query, headers, body, caller, request_id, .. } = request;
+        Self { method, path, query, headers, body, caller, request_id }
+    }
+}
+
+impl From<api::Response> for Response {
+    fn from(response: api::Response) -> Self {
+        let api::Response { status, headers, body } = response;
+        Self { status, headers, body: body.into_bytes() }
     }
 }
 

@@ -14,7 +14,6 @@ pub mod tell;
 pub mod wiring;
 
 mod subject;
-mod tcp;
 
 pub use edge::Machine;
 pub use event_bridge::EventBridge;

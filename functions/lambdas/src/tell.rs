@@ -42,6 +42,13 @@ pub trait Tell {
     fn tell(&self) -> Told;
 }
 
+impl Tell for api::Response {
+    /// The status is the outcome: `201`.
+    fn tell(&self) -> Told {
+        Told::default().outcome(&self.status.to_string())
+    }
+}
+
 impl Tell for ListWorkOutput {
     fn tell(&self) -> Told {
         Told::counts(&[("runs", u32::try_from(self.runs.len()).unwrap_or(u32::MAX))])

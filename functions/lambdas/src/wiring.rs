@@ -3,20 +3,22 @@
 //! | variable | what |
 //! |---|---|
 //! | `BAKPROOF_TABLE` | name of the task store's table, required |
-//! | `BAKPROOF_TRUST_BUNDLE` | file of the authorities that sign the instances' certificates; [`TRUST_BUNDLE_DEFAULT`] if not set |
+//! | `BAKPROOF_TRUST_BUNDLE` | file of the authorities that sign the instances' certificates; [`sqlserver::TRUST_BUNDLE`] if not set |
+//! | `BAKPROOF_INSTANCE_MACHINE`, `BAKPROOF_DISCOVERY_MACHINE` | ARN of the machine, for functions that start executions of it |
 //! | `AWS_REGION`, credentials | set by Lambda |
 //! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_RDS`, ... | the SDK's own overrides, for tests |
 
+use std::collections::BTreeMap;
 use std::env::{self, VarError};
 use std::path::PathBuf;
 
-use aws::{Cloud, DynamoStore, SdkConfig, SecretsManager};
+use aws::{Cloud, DynamoStore, SdkConfig, SecretsManager, StepFunctions};
 use domain::reason::{Class, Reason};
-use sqlserver::{Options, Secret, SqlServer};
+use ports::executions::Machine;
+use sqlserver::{Options, Secret, Sockets, SqlServer};
 
 use crate::invocation::InvocationClock;
 use crate::redact::{Secrets, Watched};
-use crate::tcp::Tcp;
 
 /// Name of the variable with the task store's table.
 pub const TABLE: &str = "BAKPROOF_TABLE";
@@ -24,14 +26,19 @@ pub const TABLE: &str = "BAKPROOF_TABLE";
 /// Name of the variable with the bundle of authorities.
 pub const TRUST_BUNDLE: &str = "BAKPROOF_TRUST_BUNDLE";
 
-/// Where the layer of `infra/template.yaml` puts the bundle.
-pub const TRUST_BUNDLE_DEFAULT: &str = "/opt/rds/global-bundle.pem";
+/// Name of the variable with the ARN of a machine.
+const fn variable_of(machine: Machine) -> &'static str {
+    match machine {
+        Machine::Instance => "BAKPROOF_INSTANCE_MACHINE",
+        Machine::Discovery => "BAKPROOF_DISCOVERY_MACHINE",
+    }
+}
 
 /// Variables that Lambda sets and no text may hold.
 const SECRET: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// The adapter over TDS as the functions use it.
-pub type Servers = SqlServer<Tcp, Watched<SecretsManager>>;
+pub type Servers = SqlServer<Sockets, Watched<SecretsManager>>;
 
 /// What the functions are built from.
 #[derive(Debug, Clone)]
@@ -39,6 +46,7 @@ pub struct Wiring {
     config: SdkConfig,
     table: String,
     trust_bundle: PathBuf,
+    machines: BTreeMap<Machine, String>,
     secrets: Secrets,
 }
 
@@ -55,11 +63,21 @@ impl Wiring {
         }
         let table = required(TABLE, variable(TABLE))?;
         let trust_bundle = match variable(TRUST_BUNDLE) {
-            Err(VarError::NotPresent) => TRUST_BUNDLE_DEFAULT.into(),
+            Err(VarError::NotPresent) => sqlserver::TRUST_BUNDLE.into(),
             value => required(TRUST_BUNDLE, value)?.into(),
         };
+        let mut machines = BTreeMap::new();
+        for machine in Machine::ALL {
+            let name = variable_of(machine);
+            match variable(name) {
+                Err(VarError::NotPresent) => {}
+                value => {
+                    machines.insert(machine, required(name, value)?);
+                }
+            }
+        }
         let config = aws::connect().await;
-        Ok(Self { config, table, trust_bundle, secrets: secrets.clone() })
+        Ok(Self { config, table, trust_bundle, machines, secrets: secrets.clone() })
     }
 
     /// The task store.
@@ -75,7 +93,12 @@ impl Wiring {
     /// SQL Server, over verified TLS, as the logins that Secrets Manager holds.
     pub fn servers(&self) -> Servers {
         let credentials = Watched::new(SecretsManager::new(&self.config), self.secrets.clone());
-        SqlServer::new(Tcp, credentials, Options::verified(&self.trust_bundle))
+        SqlServer::new(Sockets::default(), credentials, Options::verified(&self.trust_bundle))
+    }
+
+    /// Step Functions, with the machines that the environment names.
+    pub fn executions(&self) -> StepFunctions {
+        StepFunctions::new(&self.config, self.machines.clone())
     }
 
     /// The clock of the host, with the deadline of the invocation.

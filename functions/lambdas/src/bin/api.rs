@@ -1,0 +1,12 @@
+//! The function api, wired to AWS.
+
+use api::{Anonymous, Api};
+use lambdas::{HttpApi, run};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    run(HttpApi, |wiring| {
+        Ok(Api::new(wiring.store(), wiring.executions(), wiring.clock(), Anonymous::Refused))
+    })
+    .await
+}
