@@ -1,19 +1,17 @@
 //! A function as a process, spoken to through the Runtime API as Lambda speaks to it.
 //!
-//! The server side is in `process`: it hands out payloads and takes answers. The function side is this very test program, started
+//! The server side is in `runtime_api`: it hands out payloads and takes answers. The function side is this very test program, started
 //! again to run [`the_function`] alone.
-
-mod process;
 
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use crate::runtime_api::{API, Ended, Invocation, invoke, runtime};
 use domain::reason::{Class, Reason};
 use handlers::Handler;
 use lambdas::redact::Secrets;
 use lambdas::{Machine, Tell, Told};
 use ports::Clock;
-use process::{API, Ended, Invocation, invoke, runtime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlserver::Secret;
@@ -86,7 +84,7 @@ fn the_function() {
 
 fn probe(environment: &[(&str, &str)], invocations: &[Invocation]) -> Ended {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "the_function", "--ignored", "--nocapture"]);
+    command.args(["--exact", "serve::the_function", "--ignored", "--nocapture"]);
     runtime().block_on(invoke(command, environment, invocations))
 }
 
@@ -103,7 +101,7 @@ fn every_ending_has_a_name_that_a_machine_can_catch() {
         (
             json!({"panic": format!("out of bounds: {SECRET}")}).to_string(),
             "Human",
-            json!("Panicked: the function panicked at functions/lambdas/tests/serve.rs:"),
+            json!("Panicked: the function panicked at functions/lambdas/tests/process/serve.rs:"),
         ),
         (
             json!({"echo": 1}).to_string(),
@@ -151,13 +149,17 @@ fn every_ending_has_a_name_that_a_machine_can_catch() {
     );
     assert!(!ended.printed.contains(SECRET), "{}", ended.printed);
     assert!(
-        !ended.printed.contains("panicked at functions/lambdas/tests/serve.rs:") || ended.log.len() == 10
+        !ended.printed.contains("panicked at functions/lambdas/tests/process/serve.rs:")
+            || ended.log.len() == 10
     );
 }
 
 #[test]
 fn a_function_that_could_not_be_built_says_why_each_time() {
-    let ended = probe(&[(UNBUILT, "yes")], &[json!({"echo": "a"}), json!({"echo": "b"})].map(Invocation::of));
+    let ended = probe(
+        &[(UNBUILT, "yes")],
+        &[json!({"echo": "a"}), json!({"echo": "b"})].each_ref().map(Invocation::of),
+    );
     assert_eq!(ended.log.len(), 2);
     for answer in ended.answers {
         assert_eq!(answer.kind, "error");
@@ -173,7 +175,7 @@ fn each_invocation_has_its_own_deadline_and_ends_before_it() {
         let at = SystemTime::now() + Duration::from_secs(seconds);
         let since = at.duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
         let deadline = u64::try_from(since.as_millis()).expect("and before the year 500 million");
-        Invocation { deadline, ..Invocation::of(payload) }
+        Invocation { deadline, ..Invocation::of(&payload) }
     };
     let ended = probe(
         &[],

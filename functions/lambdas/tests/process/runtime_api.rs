@@ -34,7 +34,7 @@ pub(crate) struct Invocation {
 
 impl Invocation {
     /// One with all the time of the world.
-    pub(crate) fn of(payload: impl ToString) -> Self {
+    pub(crate) fn of(payload: &impl ToString) -> Self {
         Self { payload: payload.to_string(), deadline: 99_999_999_999_999, trace: None }
     }
 }
@@ -78,12 +78,13 @@ pub(crate) async fn invoke(
     }
     let mut function =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    let answers = tokio::time::timeout(Duration::from_secs(60), answers(&listener, invocations)).await;
+    let answers = tokio::time::timeout(Duration::from_mins(1), answers(&listener, invocations)).await;
     function.kill().expect("the function still runs");
     let output = function.wait_with_output().expect("the function ends");
     let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
     let (out, error) = (text(output.stdout), text(output.stderr));
-    let answers = answers.unwrap_or_else(|_| panic!("the function does not answer: {out}{error}"));
+    assert!(answers.is_ok(), "the function does not answer: {out}{error}");
+    let answers = answers.expect("this was asked before");
     let log = out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     Ended { answers, log, printed: out + &error }
 }
@@ -125,7 +126,6 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    #[allow(dead_code, reason = "not every test program looks at headers")]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
@@ -135,7 +135,6 @@ impl Request {
 }
 
 /// Answers every request, one connection each, until it is dropped.
-#[allow(dead_code, reason = "not every test program has a service")]
 pub(crate) async fn answer(listener: TcpListener, mut with: impl FnMut(Request) -> (u16, String)) {
     loop {
         let (mut connection, _) = listener.accept().await.expect("the client connects");

@@ -1,19 +1,15 @@
 //! Every function as the program that is deployed, on a DynamoDB in process: built from the environment alone.
 
-mod process;
-#[path = "../../aws/tests/served/mod.rs"]
-mod served;
-#[path = "../../aws/tests/support/mod.rs"]
-mod support;
-
 use std::process::Command;
 
+use crate::runtime_api::{Ended, Invocation, Request, answer, invoke, listen, runtime};
 use aws::SdkConfig;
 use domain::inventory::{Database, Instance, Vault};
 use domain::policy::Policy;
 use ports::store::{Versioned, WriteItems};
-use process::{Ended, Invocation, Request, answer, invoke, listen, runtime};
 use serde_json::{Value, json};
+
+use crate::{served, support};
 
 /// Each binary by its name.
 const PROGRAMS: [(&str, &str); 7] = [
