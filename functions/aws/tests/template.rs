@@ -1,9 +1,12 @@
 //! The deployed table and policies against what the adapters use: one text, two authors.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use aws::store::table::create_table;
 use aws_sdk_dynamodb::types::KeySchemaElement;
+use yaml_rust2::{Yaml, YamlLoader};
 
 const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 
@@ -62,30 +65,116 @@ fn the_table_outlives_slips_and_no_item_leaves_it_by_itself() {
     assert!(!deployed.iter().any(|line| line.contains("TimeToLive")), "{deployed:#?}");
 }
 
-/// Actions of a function's statements, in order of the alphabet.
-fn allowed(function: &str) -> Vec<&'static str> {
-    let is_action = |item: &str| {
-        let (service, action) = item.split_once(':').unwrap_or_default();
-        !action.is_empty()
-            && [service, action].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-    };
-    let items = resource(function).into_iter().filter_map(|line| line.trim().strip_prefix("- "));
-    let mut actions: Vec<_> = items.filter(|item| is_action(item)).collect();
-    actions.sort_unstable();
-    actions
+/// The actions of a role's statements and the resources beside each, without those that depend on a condition being met.
+fn allowed(function: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let policies = &template()["Resources"][function]["Properties"]["Policies"];
+    for statement in policies[0]["Statement"].as_vec().expect("a list of statements") {
+        // `!If [condition, statement, none]`.
+        let statement = statement.as_vec().map_or(statement, |either| &either[1]);
+        for action in texts(&statement["Action"]) {
+            allowed.entry(action).or_default().extend(texts(&statement["Resource"]));
+        }
+    }
+    allowed
+}
+
+/// One text or a list of them; a condition's name and what it gives are texts like any.
+fn texts(value: &Yaml) -> Vec<String> {
+    let of = |value: &Yaml| value.as_str().unwrap_or_else(|| panic!("{value:?} is no text")).to_owned();
+    value.as_vec().map_or_else(|| vec![of(value)], |values| values.iter().map(of).collect())
+}
+
+/// Ports in the bounds of a function's handler: what its source says between `impl` and the handler's name.
+fn ports(source: &str) -> BTreeSet<&str> {
+    let (before, after) = source.split_once("Handler for").expect("a handler");
+    let bounds = before.rsplit_once("impl<").expect("its impl").1;
+    let until = after.find('{').expect("its body");
+    let is_part = |byte: char| !byte.is_ascii_alphanumeric();
+    bounds.split(is_part).chain(after[..until].split(is_part)).collect()
 }
 
 #[test]
 fn a_function_may_do_what_its_ports_need_and_nothing_else() {
-    // The bounds of `handlers::validate_region::ValidateRegion`.
-    let ports = ["ReadItems", "WriteItems", "DescribeInstance", "DescribeBucket", "DescribeKey"];
     let all = aws::actions::all();
-    let mut needed: Vec<_> = ports
-        .iter()
-        .flat_map(|port| all.iter().filter(move |capability| capability.port == *port))
-        .flat_map(|capability| capability.actions.iter().copied())
-        .collect();
-    needed.sort_unstable();
-    needed.dedup();
-    assert_eq!(allowed("ValidateRegionFunction"), needed);
+    let functions =
+        handlers::NAMES.iter().map(|name| (*name, format!("handlers/src/{}.rs", name.replace('-', "_"))));
+    for (name, file) in functions.chain([("api", "api/src/lib.rs".to_owned())]) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let source = std::fs::read_to_string(folder.join(file)).unwrap();
+        let ports = ports(&source);
+        let needed: BTreeSet<&str> = all
+            .iter()
+            .filter(|capability| ports.contains(capability.port))
+            .flat_map(|capability| capability.actions.iter().copied())
+            .collect();
+        let allowed = allowed(&format!("{}Function", camel(name)));
+        assert_eq!(allowed.keys().map(String::as_str).collect::<BTreeSet<_>>(), needed, "{name}");
+        for (action, resources) in allowed {
+            assert!(
+                resources.iter().all(|resource| fits(&action, resource)),
+                "{name}: {action} on {resources:?}"
+            );
+        }
+    }
+}
+
+/// Whether a resource is one of the service, and not all of them.
+fn fits(action: &str, resource: &str) -> bool {
+    let owned: &[&str] = match action.split(':').next().unwrap_or_default() {
+        "dynamodb" => &["TaskStore.Arn", "${TaskStore.Arn}/index/due"],
+        "kms" => &["arn:${AWS::Partition}:kms:*:${AWS::AccountId}:key/*"],
+        "rds" => &[
+            "arn:${AWS::Partition}:rds:${AWS::Region}:${AWS::AccountId}:db:*",
+            "arn:${AWS::Partition}:rds:${AWS::Region}:${AWS::AccountId}:og:*",
+        ],
+        "s3" => &["VaultBucket.Arn", "LogCopyBucket.Arn", "OtherBucketArns"],
+        "secretsmanager" => &[
+            "NamesSecrets",
+            "SecretArns",
+            "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:rds!db-*",
+        ],
+        "states" => &["InstanceStateMachine"],
+        _ => &[],
+    };
+    owned.contains(&resource)
+}
+
+/// Machines start and call what their definitions name; no statement of theirs has a wildcard but that for deliveries of logs.
+#[test]
+fn a_machine_may_start_what_its_definition_names_and_nothing_else() {
+    for (machine, file) in [("Fleet", "fleet"), ("Instance", "instance")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../statemachine/{file}.asl.json"));
+        let definition = std::fs::read_to_string(path).unwrap();
+        let named: BTreeSet<String> =
+            definition.split("${").skip(1).map(|rest| rest.split('}').next().unwrap().to_owned()).collect();
+        let properties = &template()["Resources"][format!("{machine}StateMachine").as_str()]["Properties"];
+        let given: BTreeSet<String> = properties["DefinitionSubstitutions"]
+            .as_hash()
+            .unwrap()
+            .keys()
+            .map(|key| key.as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(given, named, "{machine}");
+        let invoked: BTreeSet<String> = named
+            .iter()
+            .filter_map(|name| {
+                Some(format!("{}.Arn", name.strip_suffix("Arn").filter(|name| name.ends_with("Function"))?))
+            })
+            .collect();
+        let allowed = allowed(&format!("{machine}StateMachine"));
+        assert_eq!(allowed["lambda:InvokeFunction"], invoked, "{machine}");
+        for (action, resources) in &allowed {
+            assert!(!resources.contains("*") || action.starts_with("logs:"), "{machine}: {action}");
+        }
+    }
+}
+
+fn template() -> Yaml {
+    YamlLoader::load_from_str(TEMPLATE).unwrap().remove(0)
+}
+
+fn camel(kebab: &str) -> String {
+    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    kebab.split('-').map(capital).collect()
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{served, support};
 
 /// Each binary by its name.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("list-work", env!("CARGO_BIN_EXE_list-work")),
     ("run-lease", env!("CARGO_BIN_EXE_run-lease")),
     ("validate-region", env!("CARGO_BIN_EXE_validate-region")),
@@ -20,6 +20,7 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("check-chains", env!("CARGO_BIN_EXE_check-chains")),
     ("dispatch-tasks", env!("CARGO_BIN_EXE_dispatch-tasks")),
     ("poll-tasks", env!("CARGO_BIN_EXE_poll-tasks")),
+    ("api", env!("CARGO_BIN_EXE_api")),
 ];
 
 /// Secrets of this test, each in another place. None may be seen anywhere.
@@ -44,8 +45,8 @@ async fn call(name: &str, environment: &[(&str, &str)], payloads: &[Value]) -> E
 
 #[test]
 fn every_function_has_a_binary_that_answers_by_its_name() {
-    assert_eq!(PROGRAMS.map(|(name, _)| name), handlers::NAMES);
-    for (name, _) in PROGRAMS {
+    assert_eq!(PROGRAMS[..7].iter().map(|(name, _)| *name).collect::<Vec<_>>(), handlers::NAMES);
+    for (name, _) in &PROGRAMS[..7] {
         let stale = json!({"schema": 99, "instance": "sales", "generation": 7, "action": "take", "round": 0});
         let ended = runtime().block_on(call(name, &[], &[stale]));
         assert_eq!(ended.answers[0].body["errorType"], "Human", "{name}: {ended:?}");
@@ -56,6 +57,29 @@ fn every_function_has_a_binary_that_answers_by_its_name() {
                        deploy the function from infra/template.yaml, which sets it";
         assert_eq!(ended.answers[0].body["errorMessage"], message, "{name}");
     }
+}
+
+/// API Gateway reads answers, not errors of functions.
+#[test]
+fn the_api_answers_requests_of_the_gateway() {
+    let request = |path: &str, iam: Value| {
+        json!({
+            "version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {"accept": "application/json"},
+            "requestContext": {"stage": "$default", "requestId": "r-1", "http": {"method": "GET", "path": path}, "authorizer": iam},
+            "isBase64Encoded": false
+        })
+    };
+    let iam = json!({"iam": {"userArn": "arn:aws:iam::123456789012:user/operator"}});
+    let payloads = [request("/openapi.json", iam), request("/v1/fleet", Value::Null), json!({"version": 2})];
+    let ended = runtime().block_on(call("api", &[], &payloads));
+    let told: Vec<_> = ended.answers.iter().map(|answer| answer.body["statusCode"].clone()).collect();
+    assert_eq!(told, [json!(200), json!(401), json!(500)], "{ended:?}");
+    let document: Value = serde_json::from_str(ended.answers[0].body["body"].as_str().unwrap()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let problem: Value = serde_json::from_str(ended.answers[1].body["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&problem["name"], &problem["request_id"]), (&json!("CallerUnknown"), &json!("r-1")));
+    assert_eq!(ended.log[0]["outcome"], "200");
+    assert_eq!(ended.log[0]["caller"], "arn:aws:iam::123456789012:user/operator");
 }
 
 #[test]
