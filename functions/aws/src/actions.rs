@@ -20,6 +20,10 @@ pub fn all() -> Vec<Capability> {
         crate::key::ACTIONS,
         crate::instance::ACTIONS,
         crate::secret::ACTIONS,
+        crate::executions::ACTIONS,
+        crate::events::ACTIONS,
+        crate::topic::ACTIONS,
+        crate::objects::ACTIONS,
     ]
     .concat()
 }

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod cloud;
 pub mod metered;
+pub mod objects;
 pub mod secrets;
 pub mod sql;
 pub mod store;
