@@ -35,7 +35,7 @@ fn start(answers: Vec<Answer>, machine: Machine) -> (Result<Started, Fault>, Vec
 fn event(detail: &str) -> Event {
     Event {
         detail_type: "Backup Finished",
-        at: Timestamp::from_millisecond(1_795_000_000_500).unwrap(),
+        at: Timestamp::from_millisecond(1_795_000_000_500).expect("a moment of 2026"),
         resources: vec!["arn:aws:rds:eu-west-1:123456789012:db:sales".to_owned()],
         detail: detail.to_owned(),
     }

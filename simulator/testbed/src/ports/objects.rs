@@ -9,7 +9,7 @@ use ports::objects::{
     PurgeVersions, RANGE_BYTES_MAX, ReadObject, TrashObjects, UploadId, VersionId, Versions, WriteObject,
     Written,
 };
-use world::{Condition, S3Error, World};
+use world::{Condition, S3Error};
 
 use super::cloud::Cloud;
 use crate::kernel::Kind;
