@@ -143,7 +143,7 @@ pub(crate) async fn trash_hides_and_its_marker_can_be_purged(objects: &impl Obje
     let (found, _) = versions(objects, "a").await;
     let of = |is_marker: bool| {
         let one = found.iter().find(|version| version.size_bytes.is_none() == is_marker);
-        one.unwrap_or_else(|| panic!("marker {is_marker} in {found:?}"))
+        one.expect("a marker, and the version that it hides")
     };
     let (marker, hidden) = (of(true), of(false));
     assert_eq!((found.len(), marker.is_latest, hidden.is_latest), (2, true, false));
