@@ -181,22 +181,30 @@ def the_task_store_keeps_its_contract(cloud, contract):
     check("and leaves no table behind", cloud.client("dynamodb").list_tables()["TableNames"], [])
 
 
+def objects_keep_their_contract(cloud, contract):
+    """The cases that the world's S3 passes too, one after the other in a bucket that each creates and removes."""
+    command = [contract, "--ignored", "--test-threads", "1"]
+    done = subprocess.run(command, env=cloud.environment, timeout=300)
+    check("objects keep their contract", done.returncode, 0)
+    check("and leave no bucket behind", cloud.client("s3").list_buckets()["Buckets"], [])
+
+
 def built():
     """Builds function and seed as they are now, in one command: two would build the SDK twice, with different features."""
     programs = ["--bin", "validate-region", "--example", "seed"]
     subprocess.run(["cargo", "build", "--locked", "-p", "aws", "-p", "lambdas", *programs], cwd=REPOSITORY, check=True)
     target = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
-    return target / "validate-region", target / "examples" / "seed", built_contract()
+    return target / "validate-region", target / "examples" / "seed", built_contract("store"), built_contract("objects")
 
 
-def built_contract():
-    """Builds the tests of the store; says where cargo put them."""
-    command = ["cargo", "test", "--locked", "-p", "aws", "-p", "lambdas", "--test", "store", "--no-run"]
+def built_contract(name):
+    """Builds the tests of this name; says where cargo put them."""
+    command = ["cargo", "test", "--locked", "-p", "aws", "-p", "lambdas", "--test", name, "--no-run"]
     told = subprocess.run([*command, "--message-format", "json"], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE)
     messages = [json.loads(line) for line in told.stdout.splitlines()]
     return next(
         pathlib.Path(message["executable"]) for message in messages
-        if message.get("executable") and message["target"]["name"] == "store"
+        if message.get("executable") and message["target"]["name"] == name
     )
 
 
@@ -205,9 +213,10 @@ def main():
     parser.add_argument("--function", type=pathlib.Path, help="the binary validate-region")
     parser.add_argument("--seed", type=pathlib.Path, help="the example seed of the crate aws")
     parser.add_argument("--contract", type=pathlib.Path, help="the tests store of the crate aws")
+    parser.add_argument("--objects", type=pathlib.Path, help="the tests objects of the crate aws")
     arguments = parser.parse_args()
-    named = arguments.function, arguments.seed, arguments.contract
-    function, seed, contract = (path.resolve(strict=True) for path in (named if all(named) else built()))
+    named = arguments.function, arguments.seed, arguments.contract, arguments.objects
+    function, seed, contract, objects = (path.resolve(strict=True) for path in (named if all(named) else built()))
     with tempfile.TemporaryDirectory(prefix="bakproof-ministack-") as folder:
         folder = pathlib.Path(folder)
         mocks = folder / "mocks.json"
@@ -217,6 +226,7 @@ def main():
         try:
             cloud.wait()
             the_task_store_keeps_its_contract(cloud, contract)
+            objects_keep_their_contract(cloud, objects)
             instance_machine_on_a_local_cloud_with_only_validate_region_deployed(cloud, function, seed)
         except BaseException:
             print(cloud.tail(), file=sys.stderr)

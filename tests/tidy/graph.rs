@@ -114,3 +114,18 @@ fn checkers_use_no_rule() {
     }
     assert_none("checkers", &findings);
 }
+
+/// One TLS stack: with two, certificates are trusted by two sets of rules, and functions are twice as large.
+#[test]
+fn there_is_one_tls_stack() {
+    let text = std::fs::read_to_string(root().join("Cargo.lock")).expect("the lock file is committed");
+    let lock: toml::Table = text.parse().expect("a lock file is TOML");
+    let packages = lock["package"].as_array().expect("a lock file lists packages");
+    let names: Vec<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
+    let count = |name: &str| names.iter().filter(|found| **found == name).count();
+    assert_eq!((count("rustls"), count("aws-lc-rs")), (1, 1));
+    let others = ["openssl", "openssl-sys", "native-tls", "boring", "s2n-tls", "wolfssl"];
+    let found: Vec<String> =
+        others.iter().filter(|name| count(name) > 0).map(|name| format!("{name} is locked")).collect();
+    assert_none("TLS stacks", &found);
+}

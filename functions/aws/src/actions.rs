@@ -21,6 +21,9 @@ pub fn all() -> Vec<Capability> {
         crate::instance::ACTIONS,
         crate::secret::ACTIONS,
         crate::executions::ACTIONS,
+        crate::events::ACTIONS,
+        crate::topic::ACTIONS,
+        crate::objects::ACTIONS,
     ]
     .concat()
 }

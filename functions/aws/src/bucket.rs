@@ -51,6 +51,10 @@ impl S3 {
         Self { client: Client::new(config), region: config.region().cloned() }
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     async fn head(&self, bucket: &str, owner: Option<&str>, region: Option<&str>) -> Result<Head, Fault> {
         let answer = self
             .client

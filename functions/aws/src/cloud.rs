@@ -6,7 +6,9 @@
 use aws_config::SdkConfig;
 use domain::facts::{BucketFacts, InstanceFacts, KeyFacts};
 use ports::Fault;
-use ports::cloud::{DescribeBucket, DescribeInstance, DescribeKey, ListObjects, ObjectFacts};
+use ports::cloud::{
+    DescribeBucket, DescribeInstance, DescribeKey, ListInstances, ListObjects, ListedInstances, ObjectFacts,
+};
 
 use crate::{Kms, Rds, S3};
 
@@ -28,6 +30,12 @@ impl Cloud {
 impl DescribeInstance for Cloud {
     async fn describe_instance(&self, name: &str) -> Result<InstanceFacts, Fault> {
         self.rds.describe_instance(name).await
+    }
+}
+
+impl ListInstances for Cloud {
+    async fn list_instances(&self, after: Option<&str>) -> Result<ListedInstances, Fault> {
+        self.rds.list_instances(after).await
     }
 }
 

@@ -1,7 +1,8 @@
-//! Executions, started through Step Functions.
+//! Executions, started at Step Functions.
 //!
-//! Step Functions API reference, `StartExecution`, read 2026-11: a Standard execution's name stays taken for 90 days. The same name and input
-//! while it runs is answered as the first time, anything else under a name that is taken with `ExecutionAlreadyExists`.
+//! Step Functions API reference, `StartExecution`, read 2026-11: for a Standard machine the same name and the same input are answered
+//! with the running execution, as if it had just begun; the same name after its end, or with another input, is refused as
+//! `ExecutionAlreadyExists`. Names are remembered for 90 days.
 
 use std::collections::BTreeMap;
 
@@ -18,33 +19,38 @@ use crate::fault::{self, Effect, refused};
 pub const ACTIONS: &[Capability] =
     &[Capability { port: "StartExecution", actions: &["states:StartExecution"] }];
 
-/// Step Functions, with the machines that it may be asked for.
+/// Step Functions, with the machines that this function may start.
 #[derive(Debug, Clone)]
 pub struct StepFunctions {
     client: Client,
-    machines: BTreeMap<Machine, String>,
+    arns: BTreeMap<Machine, String>,
 }
 
 impl StepFunctions {
-    /// Step Functions as the configuration reaches it; `machines` by their ARNs.
-    pub fn new(config: &SdkConfig, machines: BTreeMap<Machine, String>) -> Self {
-        Self { client: Client::new(config), machines }
+    /// Step Functions as the configuration reaches it; `arns` are those of the machines.
+    pub fn new(config: &SdkConfig, arns: impl IntoIterator<Item = (Machine, String)>) -> Self {
+        Self { client: Client::new(config), arns: arns.into_iter().collect() }
     }
 }
 
 impl StartExecution for StepFunctions {
     async fn start_execution(&self, machine: Machine, name: &str, input: &str) -> Result<Started, Fault> {
-        let Some(arn) = self.machines.get(&machine) else {
-            let message = format!("this function knows no ARN of machine {}", machine.as_str());
-            return Err(refused("MachineUnknown", message));
-        };
-        let answer =
-            self.client.start_execution().state_machine_arn(arn).name(name).input(input).send().await;
-        match answer {
+        let arn = self.arns.get(&machine).ok_or_else(|| {
+            refused(
+                "MachineNotWired",
+                format!("this function was not told the ARN of machine {}", machine.as_str()),
+            )
+        })?;
+        let asked = self.client.start_execution().state_machine_arn(arn).name(name).input(input);
+        match asked.send().await {
             Ok(_) => Ok(Started::Begun),
             Err(error) => match error.as_service_error() {
                 Some(StartExecutionError::ExecutionAlreadyExists(_)) => Ok(Started::Already),
-                _ => Err(fault::of(&format!("StartExecution {name}"), Effect::Write, &error)),
+                _ => Err(fault::of(
+                    &format!("StartExecution {} {name}", machine.as_str()),
+                    Effect::Write,
+                    &error,
+                )),
             },
         }
     }

@@ -21,9 +21,12 @@ pub(crate) enum Effect {
 }
 
 /// Codes that mean "not now": the request was turned away before it had any effect.
-const THROTTLED: [&str; 14] = [
+const THROTTLED: [&str; 18] = [
     "BandwidthLimitExceeded",
+    "ConditionalRequestConflict",
+    "ExecutionLimitExceeded",
     "LimitExceededException",
+    "OperationAborted",
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceeded",
     "ProvisionedThroughputExceededException",
@@ -31,6 +34,7 @@ const THROTTLED: [&str; 14] = [
     "RequestThrottled",
     "RequestThrottledException",
     "SlowDown",
+    "Throttled",
     "Throttling",
     "ThrottlingError",
     "ThrottlingException",
@@ -74,7 +78,7 @@ where
 }
 
 /// Reads the code and status a service answered with.
-fn service(
+pub(crate) fn service(
     what: &str,
     code: &str,
     message: Option<&str>,
@@ -116,7 +120,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 }
 
 /// The error and its causes in one line, each once: the SDK's `Display` names the kind only.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = String::new();
     for cause in causes(error) {
         let text = cause.to_string();
@@ -145,6 +149,7 @@ mod tests {
             ("ThrottlingException", 400, "transient", "transient"),
             ("ProvisionedThroughputExceededException", 400, "transient", "transient"),
             ("SlowDown", 503, "transient", "transient"),
+            ("ExecutionLimitExceeded", 400, "transient", "transient"),
             ("", 429, "transient", "transient"),
             ("InternalServerError", 500, "transient", "unknown"),
             ("ServiceUnavailable", 503, "transient", "unknown"),

@@ -16,11 +16,14 @@ use ports::cloud::DescribeInstance;
 use crate::actions::Capability;
 use crate::fault::{self, Effect, refused};
 
-/// IAM actions behind the port of this adapter.
-pub const ACTIONS: &[Capability] = &[Capability {
-    port: "DescribeInstance",
-    actions: &["rds:DescribeDBInstances", "rds:DescribeOptionGroups"],
-}];
+/// IAM actions behind the ports of this adapter, the listing in `listing.rs` among them.
+pub const ACTIONS: &[Capability] = &[
+    Capability {
+        port: "DescribeInstance",
+        actions: &["rds:DescribeDBInstances", "rds:DescribeOptionGroups"],
+    },
+    Capability { port: "ListInstances", actions: &["rds:DescribeDBInstances"] },
+];
 
 /// The option that allows native backup and restore.
 pub const BACKUP_OPTION: &str = "SQLSERVER_BACKUP_RESTORE";
@@ -35,6 +38,10 @@ impl Rds {
     /// RDS as the configuration reaches it.
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config) }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     async fn instance(&self, name: &str) -> Result<DbInstance, Fault> {
@@ -133,7 +140,7 @@ fn facts(instance: &DbInstance, backup_option: OptionState) -> Result<InstanceFa
 }
 
 /// A text, unless it is empty: the API leaves out what it has nothing to say about, and some servers send it empty.
-fn said(value: Option<&str>) -> Option<&str> {
+pub(crate) fn said(value: Option<&str>) -> Option<&str> {
     value.filter(|value| !value.is_empty())
 }
 

@@ -10,6 +10,8 @@ pub mod codec;
 pub mod events;
 pub mod executions;
 pub mod fault;
+pub mod notify;
+pub mod objects;
 pub mod server;
 pub mod store;
 

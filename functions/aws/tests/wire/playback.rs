@@ -98,8 +98,15 @@ impl Call {
         if let Some(action) = self.body.split('&').find_map(|pair| pair.strip_prefix("Action=")) {
             return action.to_owned();
         }
+        let query = self.path.split_once('?').map_or("", |(_, query)| query);
         let operation = match self.method.as_str() {
             "HEAD" => "HeadBucket",
+            "POST" if query.starts_with("delete") => "DeleteObjects",
+            "DELETE" if query.contains("uploadId=") => "AbortMultipartUpload",
+            "PUT" if query.contains("x-id=PutObject") => "PutObject",
+            _ if query.contains("x-id=GetObject") => "GetObject",
+            _ if query.starts_with("versions") => "ListObjectVersions",
+            _ if query.starts_with("uploads") => "ListMultipartUploads",
             _ if self.path.contains("versioning") => "GetBucketVersioning",
             _ if self.path.contains("list-type=2") => "ListObjectsV2",
             _ => "unknown",
@@ -108,11 +115,15 @@ impl Call {
     }
 
     /// The IAM action of the operation. Service authorization reference, "Actions, resources, and condition keys for Amazon
-    /// S3": two operations are allowed by an action of another name.
+    /// S3": some operations are allowed by an action of another name.
     pub(crate) fn action(&self) -> String {
         let operation = self.operation();
         let action = match operation.as_str() {
             "HeadBucket" | "ListObjectsV2" => "ListBucket",
+            "ListObjectVersions" => "ListBucketVersions",
+            "ListMultipartUploads" => "ListBucketMultipartUploads",
+            "DeleteObjects" if self.body.contains("<VersionId>") => "DeleteObjectVersion",
+            "DeleteObjects" => "DeleteObject",
             other => other,
         };
         format!("{}:{action}", self.service())

@@ -33,6 +33,16 @@ impl Cloud {
     async fn ask<T>(&self, name: &str, answer: impl Fn(&World) -> Result<T, Fault>) -> Result<T, Fault> {
         self.kernel.call(name, (Service::Cloud, Kind::Read), || answer(&self.world.borrow())).await
     }
+
+    /// A call that may change the world.
+    pub(super) async fn change<T>(
+        &self,
+        name: &str,
+        kind: Kind,
+        effect: impl Fn(&mut World) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.kernel.call(name, (Service::Cloud, kind), || effect(&mut self.world.borrow_mut())).await
+    }
 }
 
 fn refused(name: &'static str, message: String) -> Fault {

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod cloud;
 pub mod executions;
 pub mod metered;
+pub mod objects;
 pub mod secrets;
 pub mod sql;
 pub mod store;

@@ -1,0 +1,191 @@
+//! Objects in memory: the world's S3, written, read, trashed, purged and swept behind latencies and the gate.
+//!
+//! Bytes are those that somebody put; backups are opaque to the world's S3 and read as no bytes.
+
+use domain::reason::{Class, Reason};
+use ports::Fault;
+use ports::objects::{
+    AbortUpload, DELETES_MAX, ListUploads, ListVersions, NotDeleted, ObjectVersion, OpenUpload, OpenUploads,
+    PurgeVersions, RANGE_BYTES_MAX, ReadObject, TrashObjects, UploadId, VersionId, Versions, WriteObject,
+    Written,
+};
+use world::{Condition, S3Error};
+
+use super::cloud::Cloud;
+use crate::kernel::Kind;
+
+/// Versions or uploads of one page. S3 API reference, `ListObjectVersions`, `ListMultipartUploads`: 1,000, read 2026-11.
+const PAGE_MAX: usize = 1_000;
+
+/// The version id of what was written without versioning.
+const NULL_VERSION: &str = "null";
+
+fn refused(name: &'static str, message: String) -> Fault {
+    Fault::Refused(Reason::new(Class::Human, name, message))
+}
+
+fn fault(what: &str, error: S3Error) -> Fault {
+    let name = match error {
+        S3Error::AccessDenied => "AccessDenied",
+        S3Error::NoSuchKey => "ObjectNotFound",
+        _ => "ServiceRefused",
+    };
+    refused(name, format!("{what}: {error}"))
+}
+
+/// One page of what is listed, after a name: what follows it, or everything of its key when it is gone, which S3 does not repeat but
+/// may.
+fn page<T, N: PartialEq>(
+    all: Vec<T>,
+    after: Option<&N>,
+    name: impl Fn(&T) -> N,
+    is_before: impl Fn(&T, &N) -> bool,
+) -> (Vec<T>, Option<N>) {
+    let from = after.map_or(0, |after| match all.iter().position(|one| name(one) == *after) {
+        Some(place) => place + 1,
+        None => all.iter().take_while(|one| is_before(one, after)).count(),
+    });
+    let more = all.len() - from > PAGE_MAX;
+    let found: Vec<T> = all.into_iter().skip(from).take(PAGE_MAX).collect();
+    let next = found.last().filter(|_| more).map(name);
+    (found, next)
+}
+
+impl ListVersions for Cloud {
+    async fn list_versions(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&VersionId>,
+    ) -> Result<Versions, Fault> {
+        self.change("s3.list_versions", Kind::Read, |world| {
+            let all = world.s3().list_versions(bucket, prefix);
+            let all = all.map_err(|error| fault(&format!("ListObjectVersions {bucket}/{prefix}"), error))?;
+            let all = all.into_iter().map(|head| ObjectVersion {
+                id: VersionId {
+                    key: head.object.key,
+                    version: head.object.version.unwrap_or_else(|| NULL_VERSION.to_owned()),
+                },
+                size_bytes: (!head.is_delete_marker).then_some(head.object.size_bytes),
+                modified: head.object.modified,
+                is_latest: head.is_latest,
+            });
+            let is_before = |one: &ObjectVersion, after: &VersionId| one.id.key < after.key;
+            let (versions, after) = page(all.collect(), after, |one| one.id.clone(), is_before);
+            Ok(Versions { versions, after })
+        })
+        .await
+    }
+}
+
+impl Cloud {
+    /// Deletes names one by one: keys into the trash, versions for good.
+    async fn delete(
+        &self,
+        name: &str,
+        bucket: &str,
+        names: &[(&str, Option<&str>)],
+    ) -> Result<Vec<NotDeleted>, Fault> {
+        let what = format!("DeleteObjects {bucket}");
+        if !(1..=DELETES_MAX).contains(&names.len()) {
+            let why = format!("{} names, 1 to {DELETES_MAX} go into a request", names.len());
+            return Err(refused("DeleteMalformed", format!("{what}: {why}")));
+        }
+        if names.iter().any(|(key, version)| key.is_empty() || *version == Some("")) {
+            return Err(refused("DeleteMalformed", format!("{what}: an empty name")));
+        }
+        self.change(name, Kind::Write, |world| {
+            let config = world.s3().describe_bucket(bucket).map_err(|error| fault(&what, error))?;
+            let is_versioned = config.versioned;
+            let left = names.iter().enumerate().filter_map(|(index, (key, version))| {
+                // Without versioning an object is its own only version.
+                let version = version.filter(|version| is_versioned || *version != NULL_VERSION);
+                match world.s3_mut().delete(bucket, key, version) {
+                    Ok(_) | Err(S3Error::NoSuchKey | S3Error::NoSuchVersion) => None,
+                    Err(error) => Some(NotDeleted { index, fault: fault(&format!("{what}: {key}"), error) }),
+                }
+            });
+            Ok(left.collect())
+        })
+        .await
+    }
+}
+
+impl TrashObjects for Cloud {
+    async fn trash_objects(&self, bucket: &str, keys: &[String]) -> Result<Vec<NotDeleted>, Fault> {
+        let names: Vec<_> = keys.iter().map(|key| (key.as_str(), None)).collect();
+        self.delete("s3.trash_objects", bucket, &names).await
+    }
+}
+
+impl PurgeVersions for Cloud {
+    async fn purge_versions(&self, bucket: &str, versions: &[VersionId]) -> Result<Vec<NotDeleted>, Fault> {
+        let names: Vec<_> = versions.iter().map(|id| (id.key.as_str(), Some(id.version.as_str()))).collect();
+        self.delete("s3.purge_versions", bucket, &names).await
+    }
+}
+
+impl ListUploads for Cloud {
+    async fn list_uploads(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&UploadId>,
+    ) -> Result<OpenUploads, Fault> {
+        self.change("s3.list_uploads", Kind::Read, |world| {
+            let all = world.s3().list_uploads(bucket, prefix);
+            let all =
+                all.map_err(|error| fault(&format!("ListMultipartUploads {bucket}/{prefix}"), error))?;
+            let all = all.into_iter().map(|head| OpenUpload {
+                id: UploadId { key: head.key, upload: head.upload_id },
+                initiated: head.initiated,
+            });
+            let is_before = |one: &OpenUpload, after: &UploadId| one.id.key < after.key;
+            let (uploads, after) = page(all.collect(), after, |one| one.id.clone(), is_before);
+            Ok(OpenUploads { uploads, after })
+        })
+        .await
+    }
+}
+
+impl AbortUpload for Cloud {
+    async fn abort_upload(&self, bucket: &str, id: &UploadId) -> Result<(), Fault> {
+        self.change("s3.abort_upload", Kind::Write, |world| {
+            match world.s3_mut().abort_upload(bucket, &id.key, &id.upload) {
+                Ok(()) | Err(S3Error::NoSuchUpload) => Ok(()),
+                Err(error) => Err(fault(&format!("AbortMultipartUpload {bucket}/{}", id.key), error)),
+            }
+        })
+        .await
+    }
+}
+
+impl ReadObject for Cloud {
+    async fn read_object(&self, bucket: &str, key: &str, from: u64, bytes: u32) -> Result<Vec<u8>, Fault> {
+        let what = format!("GetObject {bucket}/{key}");
+        let end = from.checked_add(u64::from(bytes)).filter(|_| (1..=RANGE_BYTES_MAX).contains(&bytes));
+        let Some(end) = end else {
+            let why = format!("{bytes} bytes from {from}, 1 to {RANGE_BYTES_MAX} are read");
+            return Err(refused("RangeMalformed", format!("{what}: {why}")));
+        };
+        self.change("s3.read_object", Kind::Read, |world| {
+            let body = world.s3().get(bucket, key, None).map_err(|error| fault(&what, error))?;
+            let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(body.len());
+            Ok(body[place(from)..place(end)].to_vec())
+        })
+        .await
+    }
+}
+
+impl WriteObject for Cloud {
+    async fn write_object(&self, bucket: &str, key: &str, body: &[u8]) -> Result<Written, Fault> {
+        self.change("s3.write_object", Kind::Write, |world| {
+            match world.s3_mut().put(bucket, key, body, &Condition::IfNoneMatch) {
+                Ok(_) => Ok(Written::New),
+                Err(S3Error::PreconditionFailed) => Ok(Written::Exists),
+                Err(error) => Err(fault(&format!("PutObject {bucket}/{key}"), error)),
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,218 @@
+//! What every keeper of objects must do, whoever keeps them: the ports' contract as cases.
+//!
+//! Included by path from the tests of each implementation, which call [`objects_conformance!`] with a function that gives a
+//! case an empty versioned bucket of this name and polls it to its end. The contract is the documentation of `ports::objects`.
+
+use std::collections::BTreeSet;
+
+use ports::Fault;
+use ports::cloud::ListObjects;
+use ports::objects::{
+    AbortUpload, DELETES_MAX, ListUploads, ListVersions, ObjectVersion, PurgeVersions, RANGE_BYTES_MAX,
+    ReadObject, TrashObjects, UploadId, VersionId, WriteObject, Written,
+};
+
+/// The bucket every case finds empty.
+pub(crate) const BUCKET: &str = "objects-contract";
+
+/// Everything that keeps objects.
+pub(crate) trait Objects:
+    ListObjects
+    + ListVersions
+    + TrashObjects
+    + PurgeVersions
+    + ListUploads
+    + AbortUpload
+    + ReadObject
+    + WriteObject
+{
+}
+impl<O> Objects for O where
+    O: ListObjects
+        + ListVersions
+        + TrashObjects
+        + PurgeVersions
+        + ListUploads
+        + AbortUpload
+        + ReadObject
+        + WriteObject
+{
+}
+
+/// One `#[test]` for each case. `$run` takes `impl AsyncFnOnce(&O)` and calls it on an empty bucket; `ignore = "why"` leaves the
+/// cases to whoever asks for them.
+macro_rules! objects_conformance {
+    ($run:path $(, ignore = $why:literal)?) => {
+        objects_conformance!($run $(, $why)?:
+            what_is_written_is_never_overwritten,
+            a_range_ends_where_the_object_ends,
+            trash_hides_and_its_marker_can_be_purged,
+            a_purged_version_is_gone_and_purging_it_again_is_no_fault,
+            pages_of_versions_name_each_once,
+            a_trash_that_is_emptied_page_by_page_is_empty,
+            a_malformed_delete_is_refused_and_deletes_nothing,
+            an_upload_that_is_gone_is_no_fault,
+        );
+    };
+    ($run:path $(, $why:literal)?: $($case:ident),+ $(,)?) => {
+        objects_conformance!(@ $run, ($($why)?), $($case),+);
+    };
+    (@ $run:path, (), $($case:ident),+) => {
+        $(
+            #[test]
+            fn $case() {
+                $run(async |objects| suite::$case(objects).await);
+            }
+        )+
+    };
+    (@ $run:path, ($why:literal), $($case:ident),+) => {
+        $(
+            #[test]
+            #[ignore = $why]
+            fn $case() {
+                $run(async |objects| suite::$case(objects).await);
+            }
+        )+
+    };
+}
+
+fn name<T: std::fmt::Debug>(result: Result<T, Fault>) -> String {
+    match result {
+        Err(Fault::Refused(reason)) => reason.name.into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+async fn write(objects: &impl Objects, key: &str) {
+    assert_eq!(objects.write_object(BUCKET, key, key.as_bytes()).await, Ok(Written::New), "{key}");
+}
+
+async fn visible(objects: &impl Objects) -> Vec<String> {
+    let (found, _) = objects.list_objects(BUCKET, "", None).await.expect("a listing");
+    found.into_iter().map(|object| object.key).collect()
+}
+
+/// All versions, page by page.
+async fn versions(objects: &impl Objects, prefix: &str) -> (Vec<ObjectVersion>, usize) {
+    let (mut all, mut pages, mut after) = (Vec::new(), 0, None);
+    loop {
+        let page = objects.list_versions(BUCKET, prefix, after.as_ref()).await.expect("a page");
+        assert!(page.versions.len() <= 1_000, "{} on a page", page.versions.len());
+        all.extend(page.versions);
+        pages += 1;
+        assert!(pages < 10, "the pages do not end");
+        match page.after {
+            None => return (all, pages),
+            next => after = next,
+        }
+    }
+}
+
+pub(crate) async fn what_is_written_is_never_overwritten(objects: &impl Objects) {
+    write(objects, "a").await;
+    assert_eq!(objects.write_object(BUCKET, "a", b"other").await, Ok(Written::Exists));
+    assert_eq!(objects.read_object(BUCKET, "a", 0, 10).await, Ok(b"a".to_vec()));
+    assert_eq!(objects.trash_objects(BUCKET, &["a".to_owned()]).await, Ok(vec![]));
+    // A hidden object is none: the key is free.
+    assert_eq!(objects.write_object(BUCKET, "a", b"new").await, Ok(Written::New));
+    assert_eq!(objects.read_object(BUCKET, "a", 0, 10).await, Ok(b"new".to_vec()));
+}
+
+pub(crate) async fn a_range_ends_where_the_object_ends(objects: &impl Objects) {
+    assert_eq!(objects.write_object(BUCKET, "p/0123", b"0123456789").await, Ok(Written::New));
+    for (from, bytes, expected) in
+        [(0, 10, "0123456789"), (0, 1, "0"), (3, 4, "3456"), (8, 100, "89"), (10, 1, ""), (5_000, 9, "")]
+    {
+        let found = objects.read_object(BUCKET, "p/0123", from, bytes).await;
+        assert_eq!(found, Ok(expected.as_bytes().to_vec()), "{bytes} from {from}");
+    }
+    assert_eq!(name(objects.read_object(BUCKET, "p", 0, 1).await), "ObjectNotFound");
+    for (from, bytes) in [(0, 0), (0, RANGE_BYTES_MAX + 1), (u64::MAX, 2)] {
+        assert_eq!(name(objects.read_object(BUCKET, "p/0123", from, bytes).await), "RangeMalformed");
+    }
+}
+
+pub(crate) async fn trash_hides_and_its_marker_can_be_purged(objects: &impl Objects) {
+    for key in ["a", "b"] {
+        write(objects, key).await;
+    }
+    let keys = ["a".to_owned(), "never-there".to_owned()];
+    assert_eq!(objects.trash_objects(BUCKET, &keys).await, Ok(vec![]));
+    assert_eq!(visible(objects).await, ["b"]);
+    assert_eq!(name(objects.read_object(BUCKET, "a", 0, 1).await), "ObjectNotFound");
+    let (found, _) = versions(objects, "a").await;
+    let of = |is_marker: bool| {
+        let one = found.iter().find(|version| version.size_bytes.is_none() == is_marker);
+        one.expect("a marker, and the version that it hides")
+    };
+    let (marker, hidden) = (of(true), of(false));
+    assert_eq!((found.len(), marker.is_latest, hidden.is_latest), (2, true, false));
+    assert_eq!(hidden.size_bytes, Some(1));
+    assert_eq!(objects.purge_versions(BUCKET, std::slice::from_ref(&marker.id)).await, Ok(vec![]));
+    assert_eq!(visible(objects).await, ["a", "b"]);
+}
+
+pub(crate) async fn a_purged_version_is_gone_and_purging_it_again_is_no_fault(objects: &impl Objects) {
+    for key in ["a", "b"] {
+        write(objects, key).await;
+    }
+    let (found, _) = versions(objects, "a").await;
+    let ids: Vec<_> = found.into_iter().map(|version| version.id).collect();
+    assert_eq!(ids.len(), 1);
+    for _ in 0..2 {
+        assert_eq!(objects.purge_versions(BUCKET, &ids).await, Ok(vec![]));
+        assert_eq!(versions(objects, "a").await.0, []);
+    }
+    assert_eq!(visible(objects).await, ["b"]);
+}
+
+pub(crate) async fn pages_of_versions_name_each_once(objects: &impl Objects) {
+    let keys: Vec<_> = (0..600).map(|number| format!("p/{number:04}")).collect();
+    for key in &keys {
+        write(objects, key).await;
+    }
+    write(objects, "q").await;
+    assert_eq!(objects.trash_objects(BUCKET, &keys).await, Ok(vec![]));
+    let (found, pages) = versions(objects, "p/").await;
+    let ids: BTreeSet<_> = found.iter().map(|version| &version.id).collect();
+    assert_eq!((found.len(), ids.len(), pages), (1_200, 1_200, 2));
+    assert!(ids.iter().all(|id| id.key.starts_with("p/")));
+}
+
+pub(crate) async fn a_trash_that_is_emptied_page_by_page_is_empty(objects: &impl Objects) {
+    let keys: Vec<_> = (0..501).map(|number| format!("p/{number:04}")).collect();
+    for key in &keys {
+        write(objects, key).await;
+    }
+    assert_eq!(objects.trash_objects(BUCKET, &keys).await, Ok(vec![]));
+    let mut after = None;
+    loop {
+        let page = objects.list_versions(BUCKET, "", after.as_ref()).await.expect("a page");
+        let ids: Vec<_> = page.versions.into_iter().map(|version| version.id).collect();
+        assert_eq!(objects.purge_versions(BUCKET, &ids).await, Ok(vec![]));
+        match page.after {
+            None => break,
+            next => after = next,
+        }
+    }
+    assert_eq!(versions(objects, "").await.0, []);
+}
+
+pub(crate) async fn a_malformed_delete_is_refused_and_deletes_nothing(objects: &impl Objects) {
+    write(objects, "a").await;
+    let many = vec!["a".to_owned(); DELETES_MAX + 1];
+    for keys in [&[][..], &["a".to_owned(), String::new()], &many] {
+        assert_eq!(name(objects.trash_objects(BUCKET, keys).await), "DeleteMalformed", "{}", keys.len());
+    }
+    // S3 reads an empty version as none, and would hide the object.
+    let nameless = VersionId { key: "a".to_owned(), version: String::new() };
+    assert_eq!(name(objects.purge_versions(BUCKET, &[nameless]).await), "DeleteMalformed");
+    assert_eq!(visible(objects).await, ["a"]);
+}
+
+pub(crate) async fn an_upload_that_is_gone_is_no_fault(objects: &impl Objects) {
+    let found = objects.list_uploads(BUCKET, "", None).await.expect("a page");
+    assert_eq!((found.uploads, found.after), (vec![], None));
+    let id = UploadId { key: "a".to_owned(), upload: "00000000000000000000000000000001".to_owned() };
+    assert_eq!(objects.abort_upload(BUCKET, &id).await, Ok(()));
+}
