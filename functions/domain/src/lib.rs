@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod catalogue;
 pub mod chain;
 pub mod coverage;
+pub mod discovery;
 pub mod facts;
 pub mod forecast;
 pub mod growth;
