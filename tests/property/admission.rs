@@ -76,6 +76,10 @@ fn live() -> DatabaseState {
         differential_base_guid: None,
         differential_base_lsn: None,
         data_bytes: None,
+        files: 2,
+        filestream: false,
+        read_only: false,
+        snapshot_of: None,
     }
 }
 

@@ -131,6 +131,10 @@ fn known(case: &Case) -> (Database, DatabaseState, Vec<Backup>) {
         differential_base_guid: None,
         differential_base_lsn: None,
         data_bytes: None,
+        files: 2,
+        filestream: false,
+        read_only: false,
+        snapshot_of: None,
     };
     let mut database = Database::new("sales", "orders");
     database.lineage = lineage_of(&live);

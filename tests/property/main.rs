@@ -7,6 +7,7 @@ mod admission;
 mod calendar;
 mod chance;
 mod differential;
+mod discovery;
 mod fleets;
 mod forecast;
 mod lease;

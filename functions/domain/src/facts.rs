@@ -147,6 +147,14 @@ pub struct DatabaseState {
     pub differential_base_lsn: Option<Lsn>,
     /// Bytes of all data files, `sys.master_files.size` in pages of 8 KiB: what a first full is forecast from.
     pub data_bytes: Option<u64>,
+    /// Files of every type, `sys.master_files`.
+    pub files: u64,
+    /// Whether one of them is of type FILESTREAM.
+    pub filestream: bool,
+    /// `is_read_only`.
+    pub read_only: bool,
+    /// `source_database_id`: what it is a database snapshot of.
+    pub snapshot_of: Option<i32>,
 }
 
 /// One five-minute log file that RDS keeps: a row of `rds_fn_list_tlog_backup_metadata`.

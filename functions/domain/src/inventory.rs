@@ -208,6 +208,10 @@ pub struct Database {
     pub failures: u32,
     /// The newest moments of the schedule that have been answered.
     pub answered: Answered,
+    /// Since when discovery does not find it on the server. Nothing more is planned; the last good chain stays until a person lets it
+    /// go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<Timestamp>,
 }
 
 impl Database {
@@ -227,6 +231,7 @@ impl Database {
             promoted_at: Vec::new(),
             failures: 0,
             answered: Answered::default(),
+            gone_at: None,
         }
     }
 

@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod chain;
 pub mod coverage;
 pub mod directory;
+pub mod discovery;
 pub mod facts;
 pub mod forecast;
 pub mod growth;

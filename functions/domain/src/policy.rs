@@ -317,7 +317,7 @@ impl Policy {
 }
 
 /// Whether a name fits a pattern in which `*` stands for any run of characters. Case does not matter.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };

@@ -64,7 +64,7 @@ pub struct DueItem {
 
 /// What of one database is due at `now`.
 ///
-/// A first full comes at once, and nothing else before it: logs and differentials without a base restore nothing, and the
+/// Of a database that is gone nothing is. A first full comes at once, and nothing else before it: logs and differentials without a base restore nothing, and the
 /// service keeps the logs for seven days. A full of the calendar does not hold up the logs; a differential that is due while
 /// a full is would be needless when it ends. Chains that broke are no matter of the calendar: the look before dispatch finds
 /// and heals them.
@@ -72,6 +72,9 @@ pub struct DueItem {
 /// # Errors
 /// The policy's own, when its zone or days are wrong.
 pub fn due(policy: &Policy, database: &Database, now: Timestamp) -> Result<Vec<DueItem>, Reason> {
+    if database.gone_at.is_some() {
+        return Ok(Vec::new());
+    }
     let log_moment = latest_log_copy(policy, now);
     let answered = |moment| database.answered.full.is_some_and(|answered| answered >= moment);
     let Some(last_full) = &database.last_full else {

@@ -155,4 +155,10 @@ pub mod sys_databases {
     pub const FILE_ID: &str = "file_id";
     /// Pages of 8 KiB of a file.
     pub const SIZE: &str = "size";
+    /// Of a file: 0 data, 1 log, 2 FILESTREAM.
+    pub const TYPE: &str = "type";
+    /// Bit.
+    pub const IS_READ_ONLY: &str = "is_read_only";
+    /// What it is a database snapshot of.
+    pub const SOURCE_DATABASE_ID: &str = "source_database_id";
 }

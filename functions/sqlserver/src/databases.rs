@@ -13,19 +13,25 @@ use crate::cells::Cells;
 use crate::columns::sys_databases as column;
 use crate::session::{Select, Session};
 
-/// A row for each data file (`type` 0): their sizes add up. Every file of a database has the same base after a full, so that of
-/// the first, the primary data file, is read.
+/// A row for each file: they are counted, and the sizes of data files (`type` 0) add up. Every data file of a database has the same
+/// base after a full, so that of the first, the primary data file, is read.
 const DATABASES: Select<'static> = Select {
     table: "sys.databases",
-    text: "SELECT d.name, d.database_id, d.create_date, d.state_desc, d.recovery_model_desc, r.database_guid, \
-           r.family_guid, r.recovery_fork_guid, r.last_log_backup_lsn, f.differential_base_guid, \
-           f.differential_base_lsn, f.file_id, f.size FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON \
-           r.database_id = d.database_id LEFT JOIN sys.master_files AS f ON f.database_id = d.database_id AND \
-           f.type = 0 WHERE d.database_id > 4",
+    text: "SELECT d.name, d.database_id, d.create_date, d.state_desc, d.recovery_model_desc, d.is_read_only, \
+           d.source_database_id, r.database_guid, r.family_guid, r.recovery_fork_guid, r.last_log_backup_lsn, f.differential_base_guid, \
+           f.differential_base_lsn, f.file_id, f.type, f.size FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON \
+           r.database_id = d.database_id LEFT JOIN sys.master_files AS f ON f.database_id = d.database_id \
+           WHERE d.database_id > 4",
 };
 
 /// Unit of `sys.master_files.size`.
 const PAGE_BYTES: u64 = 8_192;
+
+/// `sys.master_files.type`.
+const DATA: u64 = 0;
+
+/// Likewise.
+const FILESTREAM: u64 = 2;
 
 /// The database of the service itself. Its id is not documented, so it is recognised by its name.
 const SERVICE_DATABASE: &str = "rdsadmin";
@@ -38,7 +44,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ReadDatabases for Session<S> {
     }
 }
 
-/// One of each database, by id, with the bytes of all its data files.
+/// One of each database, by id, with the number of all its files and the bytes of its data files.
 fn gathered(mut rows: Vec<(DatabaseState, Option<u64>)>) -> Vec<DatabaseState> {
     rows.sort_by_key(|(database, file)| (database.id, *file));
     let mut databases: Vec<DatabaseState> = Vec::new();
@@ -47,6 +53,8 @@ fn gathered(mut rows: Vec<(DatabaseState, Option<u64>)>) -> Vec<DatabaseState> {
             Some(database) => {
                 let both = [database.data_bytes, row.data_bytes].into_iter().flatten();
                 database.data_bytes = both.reduce(u64::saturating_add);
+                database.files = database.files.saturating_add(row.files);
+                database.filestream |= row.filestream;
             }
             None => databases.push(row),
         }
@@ -54,8 +62,10 @@ fn gathered(mut rows: Vec<(DatabaseState, Option<u64>)>) -> Vec<DatabaseState> {
     databases
 }
 
-/// A database as a row of one of its data files tells it, and the number of that file.
+/// A database as a row of one of its files tells it, and the number of that file.
 fn read(cells: &mut Cells<'_>) -> Result<(DatabaseState, Option<u64>), Reason> {
+    let (file, kind) = (cells.count(column::FILE_ID)?, cells.count(column::TYPE)?);
+    let pages = cells.count(column::SIZE)?.filter(|_| kind == Some(DATA));
     let database = DatabaseState {
         name: cells.some_text(column::NAME)?.to_owned(),
         id: cells.some_int(column::DATABASE_ID)?,
@@ -67,9 +77,13 @@ fn read(cells: &mut Cells<'_>) -> Result<(DatabaseState, Option<u64>), Reason> {
         last_log_backup_lsn: cells.lsn(column::LAST_LOG_BACKUP_LSN)?.filter(|lsn| !lsn.is_zero()),
         differential_base_guid: cells.guid(column::DIFFERENTIAL_BASE_GUID)?,
         differential_base_lsn: cells.lsn(column::DIFFERENTIAL_BASE_LSN)?.filter(|lsn| !lsn.is_zero()),
-        data_bytes: cells.count(column::SIZE)?.map(|pages| pages.saturating_mul(PAGE_BYTES)),
+        data_bytes: pages.map(|pages| pages.saturating_mul(PAGE_BYTES)),
+        files: u64::from(file.is_some()),
+        filestream: kind == Some(FILESTREAM),
+        read_only: cells.flag(column::IS_READ_ONLY)?.unwrap_or(false),
+        snapshot_of: cells.int(column::SOURCE_DATABASE_ID)?.and_then(|id| i32::try_from(id).ok()),
     };
-    Ok((database, cells.count(column::FILE_ID)?))
+    Ok((database, file))
 }
 
 /// Reads the spelling of `recovery_model_desc`, and of `backupset.recovery_model`, which has a hyphen. `None` for one we do
@@ -94,12 +108,14 @@ mod tests {
     fn row(column: &str, cell: &ColumnData<'static>) -> Row {
         let lsn = |value| ColumnData::Numeric(Some(Numeric::new_with_scale(value, 0)));
         let text = |text: &'static str| ColumnData::String(Some(text.into()));
-        let whole: [(&str, ColumnType, ColumnData<'static>); 13] = [
+        let whole: [(&str, ColumnType, ColumnData<'static>); 16] = [
             ("name", ColumnType::NVarchar, text("orders")),
             ("database_id", ColumnType::Int4, ColumnData::I32(Some(6))),
             ("create_date", ColumnType::Datetime, ColumnData::DateTime(None)),
             ("state_desc", ColumnType::NVarchar, text("ONLINE")),
             ("recovery_model_desc", ColumnType::NVarchar, text("FULL")),
+            ("is_read_only", ColumnType::Bit, ColumnData::Bit(Some(false))),
+            ("source_database_id", ColumnType::Int4, ColumnData::I32(None)),
             ("database_guid", ColumnType::Guid, ColumnData::Guid(Some(Uuid::from_u128(1)))),
             ("family_guid", ColumnType::Guid, ColumnData::Guid(Some(Uuid::from_u128(2)))),
             ("recovery_fork_guid", ColumnType::Guid, ColumnData::Guid(Some(Uuid::from_u128(3)))),
@@ -107,6 +123,7 @@ mod tests {
             ("differential_base_guid", ColumnType::Guid, ColumnData::Guid(None)),
             ("differential_base_lsn", ColumnType::Numericn, lsn(0)),
             ("file_id", ColumnType::Int4, ColumnData::I32(Some(1))),
+            ("type", ColumnType::Int1, ColumnData::U8(Some(0))),
             ("size", ColumnType::Int4, ColumnData::I32(Some(1_024))),
         ];
         let mut builder = Row::builder();
@@ -142,6 +159,18 @@ mod tests {
             .collect();
         let base = || "base-of-1".to_owned();
         assert_eq!(told, [(6, Some(11), base()), (7, Some(5), base()), (8, None, base())]);
+    }
+
+    #[test]
+    fn files_of_every_type_are_counted_and_data_alone_is_measured() {
+        for (kind, bytes, filestream) in [(0, Some(8 << 20), false), (1, None, false), (2, None, true)] {
+            let state = state("type", &ColumnData::U8(Some(kind))).unwrap();
+            assert_eq!((state.files, state.data_bytes, state.filestream), (1, bytes, filestream), "{kind}");
+        }
+        assert_eq!(state("file_id", &ColumnData::I32(None)).unwrap().files, 0, "no row of master_files");
+        let file = |kind| (state("type", &ColumnData::U8(Some(kind))).unwrap(), Some(u64::from(kind) + 1));
+        let one = gathered(vec![file(0), file(1), file(2)]).pop().unwrap();
+        assert_eq!((one.files, one.data_bytes, one.filestream), (3, Some(8 << 20), true));
     }
 
     #[test]

@@ -42,6 +42,8 @@ fn the_service_s_own_database_is_left_out() {
             moment(20_000, 0),
             text("ONLINE"),
             text("FULL"),
+            Value::Bit(false),
+            Value::Null,
             guid.clone(),
             guid.clone(),
             guid,
@@ -49,6 +51,8 @@ fn the_service_s_own_database_is_left_out() {
             Value::Null,
             Value::Null,
             Value::Int(file),
+            // The second file is the log.
+            Value::Int(i64::from(file == 2)),
             Value::Int(1_024),
         ]
     };
@@ -58,6 +62,8 @@ fn the_service_s_own_database_is_left_out() {
         ("create_date", SqlType::DateTime),
         ("state_desc", SqlType::NVarChar(Some(60))),
         ("recovery_model_desc", SqlType::NVarChar(Some(60))),
+        ("is_read_only", SqlType::Bit),
+        ("source_database_id", SqlType::Int),
         ("database_guid", SqlType::UniqueIdentifier),
         ("family_guid", SqlType::UniqueIdentifier),
         ("recovery_fork_guid", SqlType::UniqueIdentifier),
@@ -65,9 +71,11 @@ fn the_service_s_own_database_is_left_out() {
         ("differential_base_guid", SqlType::UniqueIdentifier),
         ("differential_base_lsn", LSN),
         ("file_id", SqlType::Int),
+        ("type", SqlType::TinyInt),
         ("size", SqlType::Int),
     ];
-    let listed = vec![row("orders", 7, 3), row("rdsadmin", 5, 1), row("billing", 6, 1), row("orders", 7, 1)];
+    let file = |file| row("orders", 7, file);
+    let listed = vec![file(3), row("rdsadmin", 5, 1), row("billing", 6, 1), file(2), file(1)];
     let set = rows(&columns, listed);
     let mut wire = Wire::new(Script::new([answer(set)]));
     let mut session = wire.open().unwrap();
@@ -77,7 +85,9 @@ fn the_service_s_own_database_is_left_out() {
     let orders = &databases[1];
     assert_eq!(orders.family_guid.as_ref().unwrap().as_str(), "07070707-0707-0707-0707-070707070707");
     assert_eq!(orders.last_log_backup_lsn.unwrap().to_string(), "34000000012300001");
-    assert_eq!(orders.data_bytes, Some(16 << 20), "both files");
+    assert_eq!(orders.data_bytes, Some(16 << 20), "both data files");
+    assert_eq!((orders.files, orders.filestream), (3, false), "and the log");
+    assert_eq!((orders.read_only, orders.snapshot_of), (false, None));
 }
 
 #[test]

@@ -19,6 +19,10 @@ pub(super) fn live(change: fn(&mut DatabaseState)) -> DatabaseState {
         differential_base_guid: None,
         differential_base_lsn: None,
         data_bytes: None,
+        files: 2,
+        filestream: false,
+        read_only: false,
+        snapshot_of: None,
     };
     change(&mut live);
     live
