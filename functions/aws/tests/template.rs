@@ -81,7 +81,7 @@ fn allowed(function: &str) -> BTreeMap<String, BTreeSet<String>> {
 
 /// One text or a list of them; a condition's name and what it gives are texts like any.
 fn texts(value: &Yaml) -> Vec<String> {
-    let of = |value: &Yaml| value.as_str().unwrap_or_else(|| panic!("{value:?} is no text")).to_owned();
+    let of = |value: &Yaml| value.as_str().expect("a text").to_owned();
     value.as_vec().map_or_else(|| vec![of(value)], |values| values.iter().map(of).collect())
 }
 
@@ -171,7 +171,7 @@ fn a_machine_may_start_what_its_definition_names_and_nothing_else() {
 }
 
 fn template() -> Yaml {
-    YamlLoader::load_from_str(TEMPLATE).unwrap().remove(0)
+    YamlLoader::load_from_str(TEMPLATE).expect("the template is YAML").remove(0)
 }
 
 fn camel(kebab: &str) -> String {
