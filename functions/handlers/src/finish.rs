@@ -21,6 +21,8 @@ use ports::cloud::{ListObjects, ObjectFacts};
 use ports::server::ReadHistory;
 use ports::store::{ReadItems, Versioned, Write, load};
 
+use crate::scope::of_chain;
+
 pub(crate) use copy::finish_copy;
 
 /// Failures at one moment of the schedule before it counts as failed. Policy of ours: three, then people hear of it.
@@ -200,6 +202,7 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
         stripes.iter().map(|object| format!("arn:{}:s3:::{}/{}", arn.partition, arn.bucket, object.key)),
     );
     let mut head = head(store, task).await?;
+    let before = head.record.broken.clone();
     let (speed, useless) = if request.differential {
         (None, head_of_differential(&mut head.record, task, &backup))
     } else {
@@ -218,7 +221,9 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
             .collect(),
         backup,
     });
-    Ok(Finished { writes: vec![head.put()?, entry.put()?], speed, useless })
+    let mut writes = vec![head.put()?, entry.put()?];
+    writes.extend(of_chain(before.as_ref(), &head.record, asked.now)?);
+    Ok(Finished { writes, speed, useless })
 }
 
 fn by_evidence_of_the_task(kind: BackupKind, task: &Task, asked: &Asked) -> Backup {

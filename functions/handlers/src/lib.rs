@@ -8,6 +8,7 @@ pub mod dispatch_tasks;
 mod finish;
 pub mod handler;
 pub mod list_work;
+mod outbox;
 pub mod plan_backups;
 pub mod poll_tasks;
 pub mod requests;

@@ -1,5 +1,6 @@
 //! What a run works on, read from the store; and the few store idioms that the functions share.
 
+use domain::event::Event;
 use domain::inventory::{Database, Instance, Vault, databases_partition, instance_key, vault_key};
 use domain::lease;
 use domain::policy::{self, Policy};
@@ -13,6 +14,7 @@ use ports::store::{
 };
 
 use crate::contract::InstanceRun;
+use crate::outbox;
 
 /// Above every sort key there can be: names hold no character beyond it.
 pub(crate) const SORT_MAX: &str = "\u{10FFFF}";
@@ -152,7 +154,19 @@ pub(crate) async fn commit_groups(store: &impl WriteItems, groups: Vec<Vec<Write
     commit(store, &batch).await
 }
 
-/// The writes that end a task: out of the open partition, into the done one.
-pub(crate) fn end_task(open: &Versioned<Task>, done: Task) -> Result<[Write; 2], Reason> {
-    Ok([open.delete(), Versioned::new(done).put()?])
+/// The writes that end a task: out of the open partition, into the done one, and what is told of that.
+pub(crate) fn end_task(open: &Versioned<Task>, done: Task) -> Result<Vec<Write>, Reason> {
+    let told = Event::of_end(&done).map(outbox::with).transpose()?;
+    let mut writes = vec![open.delete(), Versioned::new(done).put()?];
+    writes.extend(told);
+    Ok(writes)
+}
+
+/// What is told where a database's chain broke or goes on: `before` is why it was broken.
+pub(crate) fn of_chain(
+    before: Option<&Reason>,
+    head: &Database,
+    now: Timestamp,
+) -> Result<Option<Write>, Reason> {
+    Event::of_chain(before, head, now).map(outbox::with).transpose()
 }
