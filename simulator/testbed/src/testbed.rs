@@ -22,6 +22,7 @@ use crate::meter::{Layer, Spent};
 use crate::pipe::{Network, Servers};
 use crate::ports::clock::VirtualClock;
 use crate::ports::cloud::Cloud;
+use crate::ports::events::Bus;
 use crate::ports::executions::Executions;
 use crate::ports::metered::Metered;
 use crate::ports::secrets::Secrets;
@@ -104,6 +105,7 @@ pub struct Testbed {
     world: Rc<RefCell<World>>,
     network: Rc<Network>,
     store: Store,
+    bus: Bus,
     secrets: Secrets,
     options: Options,
 }
@@ -132,6 +134,7 @@ impl Testbed {
             callers: BTreeMap::new(),
             endings: BTreeMap::new(),
             store: Store::new(Rc::clone(&kernel)),
+            bus: Bus::new(Rc::clone(&kernel)),
             secrets: Secrets::new(Rc::clone(&kernel)),
             world,
             network,
@@ -143,6 +146,11 @@ impl Testbed {
     /// The task store.
     pub fn store(&self) -> Store {
         self.store.clone()
+    }
+
+    /// The bus that is told what happens.
+    pub fn bus(&self) -> Bus {
+        self.bus.clone()
     }
 
     /// The control planes: RDS, S3, KMS.

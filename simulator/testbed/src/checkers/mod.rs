@@ -5,6 +5,7 @@ mod once;
 mod recoverability;
 mod silence;
 mod slots;
+mod told;
 mod windows;
 
 use domain::backup::HeldIn;
@@ -56,11 +57,15 @@ impl Checked {
 /// Runs all checkers.
 pub fn all(scenario: &Scenario, bed: &Testbed, view: &View, claims: &[Claim]) -> Vec<Checked> {
     let world = bed.world();
-    vec![
+    let mut all = vec![
         recoverability::check(scenario, &world, claims),
         once::check(scenario, &world, view),
         slots::check(scenario, &world),
         silence::check(scenario, view),
         windows::check(scenario, &world, view),
-    ]
+    ];
+    if scenario.event_bus {
+        all.push(told::check(scenario, bed, view));
+    }
+    all
 }

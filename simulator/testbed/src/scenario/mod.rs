@@ -43,6 +43,9 @@ pub struct Scenario {
     /// What else happens.
     #[serde(rename = "event", default)]
     pub events: Vec<Event>,
+    /// Whether there is a bus that is told what happens.
+    #[serde(default)]
+    pub event_bus: bool,
     /// What it must come to, by measure.
     #[serde(default)]
     pub expect: BTreeMap<String, Expectation>,

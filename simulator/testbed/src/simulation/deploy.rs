@@ -19,6 +19,7 @@ use sqlserver::{Options, SqlServer};
 use super::SimulationError;
 use super::requests::Requests;
 use crate::functions::code;
+use crate::ports::events::Bus;
 use crate::ports::metered::Metered;
 use crate::ports::secrets::Secrets;
 use crate::ports::sql::Dial;
@@ -45,7 +46,7 @@ pub(super) fn servers(bed: &Testbed) -> Metered<SqlServer<Dial, Secrets>> {
 }
 
 pub(super) fn all(scenario: &Scenario, bed: &mut Testbed) -> Result<(), SimulationError> {
-    functions(bed);
+    functions(bed, scenario.event_bus.then(|| bed.bus()).as_ref());
     machine(bed, "instance", INSTANCE)?;
     machine(bed, "fleet", FLEET)?;
     let schedule = Schedule {
@@ -61,22 +62,26 @@ pub(super) fn all(scenario: &Scenario, bed: &mut Testbed) -> Result<(), Simulati
     })
 }
 
-fn functions(bed: &mut Testbed) {
+fn functions(bed: &mut Testbed, bus: Option<&Bus>) {
+    let events = bus.cloned();
     let (store, cloud, clock) = (bed.store(), bed.cloud(), bed.clock());
-    deploy(bed, ListWork { store: store.clone(), clock: clock.clone() });
-    deploy(bed, RunLease { store: store.clone(), clock: clock.clone() });
+    deploy(bed, ListWork { store: store.clone(), clock: clock.clone(), events: events.clone() });
+    deploy(bed, RunLease { store: store.clone(), clock: clock.clone(), events: events.clone() });
     deploy(bed, ValidateRegion { store: store.clone(), cloud: cloud.clone(), clock: clock.clone() });
     deploy(bed, PlanBackups { store: store.clone(), clock: clock.clone() });
     let servers = servers(bed);
-    deploy(bed, CheckChains { store: store.clone(), servers, clock: clock.clone() });
+    deploy(bed, CheckChains { store: store.clone(), servers, clock: clock.clone(), events: events.clone() });
     let servers = self::servers(bed);
-    deploy(bed, DispatchTasks { store: store.clone(), servers, clock: clock.clone() });
+    deploy(
+        bed,
+        DispatchTasks { store: store.clone(), servers, clock: clock.clone(), events: events.clone() },
+    );
     let servers = self::servers(bed);
     deploy(bed, Requests { store: store.clone(), clock: clock.clone() });
     let anonymous = Anonymous::Named(LOOPBACK.to_owned());
     let api = Api::new(store.clone(), bed.state_machines(), clock.clone(), anonymous);
     deploy(bed, api);
-    deploy(bed, PollTasks { store, servers, cloud, clock });
+    deploy(bed, PollTasks { store, servers, cloud, clock, events });
 }
 
 fn deploy<H: Handler + 'static>(bed: &mut Testbed, handler: H) {

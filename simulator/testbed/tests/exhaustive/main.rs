@@ -64,7 +64,7 @@ const CALLS: [(&str, &str); 10] = [
     (
         "CheckChains",
         "lambda.invoke store.get store.query store.commit secrets.get_secret_value sql.connect sql.login \
-         sql.select_databases sql.select_rds_fn_task_status sql.select_rds_fn_list_tlog_backup_metadata",
+         sql.select_databases sql.select_rds_fn_task_status sql.select_rds_fn_list_tlog_backup_metadata events.put_events",
     ),
     (
         "DispatchTasks",
@@ -76,12 +76,12 @@ const CALLS: [(&str, &str); 10] = [
         "PollTasks",
         "lambda.invoke store.get store.query store.commit secrets.get_secret_value sql.connect sql.login sql.select \
          sql.select_rds_fn_task_status sql.select_backupset sql.select_rds_fn_list_tlog_backup_metadata \
-         s3.list_objects sql.rds_cancel_task",
+         s3.list_objects sql.rds_cancel_task events.put_events",
     ),
-    ("ReleaseLease", "lambda.invoke store.get store.query store.commit"),
+    ("ReleaseLease", "lambda.invoke store.get store.query store.commit events.put_events"),
     ("HandOverLease", "lambda.invoke store.get store.commit"),
     ("StartSuccessor", "states.start_execution"),
-    ("ReleaseAfterTrouble", "lambda.invoke store.get store.commit"),
+    ("ReleaseAfterTrouble", "lambda.invoke store.get store.commit events.put_events"),
 ];
 
 fn covers_the_calls(cases: &[Case]) {

@@ -78,13 +78,17 @@ impl Story {
             // Whatever another story is not about, states that nobody thought of included.
             Self::Day => !matches!(state, "HandOverLease" | "StartSuccessor" | "ReleaseAfterTrouble"),
             Self::HandOver => matches!(state, "HandOverLease" | "StartSuccessor" | "TakeLease"),
-            Self::OtherVersion => state == "ReleaseAfterTrouble",
+            Self::OtherVersion => {
+                // The trouble begins and ends, and both is told.
+                state == "ReleaseAfterTrouble" || state == "ReleaseLease" && place.call.starts_with("events.")
+            }
             // First all tasks are read, then the log of each that failed.
             Self::Failover => {
                 state == "PollTasks" && place.call.ends_with("rds_fn_task_status") && place.again
             }
             Self::Requests => {
-                let ends = state == "CheckChains" && place.call.starts_with("store.");
+                let ends = state == "CheckChains"
+                    && ["store.", "events."].iter().any(|of| place.call.starts_with(of));
                 place.function == REQUESTS || place.call == "sql.rds_cancel_task" || ends
             }
         }
@@ -208,6 +212,7 @@ pub(crate) fn end() -> Timestamp {
 const TEXT: &str = r#"
 name = "exhaustive"
 seed = 11
+event_bus = true
 start = "2026-11-16T00:00:00Z"
 days = 1
 

@@ -87,6 +87,7 @@ impl Story {
             r#"
             name = "spine"
             seed = {seed}
+            event_bus = true
             start = "2026-11-16T00:00:00Z"
             days = {days}
             [policy]
