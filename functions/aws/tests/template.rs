@@ -123,6 +123,7 @@ fn a_function_may_do_what_its_ports_need_and_nothing_else() {
 fn fits(action: &str, resource: &str) -> bool {
     let owned: &[&str] = match action.split(':').next().unwrap_or_default() {
         "dynamodb" => &["TaskStore.Arn", "${TaskStore.Arn}/index/due"],
+        "events" => &["EventBus.Arn"],
         "kms" => &["arn:${AWS::Partition}:kms:*:${AWS::AccountId}:key/*"],
         "rds" => &[
             "arn:${AWS::Partition}:rds:${AWS::Region}:${AWS::AccountId}:db:*",

@@ -5,6 +5,7 @@
 //! | `BAKPROOF_TABLE` | name of the task store's table, required |
 //! | `BAKPROOF_TRUST_BUNDLE` | file of the authorities that sign the instances' certificates; [`sqlserver::TRUST_BUNDLE`] if not set |
 //! | `BAKPROOF_INSTANCE_MACHINE`, `BAKPROOF_DISCOVERY_MACHINE` | ARN of the machine, for functions that start executions of it |
+//! | `BAKPROOF_EVENT_BUS` | name or ARN of the bus that is told what happens; without it nobody is |
 //! | `AWS_REGION`, credentials | set by Lambda |
 //! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_RDS`, ... | the SDK's own overrides, for tests |
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::env::{self, VarError};
 use std::path::PathBuf;
 
-use aws::{Cloud, DynamoStore, SdkConfig, SecretsManager, StepFunctions};
+use aws::{Cloud, DynamoStore, EventBridge, SdkConfig, SecretsManager, StepFunctions};
 use domain::reason::{Class, Reason};
 use ports::executions::Machine;
 use sqlserver::{Options, Secret, Sockets, SqlServer};
@@ -25,6 +26,9 @@ pub const TABLE: &str = "BAKPROOF_TABLE";
 
 /// Name of the variable with the bundle of authorities.
 pub const TRUST_BUNDLE: &str = "BAKPROOF_TRUST_BUNDLE";
+
+/// Name of the variable with the bus.
+pub const EVENT_BUS: &str = "BAKPROOF_EVENT_BUS";
 
 /// Name of the variable with the ARN of a machine.
 const fn variable_of(machine: Machine) -> &'static str {
@@ -47,6 +51,7 @@ pub struct Wiring {
     table: String,
     trust_bundle: PathBuf,
     machines: BTreeMap<Machine, String>,
+    event_bus: Option<String>,
     secrets: Secrets,
 }
 
@@ -76,8 +81,12 @@ impl Wiring {
                 }
             }
         }
+        let event_bus = match variable(EVENT_BUS) {
+            Err(VarError::NotPresent) => None,
+            value => Some(required(EVENT_BUS, value)?),
+        };
         let config = aws::connect().await;
-        Ok(Self { config, table, trust_bundle, machines, secrets: secrets.clone() })
+        Ok(Self { config, table, trust_bundle, machines, event_bus, secrets: secrets.clone() })
     }
 
     /// The task store.
@@ -99,6 +108,11 @@ impl Wiring {
     /// Step Functions, with the machines that the environment names.
     pub fn executions(&self) -> StepFunctions {
         StepFunctions::new(&self.config, self.machines.clone())
+    }
+
+    /// The bus that is told what happens, where the environment names one.
+    pub fn events(&self) -> Option<EventBridge> {
+        self.event_bus.as_ref().map(|bus| EventBridge::new(&self.config, bus.as_str()))
     }
 
     /// The clock of the host, with the deadline of the invocation.
