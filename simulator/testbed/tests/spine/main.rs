@@ -22,5 +22,6 @@ mod runs;
 mod story;
 mod stripes;
 mod swarm;
+mod told;
 mod trouble;
 mod turned_down;
