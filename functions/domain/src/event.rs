@@ -18,7 +18,7 @@ use crate::task::{Kind, Outcome, State, Task, TaskId};
 pub const LEFT_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 /// Characters of a sentence that is told. Policy of ours: what a server says may be long, and an entry of a bus has 256 KB (EventBridge
-/// user guide, "PutEvents", read 2026-11).
+/// user guide, `PutEvents`, read 2026-11).
 pub const SENTENCE_MAX: usize = 1_000;
 
 /// One event.

@@ -1,3 +1,5 @@
+//! What is each event, to the letter, and when is there none?
+
 use serde_json::{Value, json};
 
 use super::*;
