@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use domain::inventory::{Instance, instance_key};
 use domain::lease::{self, Claim, Lease, claim};
-use domain::reason::{Class, Reason};
+use domain::reason::Reason;
 use domain::schedule::{due, next_due};
 use domain::task::{Kind, Task};
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +18,7 @@ use crate::contract::{
     after_trouble, check_schema,
 };
 use crate::handler::Handler;
-use crate::scope::{Scope, commit, databases, open_tasks};
+use crate::scope::{Scope, caught, commit, databases, open_tasks};
 
 /// Soonest an instance is looked at again: the fleet's own rhythm.
 const SOONEST: SignedDuration = SignedDuration::from_mins(1);
@@ -88,7 +88,7 @@ impl<S: ReadItems + WriteItems, C: Clock> RunLease<S, C> {
                 load(&self.store, instance_key(&run.instance)).await?;
             if let Some(mut instance) = instance {
                 instance.record.due_at = Some(after_trouble(now));
-                instance.record.trouble = Some(trouble(&error));
+                instance.record.trouble = Some(caught("RunFailed", &error));
                 writes.push(instance.put()?);
             }
         } else {
@@ -159,19 +159,4 @@ fn successor(lease: &Lease, run: &InstanceRun) -> RunLeaseOutput {
     }
     let successor = Some(RunStart { name, input: InstanceRun { generation, ..run.clone() } });
     RunLeaseOutput { outcome: LeaseOutcome::HandedOver, round: 0, successor }
-}
-
-/// What ended a run, as a reason that people read. A function's cause is JSON with an `errorMessage`; anything else is kept
-/// as it came, cut to a length that no item minds.
-fn trouble(error: &CaughtError) -> Reason {
-    #[derive(serde::Deserialize)]
-    struct Cause {
-        #[serde(rename = "errorMessage")]
-        message: String,
-    }
-    let message = serde_json::from_str::<Cause>(&error.cause)
-        .map_or_else(|_| error.cause.clone(), |cause| cause.message);
-    let message: String = message.chars().take(1_000).collect();
-    let class = Class::ALL.into_iter().find(|class| class.as_str() == error.error).unwrap_or(Class::Human);
-    Reason::new(class, "RunFailed", format!("{}: {message}", error.error))
 }

@@ -12,7 +12,7 @@ use ports::store::{
     COMMIT_WRITES_MAX, CommitFault, ReadItems, Versioned, Write, WriteItems, load, load_range,
 };
 
-use crate::contract::InstanceRun;
+use crate::contract::{CaughtError, InstanceRun};
 
 /// Above every sort key there can be: names hold no character beyond it.
 pub(crate) const SORT_MAX: &str = "\u{10FFFF}";
@@ -155,4 +155,19 @@ pub(crate) async fn commit_groups(store: &impl WriteItems, groups: Vec<Vec<Write
 /// The writes that end a task: out of the open partition, into the done one.
 pub(crate) fn end_task(open: &Versioned<Task>, done: Task) -> Result<[Write; 2], Reason> {
     Ok([open.delete(), Versioned::new(done).put()?])
+}
+
+/// What a machine caught, as a reason of a name that people read. A function's cause is JSON with an `errorMessage`; anything else is kept
+/// as it came, cut to a length that no item minds.
+pub(crate) fn caught(name: &'static str, error: &CaughtError) -> Reason {
+    #[derive(serde::Deserialize)]
+    struct Cause {
+        #[serde(rename = "errorMessage")]
+        message: String,
+    }
+    let message = serde_json::from_str::<Cause>(&error.cause)
+        .map_or_else(|_| error.cause.clone(), |cause| cause.message);
+    let message: String = message.chars().take(1_000).collect();
+    let class = Class::ALL.into_iter().find(|class| class.as_str() == error.error).unwrap_or(Class::Human);
+    Reason::new(class, name, format!("{}: {message}", error.error))
 }

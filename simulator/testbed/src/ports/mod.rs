@@ -5,6 +5,7 @@ pub mod cloud;
 pub mod executions;
 pub mod metered;
 pub mod objects;
+pub mod people;
 pub mod secrets;
 pub mod sql;
 pub mod store;
