@@ -24,6 +24,7 @@ use self::verdict::{Look, verdict};
 use crate::cancel::end_waiting;
 use crate::choose::Chosen;
 use crate::contract::{CheckChainsOutput, InstanceRun, check_schema};
+use crate::discovery::{self, discover};
 use crate::handler::Handler;
 use crate::outbox::Outbox;
 use crate::scope::{Scope, check_lease, commit_groups, open_tasks};
@@ -80,24 +81,28 @@ where
     let mut said = CheckChainsOutput { admitted: 0, skipped: 0, promoted: 0, held: 0 };
     let mut tasks = open_tasks(store, &input.instance).await?;
     said.skipped += end_waiting(store, &mut tasks, now).await?;
-    let (waiting, asked): (Vec<_>, Vec<_>) = tasks
-        .into_iter()
-        .partition(|task| matches!(task.record.state, State::Planned | State::Admitted { .. }));
-    if waiting.is_empty() {
+    if !tasks.iter().any(is_waiting) {
         return Ok(said);
     }
-    let scope = Scope::load(store, &input.instance).await?;
+    let mut scope = Scope::load(store, &input.instance).await?;
     let mut session = servers.open(&scope.endpoint()).await?;
     let rows = session.tasks(scope.instance.record.tasks_from).await?;
-    let load = load(&asked, &rows);
     let databases = session.databases().await?;
-
+    let mut heads = crate::scope::databases(store, &input.instance).await?;
+    if discovery::shows_renamed(&heads, &databases) {
+        // What they are called now decides what is due; the rest of the look comes along.
+        discover(store, &scope, &databases, now).await?;
+        scope = Scope::load(store, &input.instance).await?;
+        tasks = open_tasks(store, &input.instance).await?;
+        heads = crate::scope::databases(store, &input.instance).await?;
+    }
+    let (waiting, asked): (Vec<_>, Vec<_>) = tasks.into_iter().partition(is_waiting);
+    let load = load(&asked, &rows);
     let open = || waiting.iter().chain(&asked);
     let (fulls, differentials) = (of_kind(open(), Kind::Full), of_kind(open(), Kind::Differential));
     let mut chosen = Chosen::new(&scope, now, &databases)?;
     let mut groups = Vec::new();
     let copied = of_kind(asked.iter(), Kind::LogCopy);
-    let heads = crate::scope::databases(store, &input.instance).await?;
     for orphan in chosen.weigh(waiting, &copied, heads) {
         said.skipped += 1;
         groups.push(orphaned(&orphan, now)?);
@@ -110,6 +115,11 @@ where
     }
     commit_groups(store, looks.groups).await?;
     Ok(said)
+}
+
+/// Whether a task has not been asked for yet.
+fn is_waiting(task: &Versioned<Task>) -> bool {
+    matches!(task.record.state, State::Planned | State::Admitted { .. })
 }
 
 /// The looks of one call.

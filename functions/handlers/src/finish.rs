@@ -197,7 +197,7 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     let rows = session.backups(&task.database, asked.since()).await?;
     let kind = if request.differential { BackupKind::Differential } else { BackupKind::Full };
     let row = rows.into_iter().find(|row| asked.fits(kind, row, seen));
-    let mut backup = row.unwrap_or_else(|| by_evidence_of_the_task(kind, task, asked));
+    let mut backup = row.unwrap_or_else(|| by_evidence_of_the_task(kind, (task, seen), asked));
     backup.stripes = Stripes::present(
         stripes.iter().map(|object| format!("arn:{}:s3:::{}/{}", arn.partition, arn.bucket, object.key)),
     );
@@ -226,11 +226,14 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     Ok(Finished { writes, speed, useless })
 }
 
-fn by_evidence_of_the_task(kind: BackupKind, task: &Task, asked: &Asked) -> Backup {
+/// Its identity is that of the database when it was asked for: without, the entry would be of another lineage than its partition's.
+fn by_evidence_of_the_task(kind: BackupKind, (task, seen): (&Task, &Seen), asked: &Asked) -> Backup {
     let lsns = (Lsn::ZERO, Lsn::ZERO);
     let mut backup = Backup::new(task.folder_name(), task.database.as_str(), kind, lsns, asked.ended());
     backup.started = asked.at;
     backup.evidence = Evidence::Task;
+    backup.family_guid = Some(seen.lineage.family_guid.clone());
+    backup.database_guid = Some(seen.lineage.database_guid.clone());
     backup
 }
 

@@ -4,24 +4,23 @@
 
 use std::collections::BTreeSet;
 
-use domain::event::Event;
 use domain::inventory::{Instance, instance_key};
 use domain::lease::{self, Claim, Lease, claim};
-use domain::reason::{Class, Reason};
+use domain::reason::Reason;
 use domain::schedule::{due, next_due};
 use domain::task::{Kind, Task};
 use jiff::{SignedDuration, Timestamp};
 use ports::Clock;
 use ports::events::PublishEvents;
-use ports::store::{ReadItems, Versioned, Write, WriteItems, load};
+use ports::store::{ReadItems, Versioned, WriteItems, load};
 
 use crate::contract::{
     CaughtError, InstanceRun, LeaseAction, LeaseOutcome, RunLeaseInput, RunLeaseOutput, RunStart,
     after_trouble, check_schema,
 };
 use crate::handler::Handler;
-use crate::outbox::{self, Outbox};
-use crate::scope::{Scope, commit, databases, open_tasks};
+use crate::outbox::Outbox;
+use crate::scope::{Scope, caught, commit, databases, of_trouble, open_tasks};
 
 /// Soonest an instance is looked at again: the fleet's own rhythm.
 const SOONEST: SignedDuration = SignedDuration::from_mins(1);
@@ -103,7 +102,7 @@ impl<S: ReadItems + WriteItems, C: Clock> Leases<'_, S, C> {
                 load(&self.store, instance_key(&run.instance)).await?;
             if let Some(mut instance) = instance {
                 instance.record.due_at = Some(after_trouble(now));
-                let before = instance.record.trouble.replace(trouble(&error));
+                let before = instance.record.trouble.replace(caught("RunFailed", &error));
                 writes.push(instance.put()?);
                 writes.extend(of_trouble(&instance.record, before.as_ref(), now)?);
             }
@@ -166,12 +165,6 @@ impl<S: ReadItems + WriteItems, C: Clock> Leases<'_, S, C> {
     }
 }
 
-/// What is told where an instance's trouble begins or ends: `before` is what it was.
-fn of_trouble(instance: &Instance, before: Option<&Reason>, now: Timestamp) -> Result<Option<Write>, Reason> {
-    let Instance { name, trouble, .. } = instance;
-    Event::of_trouble(name, before, trouble.as_ref(), now).map(outbox::with).transpose()
-}
-
 /// The run to start: the lease was passed on by an earlier call whose reply was lost, or lost to another run altogether, whose name
 /// is taken.
 fn successor(lease: &Lease, run: &InstanceRun) -> RunLeaseOutput {
@@ -182,19 +175,4 @@ fn successor(lease: &Lease, run: &InstanceRun) -> RunLeaseOutput {
     }
     let successor = Some(RunStart { name, input: InstanceRun { generation, ..run.clone() } });
     RunLeaseOutput { outcome: LeaseOutcome::HandedOver, round: 0, successor }
-}
-
-/// What ended a run, as a reason that people read. A function's cause is JSON with an `errorMessage`; anything else is kept
-/// as it came, cut to a length that no item minds.
-fn trouble(error: &CaughtError) -> Reason {
-    #[derive(serde::Deserialize)]
-    struct Cause {
-        #[serde(rename = "errorMessage")]
-        message: String,
-    }
-    let message = serde_json::from_str::<Cause>(&error.cause)
-        .map_or_else(|_| error.cause.clone(), |cause| cause.message);
-    let message: String = message.chars().take(1_000).collect();
-    let class = Class::ALL.into_iter().find(|class| class.as_str() == error.error).unwrap_or(Class::Human);
-    Reason::new(class, "RunFailed", format!("{}: {message}", error.error))
 }

@@ -13,7 +13,7 @@ use ports::store::{
     COMMIT_WRITES_MAX, CommitFault, ReadItems, Versioned, Write, WriteItems, load, load_range,
 };
 
-use crate::contract::InstanceRun;
+use crate::contract::{CaughtError, InstanceRun};
 use crate::outbox;
 
 /// Above every sort key there can be: names hold no character beyond it.
@@ -169,4 +169,29 @@ pub(crate) fn of_chain(
     now: Timestamp,
 ) -> Result<Option<Write>, Reason> {
     Event::of_chain(before, head, now).map(outbox::with).transpose()
+}
+
+/// What is told where an instance's trouble begins or ends: `before` is what it was.
+pub(crate) fn of_trouble(
+    instance: &Instance,
+    before: Option<&Reason>,
+    now: Timestamp,
+) -> Result<Option<Write>, Reason> {
+    let Instance { name, trouble, .. } = instance;
+    Event::of_trouble(name, before, trouble.as_ref(), now).map(outbox::with).transpose()
+}
+
+/// What a machine caught, as a reason of a name that people read. A function's cause is JSON with an `errorMessage`; anything else is kept
+/// as it came, cut to a length that no item minds.
+pub(crate) fn caught(name: &'static str, error: &CaughtError) -> Reason {
+    #[derive(serde::Deserialize)]
+    struct Cause {
+        #[serde(rename = "errorMessage")]
+        message: String,
+    }
+    let message = serde_json::from_str::<Cause>(&error.cause)
+        .map_or_else(|_| error.cause.clone(), |cause| cause.message);
+    let message: String = message.chars().take(1_000).collect();
+    let class = Class::ALL.into_iter().find(|class| class.as_str() == error.error).unwrap_or(Class::Human);
+    Reason::new(class, name, format!("{}: {message}", error.error))
 }

@@ -5,6 +5,7 @@
 //! | `BAKPROOF_TABLE` | name of the task store's table, required |
 //! | `BAKPROOF_TRUST_BUNDLE` | file of the authorities that sign the instances' certificates; [`sqlserver::TRUST_BUNDLE`] if not set |
 //! | `BAKPROOF_INSTANCE_MACHINE`, `BAKPROOF_DISCOVERY_MACHINE` | ARN of the machine, for functions that start executions of it |
+//! | `BAKPROOF_TOPIC` | ARN of the topic that people subscribe to, for functions that tell them something |
 //! | `BAKPROOF_EVENT_BUS` | name or ARN of the bus that is told what happens; without it nobody is |
 //! | `AWS_REGION`, credentials | set by Lambda |
 //! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_RDS`, ... | the SDK's own overrides, for tests |
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::env::{self, VarError};
 use std::path::PathBuf;
 
-use aws::{Cloud, DynamoStore, EventBridge, SdkConfig, SecretsManager, StepFunctions};
+use aws::{Cloud, DynamoStore, EventBridge, Rds, SdkConfig, SecretsManager, StepFunctions, Topic};
 use domain::reason::{Class, Reason};
 use ports::executions::Machine;
 use sqlserver::{Options, Secret, Sockets, SqlServer};
@@ -29,6 +30,9 @@ pub const TRUST_BUNDLE: &str = "BAKPROOF_TRUST_BUNDLE";
 
 /// Name of the variable with the bus.
 pub const EVENT_BUS: &str = "BAKPROOF_EVENT_BUS";
+
+/// Name of the variable with the ARN of the topic that people subscribe to.
+pub const TOPIC: &str = "BAKPROOF_TOPIC";
 
 /// Name of the variable with the ARN of a machine.
 const fn variable_of(machine: Machine) -> &'static str {
@@ -97,6 +101,19 @@ impl Wiring {
     /// RDS, S3 and KMS.
     pub fn cloud(&self) -> Cloud {
         Cloud::new(&self.config)
+    }
+
+    /// RDS alone.
+    pub fn listing(&self) -> Rds {
+        Rds::new(&self.config)
+    }
+
+    /// Whoever subscribed to the topic that the environment names.
+    ///
+    /// # Errors
+    /// `EnvironmentIncomplete` (class `Human`): it names none.
+    pub fn people(&self) -> Result<Topic, Reason> {
+        Ok(Topic::new(&self.config, required(TOPIC, variable(TOPIC))?))
     }
 
     /// SQL Server, over verified TLS, as the logins that Secrets Manager holds.

@@ -25,13 +25,13 @@ type Takes = Box<dyn FnMut(&Event) -> bool>;
 
 /// A handle of the one bus of a testbed; clones share it.
 #[derive(Clone)]
-pub struct Bus {
+pub struct EventBus {
     kernel: Rc<Kernel>,
     told: Rc<RefCell<Vec<Told>>>,
     takes: Rc<RefCell<Option<Takes>>>,
 }
 
-impl Bus {
+impl EventBus {
     pub(crate) fn new(kernel: Rc<Kernel>) -> Self {
         Self { kernel, told: Rc::default(), takes: Rc::default() }
     }
@@ -75,7 +75,7 @@ impl Bus {
     }
 }
 
-impl PublishEvents for Bus {
+impl PublishEvents for EventBus {
     async fn publish(&self, events: &[Event]) -> Result<(), Fault> {
         self.kernel.call("events.put_events", (Service::Cloud, Kind::Write), || self.put(events)).await
     }

@@ -6,6 +6,7 @@ pub mod events;
 pub mod executions;
 pub mod metered;
 pub mod objects;
+pub mod people;
 pub mod secrets;
 pub mod sql;
 pub mod store;

@@ -9,6 +9,8 @@
 mod calm;
 mod chains;
 mod differentials;
+mod discovery;
+mod events;
 mod foreign;
 mod history;
 mod killed;

@@ -82,7 +82,7 @@ impl Story {
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self { seed, event_bus, days, every_minutes, rpo_instance_minutes, .. } = self;
         let Self { bucket_region, vault, multi_az, backup_window, maintenance_window, .. } = self;
         let Self { policy, objectives, schedule, full, mib_per_second, databases, .. } = self;

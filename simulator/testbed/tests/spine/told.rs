@@ -22,7 +22,7 @@ const PUT: &str = "events.put_events";
 
 /// What was told, in order: when the bus took it, and the detail.
 fn told(bed: &Testbed) -> Vec<(Timestamp, Value)> {
-    bed.bus().look(|told| {
+    bed.event_bus().look(|told| {
         let detail = |text: &str| serde_json::from_str(text).unwrap();
         told.iter().map(|told| (told.at, detail(&told.event.detail))).collect()
     })
@@ -113,7 +113,7 @@ fn a_bus_that_is_away_for_most_of_the_day_keeps_no_work_waiting_and_hears_of_all
 #[test]
 fn of_a_call_that_was_taken_in_part_all_is_told_again() {
     let mut simulation = Story::calm().simulation();
-    let bus = simulation.bed().bus();
+    let bus = simulation.bed().event_bus();
     // Every other entry fails inside the service, whichever call it comes with.
     let taken = RefCell::new(false);
     bus.break_entries(move |_| {
