@@ -6,6 +6,7 @@
 //! because the state machines own them.
 
 pub mod actions;
+mod answer;
 pub mod bucket;
 pub mod clock;
 pub mod cloud;

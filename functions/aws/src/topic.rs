@@ -9,6 +9,7 @@ use ports::Fault;
 use ports::notify::{Notice, Notify};
 
 use crate::actions::Capability;
+use crate::answer::AnswerLimit;
 use crate::fault::{self, Effect};
 
 /// IAM actions behind the port of this adapter. A topic under a customer managed key also needs `kms:Decrypt` and
@@ -31,7 +32,8 @@ pub struct Topic {
 impl Topic {
     /// The topic of this ARN, as the configuration reaches it.
     pub fn new(config: &SdkConfig, arn: impl Into<String>) -> Self {
-        Self { client: Client::new(config), arn: arn.into() }
+        let settings = aws_sdk_sns::config::Builder::from(config).interceptor(AnswerLimit);
+        Self { client: Client::from_conf(settings.build()), arn: arn.into() }
     }
 }
 

@@ -32,7 +32,7 @@ fn start(answers: Vec<Answer>, machine: Machine) -> (Result<Started, Fault>, Vec
     })
 }
 
-fn event(detail: &str) -> Event {
+pub(crate) fn event(detail: &str) -> Event {
     Event {
         detail_type: "Backup Finished",
         at: Timestamp::from_millisecond(1_795_000_000_500).expect("a moment of 2026"),
