@@ -9,6 +9,7 @@ mod digest;
 mod document;
 mod enrol;
 mod fleet;
+mod forecast;
 mod holds;
 mod http;
 mod lists;

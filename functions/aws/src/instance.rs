@@ -17,13 +17,14 @@ use crate::actions::Capability;
 use crate::answer::AnswerLimit;
 use crate::fault::{self, Effect, refused};
 
-/// IAM actions behind the ports of this adapter, the listing in `listing.rs` among them.
+/// IAM actions behind the ports of this adapter, those in `listing.rs` and `happened.rs` among them.
 pub const ACTIONS: &[Capability] = &[
     Capability {
         port: "DescribeInstance",
         actions: &["rds:DescribeDBInstances", "rds:DescribeOptionGroups"],
     },
     Capability { port: "ListInstances", actions: &["rds:DescribeDBInstances"] },
+    Capability { port: "ListEvents", actions: &["rds:DescribeEvents"] },
 ];
 
 /// The option that allows native backup and restore.

@@ -14,6 +14,7 @@ pub mod connection;
 pub mod events;
 pub mod executions;
 mod fault;
+mod happened;
 pub mod instance;
 pub mod key;
 mod listing;

@@ -24,6 +24,7 @@ use crate::ports::clock::VirtualClock;
 use crate::ports::cloud::Cloud;
 use crate::ports::executions::Executions;
 use crate::ports::metered::Metered;
+use crate::ports::people::People;
 use crate::ports::secrets::Secrets;
 use crate::ports::sql::Dial;
 use crate::ports::store::Store;
@@ -105,6 +106,7 @@ pub struct Testbed {
     network: Rc<Network>,
     store: Store,
     secrets: Secrets,
+    people: People,
     options: Options,
 }
 
@@ -133,6 +135,7 @@ impl Testbed {
             endings: BTreeMap::new(),
             store: Store::new(Rc::clone(&kernel)),
             secrets: Secrets::new(Rc::clone(&kernel)),
+            people: People::new(Rc::clone(&kernel)),
             world,
             network,
             kernel,
@@ -178,6 +181,11 @@ impl Testbed {
     /// Ends measuring; what was spent since the start, if there was one.
     pub fn stop_meter(&self) -> Option<Spent> {
         self.kernel.meter.stop()
+    }
+
+    /// Whoever subscribed to notices.
+    pub fn people(&self) -> People {
+        self.people.clone()
     }
 
     /// The secrets.

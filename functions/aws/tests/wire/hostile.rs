@@ -1,9 +1,9 @@
 //! Answers that no service of AWS would send, to every question there is: each ends, as a fault that one line tells or as a value,
 //! and what is asked once is asked once.
 
-use aws::{Cloud, EventBridge, SdkConfig, SecretsManager, StepFunctions, Topic};
+use aws::{Cloud, EventBridge, S3, SdkConfig, SecretsManager, StepFunctions, Topic};
 use ports::Fault;
-use ports::cloud::{DescribeInstance, DescribeKey, ListInstances, ListObjects};
+use ports::cloud::{DescribeInstance, DescribeKey, ListEvents, ListInstances, ListObjects};
 use ports::events::PublishEvents;
 use ports::executions::{Machine, StartExecution};
 use ports::notify::{Notice, Notify};
@@ -15,7 +15,6 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::objects::s3;
 use crate::playback::{Answer, play};
 use crate::telling::{event, hasty};
 use crate::{KEY, SECRET};
@@ -54,6 +53,12 @@ const QUESTIONS: &[Question] = &[
          </DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>",
     ),
     reads(
+        "happened",
+        "<DescribeEventsResponse><DescribeEventsResult><Marker>m</Marker><Events><Event><SourceIdentifier>sales</SourceIdentifier>\
+         <EventCategories><EventCategory>backup</EventCategory></EventCategories><Date>2026-11-21T03:04:05.678Z</Date>\
+         <Message>Finished</Message></Event></Events></DescribeEventsResult></DescribeEventsResponse>",
+    ),
+    reads(
         "objects",
         "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>b</Key><Size>7</Size><ETag>e</ETag>\
          <LastModified>2026-11-22T01:02:03.004Z</LastModified></Contents></ListBucketResult>",
@@ -89,12 +94,16 @@ const QUESTIONS: &[Question] = &[
 ];
 
 async fn ask(name: &str, config: SdkConfig) -> Result<(), Fault> {
-    let (s3, cloud) = (s3(config.clone()), Cloud::new(&config));
+    let (s3, cloud) = (S3::new(&config), Cloud::new(&config));
     let version = VersionId { key: "b".to_owned(), version: "2".to_owned() };
     let upload = UploadId { key: "b".to_owned(), upload: "2".to_owned() };
     match name {
         "instance" => cloud.describe_instance("sales").await.map(drop),
         "instances" => cloud.list_instances(None).await.map(drop),
+        "happened" => {
+            let between = (jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::UNIX_EPOCH);
+            cloud.list_events("sales", between, None).await.map(drop)
+        }
         "objects" => cloud.list_objects("vault", "", None).await.map(drop),
         "versions" => s3.list_versions("vault", "", None).await.map(drop),
         "uploads" => s3.list_uploads("vault", "", None).await.map(drop),
