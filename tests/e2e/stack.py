@@ -39,7 +39,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TEMPLATE = REPOSITORY / "infra" / "template.yaml"
 STACK, ARTIFACTS = "bakproof", "artifacts"
 CANARY, WRONG = "canary-of-the-session-token", "canary-of-a-wrong-password"
-ENDPOINTS = "DYNAMODB", "KMS", "RDS", "S3", "SECRETS_MANAGER", "SFN", "SNS"
+ENDPOINTS = "DYNAMODB", "EVENTBRIDGE", "KMS", "RDS", "S3", "SECRETS_MANAGER", "SFN", "SNS"
 SPEED, TROUBLE_EVERY = 240, 9
 # Allowed and not asked for in this story: the instance's vault has no key.
 # Lambda writes the dead letters of a function under the function's own role.

@@ -10,6 +10,7 @@ mod discovery;
 mod document;
 mod enrol;
 mod fleet;
+mod forecast;
 mod holds;
 mod http;
 mod lists;

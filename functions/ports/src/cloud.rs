@@ -64,3 +64,41 @@ pub trait ListObjects {
         after: Option<&str>,
     ) -> Result<(Vec<ObjectFacts>, bool), Fault>;
 }
+
+/// Days for which RDS remembers events. API reference, `DescribeEvents`,
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeEvents.html>, read 2026-11.
+pub const EVENTS_DAYS: u32 = 14;
+
+/// What happened to an instance, as the control plane remembers it. Unlike an event that EventBridge brings it has no `EventID`
+/// (API reference, data type `Event`, read 2026-11): categories and the sentence are all there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceEvent {
+    /// When.
+    pub at: Timestamp,
+    /// `backup`, `failover`, `maintenance`, ...; new ones come about.
+    pub categories: Vec<String>,
+    /// A sentence for people: `Finished DB instance backup`.
+    pub message: String,
+}
+
+/// One page of a listing of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceEvents {
+    /// At most 100; nothing is promised about their order.
+    pub events: Vec<InstanceEvent>,
+    /// Where to go on, when there is more.
+    pub after: Option<String>,
+}
+
+/// Lists what happened to an instance: who looks back with it needs no event of EventBridge to arrive.
+pub trait ListEvents {
+    /// One page of what happened from the first moment to the second, which lie within the last [`EVENTS_DAYS`] days; from the
+    /// beginning or after the last page's `after`. Of an instance that RDS does not know there is nothing, or it is `Refused` as
+    /// `InstanceNotFound`: no source says which.
+    async fn list_events(
+        &self,
+        instance: &str,
+        between: (Timestamp, Timestamp),
+        after: Option<&str>,
+    ) -> Result<InstanceEvents, Fault>;
+}

@@ -10,7 +10,7 @@
 
 mod below;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -127,7 +127,9 @@ impl Judge<'_> {
                 Body::Log(log) => self.add_log(*log, Place::Object(object), family),
             }
         }
-        for (key, entry) in held.packed_under(prefix).filter(|(_, e)| e.visible()) {
+        for (key, entry) in
+            held.packed_from(prefix, Bound::Included(prefix), usize::MAX, |e| e.visible().then_some(*e))
+        {
             let log = LogRef { database: entry.database, number: entry.number };
             self.add_log(log, Place::Object(ObjectRef { bucket: bucket.into(), key, version: None }), family);
         }

@@ -268,7 +268,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
         &[Route {
             method: "POST",
             does: Does::PreviewPolicy,
-            about: "What a change of a policy would do to promises, windows and retention of the databases of one instance. \
+            about: "What a change of a policy would do to promises, windows, retention, storage and cost of the databases of one instance. \
                     Changes nothing, so it needs no idempotency key.",
             query: &[
                 optional(

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod cloud;
 pub mod events;
 pub mod executions;
+pub mod happened;
 pub mod metered;
 pub mod objects;
 pub mod people;

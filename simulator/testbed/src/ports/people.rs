@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use domain::reason::{Class, Reason};
 use jiff::Timestamp;
 use ports::Fault;
 use ports::notify::{Notice, Notify};
@@ -22,7 +23,7 @@ impl People {
         Self { kernel, told: Rc::default() }
     }
 
-    /// What they were told, in order; what was sent twice is here twice.
+    /// What they were told, in order and as it reaches them; what was sent twice is here twice.
     pub fn told(&self) -> Vec<(Timestamp, Notice)> {
         self.told.borrow().clone()
     }
@@ -30,8 +31,13 @@ impl People {
 
 impl Notify for People {
     async fn notify(&self, notice: &Notice) -> Result<(), Fault> {
+        let text = notice.body().ok_or_else(|| {
+            let message = "Publish: a notice without a text".to_owned();
+            Fault::Refused(Reason::new(Class::Human, "NoticeEmpty", message))
+        })?;
+        let arrives = Notice { subject: notice.subject_line().unwrap_or_default(), text };
         let effect = || {
-            self.told.borrow_mut().push((self.kernel.now(), notice.clone()));
+            self.told.borrow_mut().push((self.kernel.now(), arrives.clone()));
             Ok(())
         };
         self.kernel.call("sns.publish", (Service::Cloud, Kind::Write), effect).await
