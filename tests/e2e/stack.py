@@ -42,8 +42,7 @@ CANARY, WRONG = "canary-of-the-session-token", "canary-of-a-wrong-password"
 ENDPOINTS = "DYNAMODB", "EVENTBRIDGE", "KMS", "RDS", "S3", "SECRETS_MANAGER", "SFN", "SNS"
 SPEED, TROUBLE_EVERY = 240, 9
 # Allowed and not asked for in this story: the instance's vault has no key.
-# Lambda writes the dead letters of a function under the function's own role.
-UNUSED = {"ValidateRegionFunction": {"kms:DescribeKey"}, "ObserveEventFunction": {"sqs:SendMessage"}}
+UNUSED = {"ValidateRegionFunction": {"kms:DescribeKey"}}
 SERVICES = (
     "cloudformation,dynamodb,ec2,events,iam,kms,lambda,logs,monitoring,rds,s3,scheduler,secretsmanager,sns,sqs,states,sts"
 )
@@ -343,28 +342,6 @@ def trouble_and_calm(stack, story, trouble):
     fleets(stack, story, is_calm, "in the calm the logs of that hour are copied, and nothing is open")
 
 
-def told_by_rds(stack, story, gateway):
-    """A failover, as RDS tells of it: it is heard, and a run is started that nothing else would start now. Nobody else may put events
-    of RDS on a bus, ministack's neither, so the function is handed what its rule would hand it."""
-    functions, deadline = stack.cloud.client("lambda"), time.monotonic() + PATIENCE_S
-    while "states:StartExecution" not in gateway.asked:
-        assert time.monotonic() < deadline, "the event wakes nobody"
-        at = f"{story.now():%Y-%m-%dT%H:%M:%S}Z"
-        event = {
-            "version": "0", "id": at, "source": "aws.rds", "detail-type": "RDS DB Instance Event", "account": ACCOUNT, "region": REGION,
-            "time": at, "resources": [], "detail": {
-                "EventCategories": ["failover"], "SourceType": "DB_INSTANCE", "SourceIdentifier": "sales", "Date": at,
-                "EventID": "RDS-EVENT-0049", "Message": "Multi-AZ instance failover completed",
-            },
-        }
-        functions.invoke(FunctionName=stack.functions()["ObserveEventFunction"], InvocationType="Event", Payload=json.dumps(event))
-        # While a run is at work, none is started.
-        time.sleep(1)
-    status, told = stack.ask("GET", "/v1/instances/sales")
-    heard = {event["id"] for event in told["events"]}
-    check("a failover is heard, and wakes a run", (status, heard), (200, {"RDS-EVENT-0049"}), told)
-
-
 def what_the_server_says(stack, story):
     """The task store against the server's own list and history."""
     done = ended(stack)
@@ -473,7 +450,6 @@ def main():
             on_demand(stack, story)
             trouble_and_calm(stack, story, trouble)
             looked_at_again(stack)
-            told_by_rds(stack, story, gateways["ObserveEventFunction"])
             what_the_server_says(stack, story)
             what_the_buckets_hold(stack)
             what_was_asked_of_aws(stack, gateways, ports)

@@ -22,7 +22,6 @@ pub mod limits;
 pub mod lsn;
 pub mod mailbox;
 pub mod notation;
-pub mod observed;
 pub mod paths;
 pub mod policy;
 pub mod prices;

@@ -4,7 +4,6 @@
 //! deployment meets the functions of this one. Each `outcome` is covered, variant by variant, by a Choice.
 
 pub mod discovery;
-pub mod observe;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -11,7 +11,6 @@ mod finish;
 pub mod handler;
 pub mod list_instances;
 pub mod list_work;
-pub mod observe_event;
 mod outbox;
 pub mod plan_backups;
 pub mod poll_tasks;

@@ -3,7 +3,6 @@
 //! Handlers say nothing about logs. Whoever adds a function says here what is worth counting; without it the binary does not compile.
 
 use handlers::contract::discovery::{DiscoverDatabasesOutput, ListInstancesOutput, ReportDiscoveryOutput};
-use handlers::contract::observe::ObserveEventOutput;
 use handlers::contract::{
     CheckChainsOutput, DispatchTasksOutput, ListWorkOutput, PlanBackupsOutput, PollTasksOutput,
     RunLeaseOutput, ValidateRegionOutput,
@@ -119,12 +118,6 @@ impl Tell for DiscoverDatabasesOutput {
 impl Tell for ReportDiscoveryOutput {
     fn tell(&self) -> Told {
         Told::counts(&[("told", u32::from(self.told))])
-    }
-}
-
-impl Tell for ObserveEventOutput {
-    fn tell(&self) -> Told {
-        Told::counts(&[("woken", u32::from(self.woken))]).outcome(&self.outcome)
     }
 }
 

@@ -4,7 +4,6 @@
 //! thread. It knows both sides, and is the only room that does.
 
 pub mod agenda;
-mod bus;
 pub mod checkers;
 pub mod executor;
 pub mod functions;

@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use world::World;
 
-use crate::bus::{Bus, Delivery};
 use crate::executor::{Ending, Executor};
 use crate::functions::{Code, DeathNames, Functions};
 use crate::gate::{Gate, InvocationId};
@@ -72,10 +71,9 @@ impl Options {
 }
 
 /// Who waits for an invocation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Caller {
     Machine(Waiting),
-    Bus(Delivery),
     /// Whoever asks [`Testbed::take_ending`].
     Outside,
 }
@@ -111,7 +109,6 @@ pub struct Testbed {
     event_bus: EventBus,
     secrets: Secrets,
     people: People,
-    pub(crate) bus: Option<Bus>,
     options: Options,
 }
 
@@ -142,7 +139,6 @@ impl Testbed {
             event_bus: EventBus::new(Rc::clone(&kernel)),
             secrets: Secrets::new(Rc::clone(&kernel)),
             people: People::new(Rc::clone(&kernel)),
-            bus: None,
             world,
             network,
             kernel,
@@ -280,15 +276,6 @@ impl Testbed {
         Ok(started.id)
     }
 
-    /// Stops an execution that runs, as somebody outside would; whether there is one of that name.
-    pub fn stop_execution(&mut self, name: &str) -> bool {
-        let found = self.states.running_under(name);
-        if let Some(id) = found {
-            self.tell(id, asl::Event::Abort);
-        }
-        found.is_some()
-    }
-
     /// Invokes a function now, as somebody outside would. Its ending is kept for [`Self::take_ending`].
     ///
     /// # Errors
@@ -342,10 +329,6 @@ impl Testbed {
         self.executor.attempts()
     }
 
-    pub(crate) fn seed(&self) -> u64 {
-        self.options.seed
-    }
-
     pub(crate) fn death_names(&self) -> DeathNames {
         self.options.death_names
     }
@@ -378,7 +361,6 @@ impl Testbed {
                     "the world has an event at {at} again and again"
                 );
                 self.kernel.advance(at);
-                self.send_events();
                 Step::World
             }
             (_, Some(at)) => {
@@ -406,10 +388,7 @@ impl Testbed {
             }
             Entry::Machine(arrival) => self.arrive(arrival),
             Entry::Schedule(index) => self.fire_schedule(index),
-            Entry::Hook(hook) => {
-                hook(self);
-                self.send_events();
-            }
+            Entry::Hook(hook) => hook(self),
         }
     }
 
@@ -422,7 +401,6 @@ impl Testbed {
         let Some(ending) = ending else { return };
         match self.callers.remove(&invocation) {
             Some(Caller::Machine(waiting)) => self.answered(waiting, ending),
-            Some(Caller::Bus(delivery)) => self.event_taken(delivery, &ending),
             Some(Caller::Outside) => {
                 self.endings.insert(invocation, ending);
             }

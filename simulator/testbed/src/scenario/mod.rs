@@ -45,9 +45,6 @@ pub struct Scenario {
     /// Instances.
     #[serde(rename = "instance")]
     pub instances: Vec<InstanceSpec>,
-    /// Whether events of RDS and of Step Functions are heard; nothing that is promised depends on them.
-    #[serde(default)]
-    pub hears_events: bool,
     /// What else happens.
     #[serde(rename = "event", default)]
     pub events: Vec<Event>,

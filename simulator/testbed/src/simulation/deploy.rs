@@ -10,7 +10,6 @@ use handlers::discover_databases::DiscoverDatabases;
 use handlers::dispatch_tasks::DispatchTasks;
 use handlers::list_instances::ListInstances;
 use handlers::list_work::ListWork;
-use handlers::observe_event::ObserveEvent;
 use handlers::plan_backups::PlanBackups;
 use handlers::poll_tasks::PollTasks;
 use handlers::report_discovery::ReportDiscovery;
@@ -62,9 +61,6 @@ pub(super) fn all(scenario: &Scenario, bed: &mut Testbed) -> Result<(), Simulati
     machine(bed, "fleet", FLEET)?;
     machine(bed, DISCOVERY_SCHEDULE, DISCOVERY)?;
     schedule(scenario, bed, FLEET_SCHEDULE, SignedDuration::from_mins(5))?;
-    if scenario.hears_events {
-        bed.hear_events("observe-event");
-    }
     if scenario.discovery.is_some() {
         schedule(scenario, bed, DISCOVERY_SCHEDULE, DISCOVERY_EVERY)?;
     }
@@ -110,11 +106,6 @@ fn functions(bed: &mut Testbed, bus: Option<&EventBus>) {
     deploy(
         bed,
         DiscoverDatabases { store: store.clone(), servers, clock: clock.clone(), events: events.clone() },
-    );
-    let executions = bed.state_machines();
-    deploy(
-        bed,
-        ObserveEvent { store: store.clone(), executions, clock: clock.clone(), events: events.clone() },
     );
     deploy(bed, ReportDiscovery { store: store.clone(), people: bed.people() });
     let servers = self::servers(bed);

@@ -10,7 +10,6 @@ mod calm;
 mod chains;
 mod differentials;
 mod discovery;
-mod events;
 mod foreign;
 mod history;
 mod killed;
