@@ -8,6 +8,7 @@ pub mod dispatch_tasks;
 mod finish;
 pub mod handler;
 pub mod list_work;
+pub mod observe_event;
 pub mod plan_backups;
 pub mod poll_tasks;
 pub mod requests;
@@ -20,7 +21,7 @@ pub mod wake;
 
 pub use handler::Handler;
 
-/// Every function, by the name it has everywhere: `validate-region` is `validate_region.rs`, `bin/validate-region.rs`,
+/// Every function that a machine calls, by the name it has everywhere: `validate-region` is `validate_region.rs`, `bin/validate-region.rs`,
 /// `ValidateRegionFunction` and `${ValidateRegionFunctionArn}`.
 pub const NAMES: [&str; 7] = [
     "list-work",
@@ -31,3 +32,6 @@ pub const NAMES: [&str; 7] = [
     "dispatch-tasks",
     "poll-tasks",
 ];
+
+/// Functions that EventBridge calls and no machine.
+pub const OBSERVERS: [&str; 1] = ["observe-event"];

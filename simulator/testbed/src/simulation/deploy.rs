@@ -8,6 +8,7 @@ use handlers::Handler;
 use handlers::check_chains::CheckChains;
 use handlers::dispatch_tasks::DispatchTasks;
 use handlers::list_work::ListWork;
+use handlers::observe_event::ObserveEvent;
 use handlers::plan_backups::PlanBackups;
 use handlers::poll_tasks::PollTasks;
 use handlers::run_lease::RunLease;
@@ -36,6 +37,9 @@ const TIMEOUT: SignedDuration = SignedDuration::from_secs(110);
 /// Who asks the API from outside of AWS, as it is recorded.
 const LOOPBACK: &str = "loopback";
 
+/// The function that is told of events.
+const OBSERVER: &str = handlers::OBSERVERS[0];
+
 /// The schedule that starts the fleet machine.
 pub(super) const FLEET_SCHEDULE: &str = "fleet";
 
@@ -55,6 +59,9 @@ pub(super) fn all(scenario: &Scenario, bed: &mut Testbed) -> Result<(), Simulati
         every: SignedDuration::from_mins(5),
         input: json!({ "schema": handlers::contract::SCHEMA }),
     };
+    if let Some(delivery) = scenario.event_bridge {
+        bed.deliver_events(OBSERVER, delivery);
+    }
     bed.schedule(schedule).map_err(|refusal| SimulationError::Setup {
         what: "schedule fleet".to_owned(),
         why: refusal.to_string(),
@@ -76,6 +83,9 @@ fn functions(bed: &mut Testbed) {
     let anonymous = Anonymous::Named(LOOPBACK.to_owned());
     let api = Api::new(store.clone(), bed.state_machines(), clock.clone(), anonymous);
     deploy(bed, api);
+    let (executions, instance_machine) = (bed.state_machines(), bed.machine_arn("instance"));
+    let observe = ObserveEvent { store: store.clone(), executions, clock: clock.clone(), instance_machine };
+    deploy(bed, observe);
     deploy(bed, PollTasks { store, servers, cloud, clock });
 }
 
