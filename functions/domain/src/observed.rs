@@ -13,7 +13,7 @@ use crate::lease::{Lease, run_of_name};
 use crate::reason::{Class, Reason};
 use crate::record::Record;
 
-pub use rds::{RdsDetail, of_rds};
+pub use rds::{RdsDetail, categories, of_rds};
 
 /// What an event means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,7 +264,10 @@ mod tests {
             offered: 8,
         };
         let free = freed(lease(Some("sales-7")), "sales-7", at(3)).unwrap();
-        assert_eq!((free.holder.as_ref(), free.is_alive(at(3)), free.generation, free.offered), (None, false, 7, 8));
+        assert_eq!(
+            (free.holder.as_ref(), free.is_alive(at(3)), free.generation, free.offered),
+            (None, false, 7, 8)
+        );
         for holder in [Some("sales-8"), Some("sales-70"), None] {
             assert_eq!(freed(lease(holder), "sales-7", at(3)), None, "{holder:?}");
         }

@@ -309,7 +309,9 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
 fn outdated(task: &Task, marks: Option<&Marks>, admitted_at: Timestamp) -> Option<Reason> {
     let since = marks.filter(|marks| task.kind == Kind::Differential && marks.outdate(admitted_at))?;
     let at = since.backed_up_at?;
-    let why = format!("the service told of a backup of the instance at {at}, which may have taken the differential base");
+    let why = format!(
+        "the service told of a backup of the instance at {at}, which may have taken the differential base"
+    );
     Some(Reason::new(Class::Retry, "BaseMayHaveMoved", why))
 }
 

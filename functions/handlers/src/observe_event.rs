@@ -65,7 +65,9 @@ fn meaning(event: &Event, instance_machine: &str) -> (Observed, Option<Reason>) 
     let said = match event.source.as_str() {
         "aws.rds" => detail(event).map(|detail| of_rds(&detail, event.time)),
         "aws.states" => detail(event).map(|change| (of_execution(&change, instance_machine), None)),
-        _ => Err(Reason::new(Class::Never, "OtherSource", "the event is neither of RDS nor of Step Functions")),
+        _ => {
+            Err(Reason::new(Class::Never, "OtherSource", "the event is neither of RDS nor of Step Functions"))
+        }
     };
     said.unwrap_or_else(|reason| (Observed::Ignored(reason), None))
 }
@@ -73,8 +75,12 @@ fn meaning(event: &Event, instance_machine: &str) -> (Observed, Option<Reason>) 
 /// The detail by its shape. What is wrong with it is told by place: it may hold anything.
 fn detail<T: DeserializeOwned>(event: &Event) -> Result<T, Reason> {
     T::deserialize(&event.detail).map_err(|_| {
-        Reason::new(Class::Never, "DetailMalformed", "the event's detail is not of the shape that its source tells")
-            .guidance("compare it with the source's own documentation, by the event's id in the log of the bus")
+        Reason::new(
+            Class::Never,
+            "DetailMalformed",
+            "the event's detail is not of the shape that its source tells",
+        )
+        .guidance("compare it with the source's own documentation, by the event's id in the log of the bus")
     })
 }
 
@@ -175,7 +181,11 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> ObserveEvent<S, X, 
 }
 
 fn unknown(name: &str) -> Reason {
-    Reason::new(Class::Never, "InstanceUnknown", format!("no instance {name} of the event's account and Region is enrolled"))
+    Reason::new(
+        Class::Never,
+        "InstanceUnknown",
+        format!("no instance {name} of the event's account and Region is enrolled"),
+    )
 }
 
 /// Whether an event is of the account and Region that the instance was last found in; identifiers repeat between them.

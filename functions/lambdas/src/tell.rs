@@ -3,8 +3,8 @@
 //! Handlers say nothing about logs. Whoever adds a function says here what is worth counting; without it the binary does not compile.
 
 use handlers::contract::{
-    CheckChainsOutput, DispatchTasksOutput, ListWorkOutput, PlanBackupsOutput, PollTasksOutput,
-    RunLeaseOutput, ValidateRegionOutput,
+    CheckChainsOutput, DispatchTasksOutput, ListWorkOutput, ObserveEventOutput, ObserveOutcome,
+    PlanBackupsOutput, PollTasksOutput, RunLeaseOutput, ValidateRegionOutput,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -93,6 +93,15 @@ impl Tell for DispatchTasksOutput {
 impl Tell for PollTasksOutput {
     fn tell(&self) -> Told {
         Told::counts(&[("finished", self.finished), ("outstanding", self.outstanding)]).outcome(&self.outcome)
+    }
+}
+
+impl Tell for ObserveEventOutput {
+    /// What an event came to is worth counting where it changed what a run does.
+    fn tell(&self) -> Told {
+        let is = |outcome| u32::from(self.outcome == outcome);
+        Told::counts(&[("woken", is(ObserveOutcome::Woken)), ("freed", is(ObserveOutcome::Freed))])
+            .outcome(&self.outcome)
     }
 }
 

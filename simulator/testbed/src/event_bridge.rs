@@ -132,7 +132,10 @@ impl Testbed {
         let bridge = &mut self.event_bridge;
         let id = QueuedId(bridge.serial);
         bridge.serial += 1;
-        bridge.queue.insert(id, Queued { function: function.to_owned(), event, since: self.kernel.now(), tries: 0, held_back: 0 });
+        bridge.queue.insert(
+            id,
+            Queued { function: function.to_owned(), event, since: self.kernel.now(), tries: 0, held_back: 0 },
+        );
         self.hand_over(id);
     }
 
@@ -168,7 +171,8 @@ impl Testbed {
             "stopDate": summary.ended_at.map(Timestamp::as_millisecond),
             "input": null, "output": null, "error": error, "cause": cause
         });
-        let event = self.event("aws.states", "Step Functions Execution Status Change", (&arn, self.now()), detail);
+        let event =
+            self.event("aws.states", "Step Functions Execution Status Change", (&arn, self.now()), detail);
         self.put_event(&event);
     }
 
@@ -176,7 +180,9 @@ impl Testbed {
     fn of_rds(&mut self, told: &RdsEvent) -> Value {
         let RdsEvent { at, instance, id, message } = told;
         let (kind, source_type, name) = match *id {
-            "RDS-EVENT-0040" | "RDS-EVENT-0042" => ("RDS DB Snapshot Event", "SNAPSHOT", format!("by-hand-{instance}")),
+            "RDS-EVENT-0040" | "RDS-EVENT-0042" => {
+                ("RDS DB Snapshot Event", "SNAPSHOT", format!("by-hand-{instance}"))
+            }
             _ => ("RDS DB Instance Event", "DB_INSTANCE", instance.clone()),
         };
         let (partition, region, account) = self.place();

@@ -306,6 +306,11 @@ impl Testbed {
         self.states.summaries()
     }
 
+    /// The executions of a machine, in order of start.
+    pub fn executions_of(&self, machine: &str) -> impl Iterator<Item = ExecutionId> {
+        self.states.of_machine(machine)
+    }
+
     /// One execution.
     pub fn execution(&self, id: ExecutionId) -> &Summary {
         self.states.summary(id)

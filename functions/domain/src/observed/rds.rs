@@ -73,6 +73,14 @@ const CATEGORIES: [(&str, Says); 11] = [
     ("low storage", Says::NotOver),
 ];
 
+/// The categories in which an event may mean something, in order of the alphabet: whoever passes events on leaves out the others.
+pub fn categories() -> Vec<&'static str> {
+    let telling = CATEGORIES.iter().filter(|(_, says)| !matches!(says, Says::NotOver | Says::Nothing));
+    let mut names: Vec<_> = telling.map(|(category, _)| *category).collect();
+    names.sort_unstable();
+    names
+}
+
 /// What an event of RDS means, and that it was taken by its category where its number is not known.
 pub fn of_rds(detail: &RdsDetail, at: Timestamp) -> (Observed, Option<Reason>) {
     let RdsDetail { event_id, event_categories, source_type, source_identifier } = detail;
@@ -82,7 +90,8 @@ pub fn of_rds(detail: &RdsDetail, at: Timestamp) -> (Observed, Option<Reason>) {
         _ => return (ignored("NoInstance", format!("it is about a {:?}", cut(source_type))), None),
     };
     let Some(instance) = named else {
-        let what = format!("snapshot {:?} does not name its instance: a look will find it", cut(source_identifier));
+        let what =
+            format!("snapshot {:?} does not name its instance: a look will find it", cut(source_identifier));
         return (ignored("SnapshotNamesNoInstance", what), None);
     };
     if !is_identifier(instance) {
@@ -93,7 +102,10 @@ pub fn of_rds(detail: &RdsDetail, at: Timestamp) -> (Observed, Option<Reason>) {
         || {
             let says = by_category(source_type, event_categories);
             let id = cut(event_id.as_deref().unwrap_or("an event without number"));
-            let what = format!("{id} is not known and was taken by its categories {:?}", cut(&event_categories.join(", ")));
+            let what = format!(
+                "{id} is not known and was taken by its categories {:?}",
+                cut(&event_categories.join(", "))
+            );
             (says, Some(Reason::new(Class::Never, "ByCategory", what)))
         },
         |says| (says, None),
@@ -176,10 +188,20 @@ mod tests {
             ("RDS-EVENT-9999", &["low storage"], sales, "NotOver"),
             ("RDS-EVENT-9999", &["notification"], sales, "NothingToDo"),
             ("RDS-EVENT-9999", &[], sales, "NothingToDo"),
-            ("RDS-EVENT-0091", &["creation"], ("SNAPSHOT", "rds:sales-eu-2026-11-16-03-12"), "ended sales-eu"),
+            (
+                "RDS-EVENT-0091",
+                &["creation"],
+                ("SNAPSHOT", "rds:sales-eu-2026-11-16-03-12"),
+                "ended sales-eu",
+            ),
             ("RDS-EVENT-0041", &["deletion"], ("SNAPSHOT", "rds:sales-2026-11-16-03-12"), "NothingToDo"),
             ("RDS-EVENT-0042", &["creation"], ("SNAPSHOT", "before-upgrade"), "SnapshotNamesNoInstance"),
-            ("RDS-EVENT-0091", &["creation"], ("SNAPSHOT", "rds:sales-2026-11-16"), "SnapshotNamesNoInstance"),
+            (
+                "RDS-EVENT-0091",
+                &["creation"],
+                ("SNAPSHOT", "rds:sales-2026-11-16"),
+                "SnapshotNamesNoInstance",
+            ),
             ("RDS-EVENT-0091", &["creation"], ("SNAPSHOT", "rds:-2026-11-16-03-12"), "IdentifierMalformed"),
             ("RDS-EVENT-0001", &["backup"], ("CLUSTER", "sales"), "NoInstance"),
             ("RDS-EVENT-0001", &["backup"], ("DB_INSTANCE", "sales#1"), "IdentifierMalformed"),

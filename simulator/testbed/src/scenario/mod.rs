@@ -355,7 +355,11 @@ mod tests {
                 "class = \"m6i.large\"\nmib_per_second",
                 "instance sales: class: write it as in db.m6i.xlarge",
             ),
-            ("[vault]", "[event_bridge]\nlate_percent = 101\n[vault]", "event_bridge: late_percent: 101 is not in 0 to 100"),
+            (
+                "[vault]",
+                "[event_bridge]\nlate_percent = 101\n[vault]",
+                "event_bridge: late_percent: 101 is not in 0 to 100",
+            ),
             ("[vault]", "[vault", "s.toml: line"),
         ] {
             let message = said(|text| text.replacen(from, to, 1));

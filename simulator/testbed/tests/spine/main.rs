@@ -9,6 +9,7 @@
 mod calm;
 mod chains;
 mod differentials;
+mod events;
 mod foreign;
 mod history;
 mod killed;
