@@ -12,10 +12,11 @@ use jiff::{SignedDuration, Timestamp};
 use ports::store::{Key, Versioned, decode};
 use serde_json::{Value, json};
 use testbed::Testbed;
+use testbed::event_bridge::Delivery;
 use testbed::functions::Code;
 use testbed::scenario::Scenario;
 use testbed::simulation::{Client, REQUESTS, Simulation, Wish};
-use world::{DatabaseConfig, KeyConfig, MultiAz};
+use world::{DatabaseConfig, KeyConfig, Knobs, MultiAz, Span};
 
 use crate::trouble::Place;
 
@@ -23,6 +24,9 @@ use crate::trouble::Place;
 pub(crate) const INSTANCE: &str = "sales";
 /// Its databases.
 pub(crate) const DATABASES: [&str; 2] = ["orders", "parts"];
+
+/// The function that is told of events.
+pub(crate) const OBSERVER: &str = handlers::OBSERVERS[0];
 
 /// How old the databases are when a story begins: the service lists a dozen log files of each then, and not the two thousand of
 /// a week, which take time to read.
@@ -45,6 +49,8 @@ pub(crate) enum Story {
     /// A slow day on which people have a full of the calendar cancelled while the service has it, ask for a full, and for a log copy that
     /// they cancel before anybody has looked at it.
     Requests,
+    /// A day on which events are told: a run is stopped and its lease freed, and a failover ends the next but one in trouble and is over.
+    Events,
 }
 
 /// The machine under test.
@@ -58,8 +64,8 @@ pub(crate) fn states() -> Vec<(String, bool)> {
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Day, Self::HandOver, Self::OtherVersion, Self::Failover, Self::Requests];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Day, Self::HandOver, Self::OtherVersion, Self::Failover, Self::Requests, Self::Events];
 
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -68,6 +74,7 @@ impl Story {
             Self::OtherVersion => "other version",
             Self::Failover => "failover",
             Self::Requests => "requests",
+            Self::Events => "events",
         }
     }
 
@@ -87,6 +94,7 @@ impl Story {
                 let ends = state == "CheckChains" && place.call.starts_with("store.");
                 place.function == REQUESTS || place.call == "sql.rds_cancel_task" || ends
             }
+            Self::Events => place.function == OBSERVER,
         }
     }
 
@@ -94,7 +102,12 @@ impl Story {
     pub(crate) fn simulation(self) -> Simulation {
         let scenario = Scenario::parse(TEXT, "exhaustive.toml", Path::new("")).unwrap();
         let start = scenario.start;
-        let mut simulation = Simulation::with_histories(scenario).unwrap();
+        // A failover takes so long that whatever wants the server meanwhile gives up.
+        let knobs = Knobs { failover_seconds: Span { min: 200, max: 200 }, ..Knobs::default() };
+        let mut simulation = match self {
+            Self::Events => Simulation::with_histories_and_knobs(scenario, knobs).unwrap(),
+            _ => Simulation::with_histories(scenario).unwrap(),
+        };
         let bed = simulation.bed();
         with_key(bed);
         let mut world = bed.world_mut();
@@ -118,6 +131,7 @@ impl Story {
                 bed.at(start, fail_over_while_a_task_runs);
             }
             Self::Requests => requests(bed, start),
+            Self::Events => events(bed, start),
         }
         simulation
     }
@@ -157,6 +171,19 @@ fn requests(bed: &mut Testbed, start: Timestamp) {
     ] {
         bed.at(start + SignedDuration::from_secs(seconds), move |bed| Client::ask(bed, wish));
     }
+}
+
+/// The first run is stopped while the service has its tasks; the one for the logs of two o'clock meets a failover of three minutes.
+fn events(bed: &mut Testbed, start: Timestamp) {
+    bed.world_mut().configure_instance(INSTANCE, |config| config.multi_az = MultiAz::AlwaysOn);
+    bed.deliver_events(OBSERVER, Delivery::default());
+    bed.at(start + SignedDuration::from_secs(30), |bed| {
+        let run = bed.executions_of("instance").next().unwrap();
+        bed.stop_execution(run);
+    });
+    bed.at(start + SignedDuration::from_secs(7_190), |bed| {
+        assert!(bed.world_mut().break_failover(INSTANCE));
+    });
 }
 
 /// Looks every second until a native task runs, and lets the host fail over under it.
