@@ -89,10 +89,10 @@ proptest! {
         machine in prop::sample::select(vec!["instance", "discovery"]),
         is_held in any::<bool>(),
     ) {
-        let run = |(group, generation): (prop::sample::Index, u64)| run_name(group.get(&groups), generation);
+        let run = |(group, generation): (prop::sample::Index, u64)| run_name(group.get::<String>(&groups), generation);
         let (holds, ended) = (run(holder), run(over));
         let lease = Lease {
-            group: holder.0.get(&groups).clone(),
+            group: holder.0.get::<String>(&groups).clone(),
             generation: holder.1,
             holder: is_held.then(|| holds.clone()),
             expires_at: minute(15),
@@ -102,7 +102,7 @@ proptest! {
         let change: StatusChange = serde_json::from_value(detail).expect("a change of status");
         let free = match of_execution(&change, "instance") {
             Observed::RunEnded(RunEnded { run, instance, .. }) => {
-                prop_assert_eq!((&run, &instance), (&ended, over.0.get(&groups)));
+                prop_assert_eq!((&run, &instance), (&ended, over.0.get::<String>(&groups)));
                 freed(lease.clone(), &run, minute(1))
             }
             _ => None,
