@@ -41,8 +41,8 @@ STACK, ARTIFACTS = "bakproof", "artifacts"
 CANARY, WRONG = "canary-of-the-session-token", "canary-of-a-wrong-password"
 ENDPOINTS = "DYNAMODB", "EVENTBRIDGE", "KMS", "RDS", "S3", "SECRETS_MANAGER", "SFN", "SNS"
 SPEED, TROUBLE_EVERY = 240, 9
-# Allowed and not asked for in this story: the instance's vault has no key.
-UNUSED = {"ValidateRegionFunction": {"kms:DescribeKey"}}
+# Allowed and not asked for in this story: the instance's vault has no key; nothing waits for the event; the queue is Lambda's to fill.
+UNUSED = {"ValidateRegionFunction": {"kms:DescribeKey"}, "ObserveEventFunction": {"sqs:SendMessage", "states:StartExecution"}}
 SERVICES = (
     "cloudformation,dynamodb,ec2,events,iam,kms,lambda,logs,monitoring,rds,s3,scheduler,secretsmanager,sns,sqs,states,sts"
 )
@@ -342,6 +342,21 @@ def trouble_and_calm(stack, story, trouble):
     fleets(stack, story, is_calm, "in the calm the logs of that hour are copied, and nothing is open")
 
 
+def an_event(stack):
+    """RDS tells of a backup, twice, and of an instance that nobody enrolled."""
+    def told(instance):
+        event = {
+            "version": "0", "id": "event", "detail-type": "RDS DB Instance Event", "source": "aws.rds", "account": ACCOUNT,
+            "time": "2026-11-16T03:12:00Z", "region": REGION, "resources": [f"arn:aws:rds:{REGION}:{ACCOUNT}:db:{instance}"],
+            "detail": {"EventCategories": ["backup"], "SourceType": "DB_INSTANCE", "SourceIdentifier": instance, "EventID": "RDS-EVENT-0002"},
+        }
+        name = stack.functions()["ObserveEventFunction"]
+        answer = stack.cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read()
+        return json.loads(answer).get("outcome")
+
+    check("events are observed once", [told("sales"), told("sales"), told("nobody")], ["recorded", "known", "ignored"])
+
+
 def what_the_server_says(stack, story):
     """The task store against the server's own list and history."""
     done = ended(stack)
@@ -450,6 +465,7 @@ def main():
             on_demand(stack, story)
             trouble_and_calm(stack, story, trouble)
             looked_at_again(stack)
+            an_event(stack)
             what_the_server_says(stack, story)
             what_the_buckets_hold(stack)
             what_was_asked_of_aws(stack, gateways, ports)

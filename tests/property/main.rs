@@ -13,6 +13,7 @@ mod forecast;
 mod lease;
 mod mailbox;
 mod msdb;
+mod observed;
 mod plans;
 mod random;
 mod region;

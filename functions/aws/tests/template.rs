@@ -99,7 +99,8 @@ fn a_function_may_do_what_its_ports_need_and_nothing_else() {
     let all = aws::actions::all();
     let functions =
         handlers::NAMES.iter().map(|name| (*name, format!("handlers/src/{}.rs", name.replace('-', "_"))));
-    for (name, file) in functions.chain([("api", "api/src/lib.rs".to_owned())]) {
+    let observers = ("observe-event", "handlers/src/observe_event.rs".to_owned());
+    for (name, file) in functions.chain([("api", "api/src/lib.rs".to_owned()), observers]) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let source = std::fs::read_to_string(folder.join(file)).unwrap();
         let ports = ports(&source);
@@ -170,6 +171,29 @@ fn a_machine_may_start_what_its_definition_names_and_nothing_else() {
             assert!(!resources.contains("*") || action.starts_with("logs:"), "{machine}: {action}");
         }
     }
+}
+
+/// The rules pass on what the rules of the domain can make something of, and no more.
+#[test]
+fn events_are_passed_on_where_they_mean_something() {
+    let template = template();
+    let function = &template["Resources"]["ObserveEventFunction"]["Properties"];
+    let pattern = |rule: &str| function["Events"][rule]["Properties"]["Pattern"].clone();
+    let told = pattern("RdsTells");
+    assert_eq!(texts(&told["detail"]["EventCategories"]), domain::observed::categories());
+    assert_eq!(texts(&told["source"]), ["aws.rds"]);
+    assert_eq!(texts(&told["detail-type"]), ["RDS DB Instance Event", "RDS DB Snapshot Event"]);
+    let ended = pattern("RunEndsBadly");
+    assert_eq!(texts(&ended["source"]), ["aws.states"]);
+    assert_eq!(texts(&ended["detail"]["stateMachineArn"]), ["InstanceStateMachine"]);
+    assert_eq!(texts(&ended["detail"]["status"]), ["FAILED", "TIMED_OUT", "ABORTED"]);
+    // An asynchronous invocation that fails leaves its event somewhere.
+    assert_eq!(function["DeadLetterQueue"]["TargetArn"].as_str(), Some("LostEvents.Arn"));
+    assert_eq!(function["EventInvokeConfig"]["MaximumRetryAttempts"].as_i64(), Some(2));
+    assert_eq!(
+        function["Environment"]["Variables"]["BAKPROOF_INSTANCE_MACHINE"].as_str(),
+        Some("InstanceStateMachine")
+    );
 }
 
 fn template() -> Yaml {

@@ -48,6 +48,13 @@ pub fn run_name(group: &str, generation: u64) -> String {
     format!("{group}-{generation}")
 }
 
+/// Group and generation in the name of a run, if it is one.
+pub fn run_of_name(name: &str) -> Option<(&str, u64)> {
+    let (group, number) = name.rsplit_once('-').filter(|(group, _)| !group.is_empty())?;
+    let generation = number.parse().ok()?;
+    (run_name(group, generation) == name).then_some((group, generation))
+}
+
 /// What asking for the lease led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {

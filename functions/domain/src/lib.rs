@@ -22,6 +22,7 @@ pub mod limits;
 pub mod lsn;
 pub mod mailbox;
 pub mod notation;
+pub mod observed;
 pub mod paths;
 pub mod policy;
 pub mod prices;

@@ -225,6 +225,58 @@ pub enum PollOutcome {
 pub const ROUNDS_MAX: u32 = 200;
 const _: () = assert!(ROUNDS_MAX * 33 * 3 < 25_000);
 
+/// Input of `observe-event`: an event as EventBridge delivers it (user guide, "Events in Amazon EventBridge", read 2026-11). Its shape is
+/// EventBridge's, so it carries no version of ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The event's own id, the same at a second delivery.
+    pub id: String,
+    /// Who sent it: `aws.rds`.
+    pub source: String,
+    /// What kind of event: `RDS DB Instance Event`.
+    #[serde(rename = "detail-type")]
+    pub detail_type: String,
+    /// When it happened, as the sender says.
+    pub time: Timestamp,
+    /// Account of the sender.
+    pub account: String,
+    /// Region of the sender.
+    pub region: String,
+    /// ARNs of what it is about.
+    #[serde(default)]
+    pub resources: Vec<String>,
+    /// What happened; of a shape that depends on the source.
+    pub detail: serde_json::Value,
+}
+
+/// Output of `observe-event`. Nobody but the log reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObserveEventOutput {
+    /// What came of it.
+    pub outcome: ObserveOutcome,
+    /// Why it was ignored, or what has to be said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Reason>,
+}
+
+/// What came of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObserveOutcome {
+    /// It concerns nothing of ours.
+    Ignored,
+    /// It told nothing that was not known.
+    Known,
+    /// Written down; nothing waits for it, or a run is at work.
+    Recorded,
+    /// Written down, and a run was started.
+    Woken,
+    /// Written down, and the fleet starts a run: now none could be.
+    Due,
+    /// The lease of a run that is over was freed.
+    Freed,
+}
+
 /// When somebody should look at an instance whose run ended in trouble.
 pub fn after_trouble(now: Timestamp) -> Timestamp {
     now.saturating_add(jiff::SignedDuration::from_mins(15)).unwrap_or(Timestamp::MAX)

@@ -6,13 +6,14 @@
 //! session would still hold the lock.
 
 use domain::inventory::Instance;
+use domain::observed::{Marks, marks_key};
 use domain::reason::{Class, Reason};
 use domain::slots::QUEUE_DEPTH;
 use domain::task::{Kind, Outcome, Request, State, Task, TaskId, TaskRow};
 use jiff::{SignedDuration, Timestamp};
 use ports::events::PublishEvents;
 use ports::server::{BackupCompression, Fence, LogCopyTarget, OpenSession, ReadTasks, SubmitTasks};
-use ports::store::{ReadItems, Versioned, WriteItems};
+use ports::store::{ReadItems, Versioned, WriteItems, load};
 use ports::{Clock, Fault};
 
 use crate::cancel::end_cancelled;
@@ -130,6 +131,7 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
         }
         let target = if copies || idle { self.log_copy_target(session, &mut scope).await? } else { Ok(()) };
         let mut dispatched = 0;
+        let marks = self.marks(&ready).await?;
         for task in ready {
             self.time_left()?;
             match &task.record.state {
@@ -144,6 +146,8 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
                         end_cancelled(&self.store, &task, now).await?;
                     } else if now.duration_since(*at) > ADMISSION_AGE_MAX {
                         self.put_back(task, None, now).await?;
+                    } else if let Some(reason) = outdated(&task.record, marks.as_ref(), *at) {
+                        self.put_back(task, Some(reason), now).await?;
                     } else if let (Request::Copy(_), Err(reason)) = (request, &target) {
                         self.put_back(task, Some(reason.clone()), now).await?;
                     } else if self.submit(session, task, above).await? {
@@ -154,6 +158,16 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
             }
         }
         Ok(dispatched)
+    }
+
+    /// What events told of the instance, where an admitted differential depends on it.
+    async fn marks(&self, ready: &[Versioned<Task>]) -> Result<Option<Marks>, Reason> {
+        let depends = |task: &&Versioned<Task>| {
+            task.record.kind == Kind::Differential && matches!(task.record.state, State::Admitted { .. })
+        };
+        let Some(task) = ready.iter().find(depends) else { return Ok(None) };
+        let marks: Option<Versioned<Marks>> = load(&self.store, marks_key(&task.record.instance)).await?;
+        Ok(marks.map(|marks| marks.record))
     }
 
     fn time_left(&self) -> Result<(), Reason> {
@@ -312,6 +326,17 @@ fn wait_seconds(outstanding: usize, open: bool) -> u32 {
         some if some > 0 && some < QUEUE_DEPTH => WAIT_SECONDS_MAX / 2,
         _ => WAIT_SECONDS_MAX,
     }
+}
+
+/// Why a differential is looked at again although it was admitted: an event told of a backup of the instance since, which may have taken
+/// its base. The next look asks the server.
+fn outdated(task: &Task, marks: Option<&Marks>, admitted_at: Timestamp) -> Option<Reason> {
+    let since = marks.filter(|marks| task.kind == Kind::Differential && marks.outdate(admitted_at))?;
+    let at = since.backed_up_at?;
+    let why = format!(
+        "the service told of a backup of the instance at {at}, which may have taken the differential base"
+    );
+    Some(Reason::new(Class::Retry, "BaseMayHaveMoved", why))
 }
 
 /// The id of our task in the server's list: for a backup by the S3 ARN, which no other task ever names; for a log copy, whose

@@ -11,6 +11,7 @@ mod finish;
 pub mod handler;
 pub mod list_instances;
 pub mod list_work;
+pub mod observe_event;
 mod outbox;
 pub mod plan_backups;
 pub mod poll_tasks;
@@ -39,3 +40,6 @@ pub const NAMES: [&str; 10] = [
     "discover-databases",
     "report-discovery",
 ];
+
+/// Functions that EventBridge calls and no machine.
+pub const OBSERVERS: [&str; 1] = ["observe-event"];

@@ -4,8 +4,8 @@
 
 use handlers::contract::discovery::{DiscoverDatabasesOutput, ListInstancesOutput, ReportDiscoveryOutput};
 use handlers::contract::{
-    CheckChainsOutput, DispatchTasksOutput, ListWorkOutput, PlanBackupsOutput, PollTasksOutput,
-    RunLeaseOutput, ValidateRegionOutput,
+    CheckChainsOutput, DispatchTasksOutput, ListWorkOutput, ObserveEventOutput, ObserveOutcome,
+    PlanBackupsOutput, PollTasksOutput, RunLeaseOutput, ValidateRegionOutput,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -118,6 +118,15 @@ impl Tell for DiscoverDatabasesOutput {
 impl Tell for ReportDiscoveryOutput {
     fn tell(&self) -> Told {
         Told::counts(&[("told", u32::from(self.told))])
+    }
+}
+
+impl Tell for ObserveEventOutput {
+    /// What an event came to is worth counting where it changed what a run does.
+    fn tell(&self) -> Told {
+        let is = |outcome| u32::from(self.outcome == outcome);
+        Told::counts(&[("woken", is(ObserveOutcome::Woken)), ("freed", is(ObserveOutcome::Freed))])
+            .outcome(&self.outcome)
     }
 }
 

@@ -132,6 +132,17 @@ impl Wiring {
         self.event_bus.as_ref().map(|bus| EventBridge::new(&self.config, bus.as_str()))
     }
 
+    /// The ARN of a machine that the function has to know.
+    ///
+    /// # Errors
+    /// `EnvironmentIncomplete` (class `Human`): the environment does not name it.
+    pub fn machine(&self, machine: Machine) -> Result<String, Reason> {
+        self.machines
+            .get(&machine)
+            .cloned()
+            .map_or_else(|| required(variable_of(machine), Err(VarError::NotPresent)), Ok)
+    }
+
     /// The clock of the host, with the deadline of the invocation.
     pub const fn clock(&self) -> InvocationClock {
         InvocationClock

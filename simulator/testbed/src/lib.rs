@@ -5,6 +5,7 @@
 
 pub mod agenda;
 pub mod checkers;
+pub mod event_bridge;
 pub mod executor;
 pub mod functions;
 pub mod gate;

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use world::World;
 
+use crate::event_bridge::{EventBridge, QueuedId};
 use crate::executor::{Ending, Executor};
 use crate::functions::{Code, DeathNames, Functions};
 use crate::gate::{Gate, InvocationId};
@@ -76,6 +77,10 @@ pub(crate) enum Caller {
     Machine(Waiting),
     /// Whoever asks [`Testbed::take_ending`].
     Outside,
+    /// Lambda's own queue, which tries again what failed.
+    Queue(QueuedId),
+    /// Nobody: the answer is lost.
+    Nobody,
 }
 
 /// There is no function of this name.
@@ -101,6 +106,7 @@ pub struct Testbed {
     pub(crate) functions: Functions,
     pub(crate) states: StepFunctions,
     pub(crate) scheduler: Scheduler,
+    pub(crate) event_bridge: EventBridge,
     pub(crate) callers: BTreeMap<InvocationId, Caller>,
     endings: BTreeMap<InvocationId, Ending>,
     world: Rc<RefCell<World>>,
@@ -133,6 +139,7 @@ impl Testbed {
             functions: Functions::default(),
             states: StepFunctions::new(options.seed, options.record),
             scheduler: Scheduler::new(options.seed),
+            event_bridge: EventBridge::new(options.seed),
             callers: BTreeMap::new(),
             endings: BTreeMap::new(),
             store: Store::new(Rc::clone(&kernel)),
@@ -233,6 +240,12 @@ impl Testbed {
         format!("arn:{partition}:states:{region}:{account}:stateMachine:{name}")
     }
 
+    /// Partition, Region and account of everything here.
+    pub(crate) fn place(&self) -> (&str, &str, &str) {
+        let Options { partition, region, account, .. } = &self.options;
+        (partition, region, account)
+    }
+
     /// Deploys a function under [`Self::function_arn`].
     pub fn deploy_function(&mut self, name: &str, timeout: SignedDuration, code: Code) {
         self.functions.add(self.function_arn(name), name, timeout, code);
@@ -299,9 +312,19 @@ impl Testbed {
         self.kernel.put(moment, Entry::Hook(Box::new(hook)));
     }
 
+    /// Stops an execution now, as `StopExecution` does. One that is over stays as it is.
+    pub fn stop_execution(&mut self, id: ExecutionId) {
+        self.tell(id, asl::Event::Abort);
+    }
+
     /// All executions so far, in order of start.
     pub fn executions(&self) -> &[Summary] {
         self.states.summaries()
+    }
+
+    /// The executions of a machine, in order of start.
+    pub fn executions_of(&self, machine: &str) -> impl Iterator<Item = ExecutionId> {
+        self.states.of_machine(machine)
     }
 
     /// One execution.
@@ -345,6 +368,12 @@ impl Testbed {
     /// # Panics
     /// When a handler waits for something that is no entry of the agenda, or the world's time stands still.
     pub fn step(&mut self, until: Timestamp) -> Step {
+        let step = self.carry_on(until);
+        self.collect_events();
+        step
+    }
+
+    fn carry_on(&mut self, until: Timestamp) -> Step {
         let entry_at = self.kernel.next_at().filter(|at| *at <= until);
         let meter = &self.kernel.meter;
         let world_at = meter.within(Layer::Server, || self.world.borrow().next_event_at());
@@ -404,7 +433,8 @@ impl Testbed {
             Some(Caller::Outside) => {
                 self.endings.insert(invocation, ending);
             }
-            None => {}
+            Some(Caller::Queue(event)) => self.event_ended(event, &ending),
+            Some(Caller::Nobody) | None => {}
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{served, support};
 
 /// Each binary by its name.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("list-work", env!("CARGO_BIN_EXE_list-work")),
     ("run-lease", env!("CARGO_BIN_EXE_run-lease")),
     ("validate-region", env!("CARGO_BIN_EXE_validate-region")),
@@ -24,6 +24,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("discover-databases", env!("CARGO_BIN_EXE_discover-databases")),
     ("report-discovery", env!("CARGO_BIN_EXE_report-discovery")),
     ("api", env!("CARGO_BIN_EXE_api")),
+    ("observe-event", env!("CARGO_BIN_EXE_observe-event")),
 ];
 
 /// Secrets of this test, each in another place. None may be seen anywhere.
@@ -61,6 +62,48 @@ fn every_function_has_a_binary_that_answers_by_its_name() {
                        deploy the function from infra/template.yaml, which sets it";
         assert_eq!(ended.answers[0].body["errorMessage"], message, "{name}");
     }
+}
+
+/// Events of EventBridge, as the user guide has them: one of an instance that is not enrolled, one that is none of ours, one that is none.
+#[test]
+fn events_are_observed_and_told_by_outcome() {
+    let machine = "arn:aws:states:eu-west-1:123456789012:stateMachine:instance";
+    let event = |source: &str, detail: Value| {
+        json!({
+            "version": "0", "id": "844e2571-85d4-695f-b930-0153b71dcb42", "detail-type": "RDS DB Instance Event",
+            "source": source, "account": "123456789012", "time": "2026-11-16T03:12:00Z", "region": "eu-west-1",
+            "resources": ["arn:aws:rds:eu-west-1:123456789012:db:nobody"], "detail": detail
+        })
+    };
+    let backup = json!({
+        "EventCategories": ["backup"], "SourceType": "DB_INSTANCE", "SourceIdentifier": "nobody",
+        "Date": "2026-11-16T03:12:00.882Z", "Message": PAYLOAD, "EventID": "RDS-EVENT-0002"
+    });
+    let run = json!({"stateMachineArn": machine, "name": "nobody-7", "status": "FAILED", "input": PAYLOAD});
+    let payloads = [
+        event("aws.rds", backup),
+        event("aws.states", run),
+        event("aws.rds", json!({"SourceType": PAYLOAD})),
+        json!({"source": PAYLOAD}),
+    ];
+    let ended = served::run_with(async |config, _| {
+        let environment = [("AWS_ENDPOINT_URL", endpoint(config)), ("BAKPROOF_INSTANCE_MACHINE", machine)];
+        [
+            call("observe-event", &environment, &payloads).await,
+            call("observe-event", &environment[..1], &payloads[..1]).await,
+        ]
+    });
+    let [observed, unwired] = &ended;
+    let outcomes: Vec<_> = observed.answers.iter().map(|answer| answer.body["outcome"].clone()).collect();
+    assert_eq!(outcomes, [json!("ignored"), json!("known"), json!("ignored"), Value::Null], "{observed:?}");
+    assert_eq!(observed.answers[0].body["note"]["name"], "InstanceUnknown");
+    assert_eq!(observed.answers[2].body["note"]["name"], "DetailMalformed");
+    assert_eq!(observed.answers[3].body["errorType"], "Human");
+    assert_eq!((&observed.log[0]["outcome"], &observed.log[0]["freed"]), (&json!("ignored"), &json!(0)));
+    assert_eq!(observed.log[0]["event"], "844e2571-85d4-695f-b930-0153b71dcb42");
+    let message = unwired.answers[0].body["errorMessage"].as_str().unwrap_or_default();
+    assert!(message.contains("BAKPROOF_INSTANCE_MACHINE is not set"), "{message}");
+    assert_unseen(&ended);
 }
 
 /// API Gateway reads answers, not errors of functions.

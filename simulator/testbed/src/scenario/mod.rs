@@ -21,6 +21,8 @@ use discovery::DiscoverySpec;
 use event::Event;
 use expect::Expectation;
 
+use crate::event_bridge::Delivery;
+
 /// The scenario that runs when none is named.
 pub const QUICKSTART: &str = include_str!("../../../scenarios/quickstart.toml");
 
@@ -51,6 +53,8 @@ pub struct Scenario {
     /// Whether there is a bus that is told what happens.
     #[serde(default)]
     pub event_bus: bool,
+    /// How events of RDS and Step Functions reach observe-event. Absent, none does: what is promised must not depend on them.
+    pub event_bridge: Option<Delivery>,
     /// What it must come to, by measure.
     #[serde(default)]
     pub expect: BTreeMap<String, Expectation>,
@@ -275,6 +279,9 @@ impl Scenario {
         for (number, event) in (1..).zip(&self.events) {
             event.check(self).map_err(|what| format!("event {number}: {what}"))?;
         }
+        if let Some(delivery) = &self.event_bridge {
+            delivery.check().map_err(|what| format!("event_bridge: {what}"))?;
+        }
         for (name, expectation) in &self.expect {
             expectation.check().map_err(|what| format!("expect.{name}: {what}"))?;
         }
@@ -361,6 +368,11 @@ mod tests {
                 "mib_per_second",
                 "class = \"m6i.large\"\nmib_per_second",
                 "instance sales: class: write it as in db.m6i.xlarge",
+            ),
+            (
+                "[vault]",
+                "[event_bridge]\nlate_percent = 101\n[vault]",
+                "event_bridge: late_percent: 101 is not in 0 to 100",
             ),
             ("[vault]", "[vault", "s.toml: line"),
         ] {

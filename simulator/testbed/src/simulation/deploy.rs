@@ -10,6 +10,7 @@ use handlers::discover_databases::DiscoverDatabases;
 use handlers::dispatch_tasks::DispatchTasks;
 use handlers::list_instances::ListInstances;
 use handlers::list_work::ListWork;
+use handlers::observe_event::ObserveEvent;
 use handlers::plan_backups::PlanBackups;
 use handlers::poll_tasks::PollTasks;
 use handlers::report_discovery::ReportDiscovery;
@@ -41,6 +42,9 @@ const TIMEOUT: SignedDuration = SignedDuration::from_secs(110);
 /// Who asks the API from outside of AWS, as it is recorded.
 const LOOPBACK: &str = "loopback";
 
+/// The function that is told of events.
+const OBSERVER: &str = handlers::OBSERVERS[0];
+
 /// The schedule that starts the fleet machine.
 pub(super) const FLEET_SCHEDULE: &str = "fleet";
 
@@ -60,6 +64,9 @@ pub(super) fn all(scenario: &Scenario, bed: &mut Testbed) -> Result<(), Simulati
     machine(bed, "instance", INSTANCE)?;
     machine(bed, "fleet", FLEET)?;
     machine(bed, DISCOVERY_SCHEDULE, DISCOVERY)?;
+    if let Some(delivery) = scenario.event_bridge {
+        bed.deliver_events(OBSERVER, delivery);
+    }
     schedule(scenario, bed, FLEET_SCHEDULE, SignedDuration::from_mins(5))?;
     if scenario.discovery.is_some() {
         schedule(scenario, bed, DISCOVERY_SCHEDULE, DISCOVERY_EVERY)?;
@@ -113,6 +120,15 @@ fn functions(bed: &mut Testbed, bus: Option<&EventBus>) {
     let anonymous = Anonymous::Named(LOOPBACK.to_owned());
     let api = Api::new(store.clone(), bed.state_machines(), clock.clone(), anonymous);
     deploy(bed, api);
+    let (executions, instance_machine) = (bed.state_machines(), bed.machine_arn("instance"));
+    let observe = ObserveEvent {
+        store: store.clone(),
+        executions,
+        clock: clock.clone(),
+        instance_machine,
+        events: events.clone(),
+    };
+    deploy(bed, observe);
     deploy(bed, PollTasks { store, servers, cloud, clock, events });
 }
 

@@ -74,6 +74,17 @@ impl Simulation {
         Self::set_up(scenario, world::Knobs::default(), Record::Keep)
     }
 
+    /// Both.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_histories_and_knobs(
+        scenario: Scenario,
+        knobs: world::Knobs,
+    ) -> Result<Self, SimulationError> {
+        Self::set_up(scenario, knobs, Record::Keep)
+    }
+
     fn set_up(scenario: Scenario, knobs: world::Knobs, record: Record) -> Result<Self, SimulationError> {
         let mut world = World::new(scenario.seed, scenario.start, knobs);
         setup::world(&scenario, &mut world)?;

@@ -157,6 +157,11 @@ impl StepFunctions {
         &self.summaries
     }
 
+    pub(crate) fn of_machine(&self, name: &str) -> impl Iterator<Item = ExecutionId> {
+        let all = self.summaries.iter().enumerate();
+        all.filter(move |(_, summary)| &*summary.machine == name).map(|(id, _)| ExecutionId(id))
+    }
+
     pub(crate) fn summary(&self, id: ExecutionId) -> &Summary {
         &self.summaries[id.0]
     }

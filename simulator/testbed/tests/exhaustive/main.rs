@@ -19,7 +19,7 @@ mod trouble;
 use std::collections::BTreeSet;
 
 use cases::{Case, Extent, Run, cases, run_all};
-use stories::{Named, Story, states};
+use stories::{Named, OBSERVER, Story, states};
 use table::Table;
 
 /// Runs an extent of the cases, prints what became of them and holds it against what must be.
@@ -110,6 +110,13 @@ fn covers_the_calls(cases: &[Case]) {
         let known: BTreeSet<String> = calls.split_whitespace().map(str::to_owned).collect();
         assert_eq!(troubled, known, "{state}");
     }
+    let observed: BTreeSet<&str> = cases
+        .iter()
+        .filter(|case| case.place.function == OBSERVER)
+        .map(|case| case.place.call.as_str())
+        .collect();
+    let known = ["lambda.invoke", "states.start_execution", "store.commit", "store.get"];
+    assert_eq!(observed, BTreeSet::from(known), "events");
 }
 
 #[test]

@@ -12,12 +12,13 @@ use jiff::{SignedDuration, Timestamp};
 use ports::store::{Key, Versioned, decode};
 use serde_json::{Value, json};
 use testbed::Testbed;
+use testbed::event_bridge::Delivery;
 use testbed::functions::Code;
 use testbed::scenario::Scenario;
 use testbed::scenario::discovery::DiscoverySpec;
 use testbed::scheduler::Schedule;
 use testbed::simulation::{Client, REQUESTS, Simulation, Wish};
-use world::{DatabaseConfig, KeyConfig, MultiAz};
+use world::{DatabaseConfig, KeyConfig, Knobs, MultiAz, Span};
 
 use crate::trouble::Place;
 
@@ -25,6 +26,9 @@ use crate::trouble::Place;
 pub(crate) const INSTANCE: &str = "sales";
 /// Its databases.
 pub(crate) const DATABASES: [&str; 2] = ["orders", "parts"];
+
+/// The function that is told of events.
+pub(crate) const OBSERVER: &str = handlers::OBSERVERS[0];
 
 /// How old the databases are when a story begins: the service lists a dozen log files of each then, and not the two thousand of
 /// a week, which take time to read.
@@ -52,6 +56,8 @@ pub(crate) enum Story {
     Discovery,
     /// The same, and both functions of discovery once answer what the machine does not know.
     DiscoveryOfOtherVersion,
+    /// A day on which events are told: a run is stopped and its lease freed, and a failover ends the next but one in trouble and is over.
+    Events,
 }
 
 /// The machines under test, by name.
@@ -96,7 +102,7 @@ pub(crate) fn story_of(function: &str) -> Story {
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Day,
         Self::HandOver,
         Self::OtherVersion,
@@ -104,6 +110,7 @@ impl Story {
         Self::Requests,
         Self::Discovery,
         Self::DiscoveryOfOtherVersion,
+        Self::Events,
     ];
 
     fn is_of_discovery(self) -> bool {
@@ -119,6 +126,7 @@ impl Story {
             Self::Requests => "requests",
             Self::Discovery => "discovery",
             Self::DiscoveryOfOtherVersion => "discovery of another version",
+            Self::Events => "events",
         }
     }
 
@@ -147,6 +155,7 @@ impl Story {
                 is_ours && !matches!(state, "TellOfFailure" | "TellOfListingFailure")
             }
             Self::DiscoveryOfOtherVersion => matches!(state, "TellOfFailure" | "TellOfListingFailure"),
+            Self::Events => place.function == OBSERVER,
         }
     }
 
@@ -158,7 +167,12 @@ impl Story {
             scenario.discovery = Some(DiscoverySpec { instances, ..DiscoverySpec::default() });
         }
         let start = scenario.start;
-        let mut simulation = Simulation::with_histories(scenario).unwrap();
+        // A failover takes so long that whatever wants the server meanwhile gives up.
+        let knobs = Knobs { failover_seconds: Span { min: 200, max: 200 }, ..Knobs::default() };
+        let mut simulation = match self {
+            Self::Events => Simulation::with_histories_and_knobs(scenario, knobs).unwrap(),
+            _ => Simulation::with_histories(scenario).unwrap(),
+        };
         let bed = simulation.bed();
         with_key(bed);
         let mut world = bed.world_mut();
@@ -188,6 +202,7 @@ impl Story {
                 bed.wrap_function("list-instances", other_version).unwrap();
                 bed.wrap_function("discover-databases", other_version).unwrap();
             }
+            Self::Events => events(bed, start),
         }
         simulation
     }
@@ -238,6 +253,19 @@ fn requests(bed: &mut Testbed, start: Timestamp) {
     ] {
         bed.at(start + SignedDuration::from_secs(seconds), move |bed| Client::ask(bed, wish));
     }
+}
+
+/// The first run is stopped while the service has its tasks; the one for the logs of two o'clock meets a failover of three minutes.
+fn events(bed: &mut Testbed, start: Timestamp) {
+    bed.world_mut().configure_instance(INSTANCE, |config| config.multi_az = MultiAz::AlwaysOn);
+    bed.deliver_events(OBSERVER, Delivery::default());
+    bed.at(start + SignedDuration::from_secs(30), |bed| {
+        let run = bed.executions_of("instance").next().unwrap();
+        bed.stop_execution(run);
+    });
+    bed.at(start + SignedDuration::from_secs(7_190), |bed| {
+        assert!(bed.world_mut().break_failover(INSTANCE));
+    });
 }
 
 /// Looks every second until a native task runs, and lets the host fail over under it.

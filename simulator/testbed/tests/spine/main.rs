@@ -10,6 +10,7 @@ mod calm;
 mod chains;
 mod differentials;
 mod discovery;
+mod events;
 mod foreign;
 mod history;
 mod killed;
