@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 /// Shards of the index of what is due. A constant of the store's layout: raising it means re-writing every due record.
 pub const DUE_SHARDS: u8 = 8;
 
+/// The shard of events that were not told. One of their own: however many a broken bus leaves behind, they keep nobody's work waiting.
+pub const OUTBOX_SHARD: u8 = DUE_SHARDS;
+
 /// A record of the task store.
 pub trait Record: Serialize + DeserializeOwned {
     /// Schema version that is written. `SCHEMA - 1` is read too.

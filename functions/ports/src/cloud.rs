@@ -1,9 +1,8 @@
 //! What AWS is asked about instances, buckets, keys and objects.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
+pub use domain::facts::ListedInstance;
 use domain::facts::{BucketFacts, InstanceFacts, KeyFacts};
 
 use crate::fault::Fault;
@@ -12,27 +11,6 @@ use crate::fault::Fault;
 pub trait DescribeInstance {
     /// The instance as the control plane sees it; `Refused` when there is none of that name.
     async fn describe_instance(&self, name: &str) -> Result<InstanceFacts, Fault>;
-}
-
-/// One SQL Server instance as a listing shows it: what it takes to find it and to log in to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedInstance {
-    /// Instance identifier.
-    pub name: String,
-    /// ARN.
-    pub arn: String,
-    /// Status: `available`, `creating`, ...
-    pub status: String,
-    /// Engine edition as RDS spells it: `sqlserver-se`.
-    pub engine: String,
-    /// Host and port, once the instance has an endpoint.
-    pub endpoint: Option<(String, u16)>,
-    /// ARN of the secret that RDS keeps for the master user, where it does.
-    pub master_secret_arn: Option<String>,
-    /// Whether this is a read replica.
-    pub read_replica: bool,
-    /// Tags by key.
-    pub tags: BTreeMap<String, String>,
 }
 
 /// One page of a listing of instances.

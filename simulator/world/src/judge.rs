@@ -184,6 +184,16 @@ impl Judge<'_> {
         self
     }
 
+    /// The same, beginning with data backups of this very database alone: a copy can be restored to what it held from backups of what it
+    /// is a copy of and its own logs, and those are another database's.
+    #[must_use]
+    pub fn of_its_own(mut self) -> Self {
+        if let Some(own) = self.world.database(self.database).map(|database| database.database_guid) {
+            self.data.retain(|(file, _)| file.set.database_guid == own);
+        }
+        self
+    }
+
     fn add_log(&mut self, log: LogRef, place: Place, family: Guid) {
         let owner: Option<&Database> = self.world.database(log.database).filter(|d| d.family_guid == family);
         let Some(file) = owner.and_then(|d| d.log_file(&self.world.branches, log.number)) else { return };

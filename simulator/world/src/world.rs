@@ -284,6 +284,12 @@ impl World {
         self.shown(self.index_of(instance)?)?.database(name)
     }
 
+    /// The incarnation of a `database_guid`, whatever its name is or was.
+    pub fn database_of_guid(&self, guid: &str) -> Option<DatabaseId> {
+        let same = |known: &Database| known.database_guid.to_string().eq_ignore_ascii_case(guid);
+        self.databases.iter().find(|known| same(known)).map(|known| known.id)
+    }
+
     /// Every incarnation of every database that ever existed, with its instance and name.
     pub fn all_databases(&self) -> impl Iterator<Item = (DatabaseId, &str, &str)> {
         self.databases.iter().filter_map(|d| {

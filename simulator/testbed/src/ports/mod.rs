@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod cloud;
+pub mod events;
 pub mod executions;
 pub mod happened;
 pub mod metered;
