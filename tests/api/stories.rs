@@ -186,7 +186,7 @@ fn a_preview_tells_what_would_go_and_changes_nothing() {
 
 #[test]
 fn a_preview_forecasts_the_instance_from_what_its_heads_tell() {
-    let mut asker = Asker::after(24 * 8 + 6);
+    let mut asker = Asker::after(6);
     let (_, mut policy) = asker.get("/v1/policies/weekly");
     let path = "/v1/policies/weekly/preview";
     let body = json!({ "policy": policy, "instance": "ledger" });

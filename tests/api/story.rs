@@ -54,7 +54,7 @@ impl Asker {
         said(&self.send(Request { query, ..Request::new("GET", path) }))
     }
 
-    /// With a body and headers.
+    /// With a body and headers; `path` with its query.
     pub(crate) fn with(
         &mut self,
         method: &str,
@@ -63,8 +63,10 @@ impl Asker {
         body: &Value,
     ) -> (u16, Value) {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let query = api::query_of(query).unwrap();
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
-        said(&self.send(Request { headers, body, ..Request::new(method, path) }))
+        said(&self.send(Request { query, headers, body, ..Request::new(method, path) }))
     }
 
     /// The entity tag of what is at a path.
