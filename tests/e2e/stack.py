@@ -5,7 +5,7 @@ ministack translates `infra/template.yaml` and creates every resource of it. The
 deployed machines are executed by its engine, the instance is `bakproof serve` over TLS, and its backups lie in the stack's own buckets. A
 morning of the story passes: first fulls, log copies, differentials; a backup on demand is asked of the API and cancelled. Then an hour in
 which every so-manieth request to AWS is turned down or lost, or its answer. In the end what each of them knows is compared: the task
-store, the server's own list of tasks and its history, the buckets, the roles and what was asked for under them, the engine's histories and
+store, the server's own list of tasks and its history, the windows that the API, `bakproof window` and a simulation tell, the buckets, the roles and what was asked for under them, the engine's histories and
 our own interpreter, and everything that was written down anywhere and the secrets that must not be in it.
 
 Changed for the test: code is where ministack finds it and for this machine's processor; functions get the ways to ministack and the
@@ -33,6 +33,7 @@ sys.dont_write_bytecode = True
 from cloud import ACCOUNT, REGION, REPOSITORY, Cloud, check, function_zip, rds_front
 from gateway import Gateway, Trouble
 from replay import replayed
+from windows import compared
 
 HERE = pathlib.Path(__file__).resolve().parent
 TEMPLATE = REPOSITORY / "infra" / "template.yaml"
@@ -388,7 +389,8 @@ def main():
             gateways = {logical: Gateway(cloud.url, rds_url, trouble) for logical in stack.functions()}
             # A token is a secret too; requests signed with it go through the gateways as they do on AWS.
             stack.set_environment(gateways, {"BAKPROOF_TRUST_BUNDLE": str(story.authority), "AWS_SESSION_TOKEN": CANARY, **story.clock()})
-            text = json.dumps(records(stack, story, secret_arn))
+            enrolled = records(stack, story, secret_arn)
+            text = json.dumps(enrolled)
             seed = [binaries / "examples" / "seed", stack.outputs["TaskStoreName"]]
             subprocess.run(seed, input=text, text=True, check=True, env=cloud.environment, timeout=60)
             a_morning(stack, story)
@@ -396,6 +398,7 @@ def main():
             trouble_and_calm(stack, story, trouble)
             what_the_server_says(stack, story)
             what_the_buckets_hold(stack)
+            compared(stack.ask, story, bakproof, folder, enrolled["policy"], enrolled["databases"])
             what_was_asked_of_aws(stack, gateways, ports)
             what_the_engines_say(stack, folder)
             what_was_written_down(stack, story, {"the password": story.instance["password"], "the session token": CANARY})

@@ -8,6 +8,7 @@ pub mod chain;
 pub mod coverage;
 pub mod directory;
 pub mod discovery;
+pub mod exposure;
 pub mod facts;
 pub mod forecast;
 pub mod growth;

@@ -1,4 +1,4 @@
-//! list-work: which instances have work, and the names their runs must have.
+//! list-work: which instances have work, and the names their runs must have; by how much the worst promise is missed.
 
 use domain::inventory::instance_of_partition;
 use domain::reason::Reason;
@@ -9,12 +9,13 @@ use ports::store::{ReadDue, ReadItems, WriteItems};
 use crate::contract::{ListWorkInput, ListWorkOutput, check_schema};
 use crate::handler::Handler;
 use crate::wake::offer_run;
+use crate::watch::overdue;
 
 /// Instances read from one shard in one call: with eight shards 512 runs, about 75 KB of payload. What does not fit is
 /// still due five minutes later.
 const PER_SHARD: u32 = 64;
 
-/// Reads what is due and names the runs; starts nothing itself.
+/// Reads what is due and names the runs, and watches the promises; starts nothing itself.
 pub struct ListWork<S, C> {
     /// Task store.
     pub store: S,
@@ -38,6 +39,11 @@ impl<S: ReadItems + WriteItems + ReadDue, C: Clock> Handler for ListWork<S, C> {
                 }
             }
         }
-        Ok(ListWorkOutput { runs })
+        // Runs start whether or not promises can be watched: silence is what the alarm hears then.
+        let (rpo_overdue_seconds, unwatched) = match overdue(&self.store, now).await {
+            Ok(overdue) => (Some(overdue.as_secs().unsigned_abs()), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        Ok(ListWorkOutput { runs, rpo_overdue_seconds, unwatched })
     }
 }

@@ -24,3 +24,4 @@ mod stripes;
 mod swarm;
 mod trouble;
 mod turned_down;
+mod watch;
