@@ -5,8 +5,8 @@ ministack translates `infra/template.yaml` and creates every resource of it. The
 deployed machines are executed by its engine, the instance is `bakproof serve` over TLS, and its backups lie in the stack's own buckets. A
 morning of the story passes: first fulls, log copies, differentials; a backup on demand is asked of the API and cancelled. Then an hour in
 which every so-manieth request to AWS is turned down or lost, or its answer. In the end what each of them knows is compared: the task
-store, the server's own list of tasks and its history, the windows that the API, `bakproof window` and a simulation tell, the buckets, the roles and what was asked for under them, the engine's histories and
-our own interpreter, and everything that was written down anywhere and the secrets that must not be in it.
+store, the server's own list of tasks and its history, the windows that the API, `bakproof window` and a simulation tell, the buckets, the
+roles and what was asked for under them, the engine's histories and our own interpreter, and everything that was written down anywhere and the secrets that must not be in it.
 
 Changed for the test: code is where ministack finds it and for this machine's processor; functions get the ways to ministack and the
 authority of `bakproof serve` in their environment; and their clock is the story's (`clock.c`), so that a morning takes a minute.
@@ -291,6 +291,13 @@ def trouble_and_calm(stack, story, trouble):
     fleets(stack, story, is_calm, "in the calm the logs of that hour are copied, and nothing is open")
 
 
+def overdue(stack):
+    """What the looks of the fleet told the alarm on missed promises: seconds, `None` where they could not find out."""
+    states = stack.cloud.client("stepfunctions")
+    described = [states.describe_execution(executionArn=execution["executionArn"]) for execution in stack.executions("FleetStateMachineArn")]
+    return [json.loads(look["output"]).get("rpo_overdue_seconds") for look in described if look["status"] == "SUCCEEDED"]
+
+
 def what_the_server_says(stack, story):
     """The task store against the server's own list and history."""
     done = ended(stack)
@@ -342,17 +349,24 @@ def what_was_asked_of_aws(stack, gateways, ports):
 
 
 def what_the_engines_say(stack, folder):
-    """The deployed machine in the engine of ministack and in our interpreter."""
-    states = stack.cloud.client("stepfunctions")
-    definition = states.describe_state_machine(stateMachineArn=stack.outputs["InstanceStateMachineArn"])["definition"]
-    runs = []
-    for execution in stack.executions("InstanceStateMachineArn"):
-        described = states.describe_execution(executionArn=execution["executionArn"])
-        if described["status"] == "SUCCEEDED":
-            history = states.get_execution_history(executionArn=execution["executionArn"], maxResults=1000)["events"]
-            runs.append((described, history))
-    count, visited, parted = replayed(folder, definition, runs)
-    check(f"{count} runs took the same way through {visited} states in both engines", parted, [])
+    """The deployed machines in the engine of ministack and in our interpreter: the same states, and the same runs started."""
+    states, begun = stack.cloud.client("stepfunctions"), {}
+    for machine in ("Instance", "Fleet"):
+        output = f"{machine}StateMachineArn"
+        definition = states.describe_state_machine(stateMachineArn=stack.outputs[output])["definition"]
+        runs = []
+        for execution in stack.executions(output):
+            described = states.describe_execution(executionArn=execution["executionArn"])
+            if machine == "Instance":
+                begun[execution["name"]] = json.loads(described["input"])
+            if described["status"] == "SUCCEEDED":
+                history = states.get_execution_history(executionArn=execution["executionArn"], maxResults=1000)["events"]
+                runs.append((described, history))
+        visited, parted, started = replayed(folder, definition, runs)
+        check(f"{len(runs)} runs of {machine} took the same way through {visited} states in both engines", parted, [])
+    # The last to be replayed is the fleet, whose Map starts them; the API and runs that hand over start some as well.
+    there = {name: begun.get(name) for name in started}
+    check(f"and the Map of the fleet started the same {len(started)} runs", (there, len(started) > 3), (started, True))
 
 
 def what_was_written_down(stack, story, secrets):
@@ -395,7 +409,9 @@ def main():
             subprocess.run(seed, input=text, text=True, check=True, env=cloud.environment, timeout=60)
             a_morning(stack, story)
             on_demand(stack, story)
+            check("until then no look of the fleet told of a missed promise", set(overdue(stack)), {0})
             trouble_and_calm(stack, story, trouble)
+            fleets(stack, story, lambda: overdue(stack)[-1] == 0, "and none is missed any more")
             what_the_server_says(stack, story)
             what_the_buckets_hold(stack)
             compared(stack.ask, story, bakproof, folder, enrolled["policy"], enrolled["databases"])

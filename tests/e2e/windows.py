@@ -65,7 +65,8 @@ def joined(intervals):
 
 
 def causes(window):
-    return sorted(hole["cause"] for hole in window["holes"])
+    """Why something cannot be restored. Before the first backup nothing can: only an export knows of logs from then."""
+    return sorted(hole["cause"] for hole in window["holes"] if hole["cause"] != "before_first_backup")
 
 
 def by_database(report):
