@@ -132,6 +132,7 @@ fn tour(asker: &mut Asker) {
     }
     holds(asker, orders);
     changes(asker);
+    discovery(asker);
     requests(asker, orders);
     for (method, path) in
         [("GET", "/nowhere"), ("PATCH", "/v1/fleet"), ("GET", "/v1/instances/other"), ("PUT", "/v1/vaults/x")]
@@ -188,6 +189,55 @@ fn changes(asker: &mut Asker) {
     let (_, policy) = asker.get("/v1/policies/weekly");
     let body = json!({ "policy": policy, "instance": "ledger" });
     assert_eq!(asker.with("POST", "/v1/policies/weekly/preview", &[], &body).0, 200);
+}
+
+/// The instance was enrolled by hand: it is looked at, and what is on it is protected already.
+fn discovery(asker: &mut Asker) {
+    let path = "/v1/discovery/all";
+    let body =
+        json!({ "tags": ["backup=gold"], "exclude": ["scratch*"], "policy": "weekly", "vault": "main" });
+    assert_eq!(asker.with("PUT", path, &[], &body).0, 201);
+    let tag = asker.tag(path);
+    let same =
+        Request { headers: vec![("if-none-match".to_owned(), tag.clone())], ..Request::new("GET", path) };
+    assert_eq!(asker.send(same).status, 304);
+    let (status, set) = asker.with("PUT", path, &[("if-match", &tag)], &body);
+    assert_eq!((status, &set["enrol_max"], &set["include"]), (200, &json!(100), &json!(["*"])));
+    let list = "/v1/discovery";
+    assert_eq!(asker.get(list).1["items"], json!([{ "name": "all" }]));
+    let tag = asker.tag(list);
+    asker.send(Request { headers: vec![("if-none-match".to_owned(), tag)], ..Request::new("GET", list) });
+    for (field, value) in [
+        ("tags", json!(["backup"])),
+        ("vault", json!("none")),
+        ("enrol_max", json!(0)),
+        ("secret_arn", json!("password")),
+        ("include", json!(["x".repeat(401)])),
+        ("window_days", json!(7)),
+    ] {
+        let mut wrong = body.clone();
+        wrong[field] = value;
+        let (status, problem) = asker.with("PUT", "/v1/discovery/second", &[], &wrong);
+        assert!(status == 422 || status == 400 && field == "window_days", "{field}: {problem}");
+        assert!(!problem.to_string().contains("password"), "{problem}");
+    }
+    let (status, before) = asker.get("/v1/instances/ledger/discovered");
+    assert_eq!((status, &before["items"]), (200, &json!([])), "nobody has looked yet");
+    let (status, started) = asker.with("POST", list, &[], &Value::Null);
+    assert_eq!((status, &started["is_new"]), (202, &json!(true)));
+    let (status, again) = asker.with("POST", list, &[], &Value::Null);
+    assert_eq!((status, &again["is_new"]), (202, &json!(false)), "{again}");
+    asker.wait(SignedDuration::from_mins(5));
+    let path = "/v1/instances/ledger/discovered";
+    let (_, seen) = asker.get(path);
+    assert_eq!(
+        (&seen["shown"], &seen["skipped"], &seen["gone"]),
+        (&json!(3), &json!(0), &json!(0)),
+        "{seen}"
+    );
+    assert_eq!(seen["items"][0]["change"], json!({ "is": "unchanged" }), "{seen}");
+    let tag = asker.tag(path);
+    asker.send(Request { headers: vec![("if-none-match".to_owned(), tag)], ..Request::new("GET", path) });
 }
 
 fn requests(asker: &mut Asker, database: &str) {

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::story::Asker;
 
-/// Calls of ports that one request may make here: the fleet reads three a page's instance, a preview four a database.
+/// Calls of ports that one request may make here: the fleet reads three a page's instance, a preview four a database and
+/// four pages of heads.
 const CALLS_MAX: u64 = 40;
 
 fn judge(request: &Request, response: &Response) {

@@ -185,6 +185,52 @@ fn a_preview_tells_what_would_go_and_changes_nothing() {
 }
 
 #[test]
+fn a_preview_forecasts_the_instance_from_what_its_heads_tell() {
+    let mut asker = Asker::after(24 * 8 + 6);
+    let (_, mut policy) = asker.get("/v1/policies/weekly");
+    let path = "/v1/policies/weekly/preview";
+    let body = json!({ "policy": policy, "instance": "ledger" });
+    let (status, told) = asker.with("POST", path, &[], &body);
+    assert_eq!(status, 200, "{told}");
+    // The same policy comes to the same, and each of the three databases was measured by its fulls.
+    let (now, then) = (&told["forecast_now"], &told["forecast_then"]);
+    assert_eq!(now, then);
+    let instance = &then["forecast"]["instances"][0];
+    assert_eq!((&instance["name"], &instance["databases"]), (&json!("ledger"), &json!(3)), "{then}");
+    assert_eq!(then["unmeasured"], json!([]));
+    assert!(then["forecast"]["cost_usd"].as_f64().unwrap() > 0.0, "{then}");
+    // Nobody takes differentials here: the pace of change is assumed, and that is said.
+    let assumed = then["assumed"].as_array().unwrap();
+    let change = assumed.iter().filter(|one| one["field"] == "change_mib_per_hour");
+    assert_eq!(change.count(), 3, "{assumed:?}");
+    assert!(assumed.iter().all(|one| one["field"] != "backup_window"), "the run has read them: {assumed:?}");
+
+    // Fewer log copies lose more, and a promise that they break is no longer feasible.
+    let loss =
+        |told: &Value| told["forecast"]["instances"][0]["losses"]["instance_minutes"].as_u64().unwrap();
+    let before = loss(then);
+    policy["schedule"]["log_copy"]["every_minutes"] = json!(1_440);
+    let (status, told) = asker.with("POST", path, &[], &json!({ "policy": policy, "instance": "ledger" }));
+    assert_eq!(status, 200, "{told}");
+    assert_eq!(loss(&told["forecast_now"]), before);
+    assert!(loss(&told["forecast_then"]) > before + 1_000, "{told}");
+    assert_eq!(told["forecast_then"]["forecast"]["feasible"], json!(false));
+
+    // Behind the first page there is none, and of an instance without a full there is a reason.
+    let (_, page) = asker.with("POST", &format!("{path}?limit=1"), &[], &body);
+    let next = page["next"].as_str().unwrap();
+    let (status, page) = asker.with("POST", &format!("{path}?limit=1&cursor={next}"), &[], &body);
+    assert_eq!((status, page.get("forecast_then")), (200, None), "{page}");
+    let mut young = Asker::after(0);
+    let (status, told) = young.with("POST", path, &[], &body);
+    assert_eq!(
+        (status, &told["forecast_then"]["refused"]["name"]),
+        (200, &json!("NothingMeasured")),
+        "{told}"
+    );
+}
+
+#[test]
 fn whoever_the_gateway_did_not_name_is_refused() {
     use handlers::Handler;
     let mut asker = Asker::after(0);

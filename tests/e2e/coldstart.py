@@ -36,6 +36,7 @@ CALLS = {
 }
 FUNCTIONS = [
     "list-work", "run-lease", "validate-region", "plan-backups", "check-chains", "dispatch-tasks", "poll-tasks",
+    "list-instances", "discover-databases", "report-discovery",
 ]
 
 # The function in Python: the loop of AWS's own runtime, without what it adds.

@@ -30,8 +30,8 @@ def actions_of(service, method, path, headers, body):
         if method == "HEAD" or "list-type" in query:
             return ["s3:ListBucket"]
         return [f"s3:{method} {path}"]
-    if service == "rds":
-        return [f"rds:{urllib.parse.parse_qs(body.decode())['Action'][0]}"]
+    if service in ("rds", "sns"):
+        return [f"{service}:{urllib.parse.parse_qs(body.decode())['Action'][0]}"]
     operation = headers.get("X-Amz-Target", "").rpartition(".")[2]
     if operation == "TransactWriteItems":
         parts = [part for item in json.loads(body)["TransactItems"] for part in item]

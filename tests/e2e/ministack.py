@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The task store's contract, and the instance machine with only validate-region deployed, on a local cloud.
+"""The contracts of task store, objects and notices, and the instance machine with only validate-region deployed, on a local cloud.
 
 The function's real binary runs behind ministack's Runtime API, the machine is the file that is deployed, and the records are written by
 the production adapter. The other functions of the machine are answered from a table of canned answers (Step Functions Local's mock format).
@@ -39,6 +39,10 @@ ANSWERS = {
     "ReleaseLease": [{"outcome": "released", "round": 2}],
     "ReleaseAfterTrouble": [{"outcome": "released", "round": 0}],
 }
+# Subject, and bytes of the text, of the notices of `tests/conformance/notify/suite.rs` as they arrive.
+NOTICES = [
+    ("Backup failed", 15), ("two lines of it", 13), ("\u00e4" * 99, 1), ("", 10), ("full", 262_144), ("cut", 87_379 * 3 + 6), ("bell", 5),
+]
 ROUND = ["CheckChains", "DispatchTasks", "WaitForTasks", "PollTasks", "HowToGoOn"]
 BEGIN = ["TakeLease", "IsLeaseTaken", "ValidateRegion"]
 GOOD_RUN = [*BEGIN, "PlanBackups", "IsThereWork", *ROUND, *ROUND, "ReleaseLease", "IsLeaseReleased", "Released"]
@@ -189,12 +193,33 @@ def objects_keep_their_contract(cloud, contract):
     check("and leave no bucket behind", cloud.client("s3").list_buckets()["Buckets"], [])
 
 
+def notices_keep_their_contract(cloud, contract):
+    """What a subscriber gets of the notices of the suite, past the service's own limits on them."""
+    sns, sqs = cloud.client("sns"), cloud.client("sqs")
+    topic = sns.create_topic(Name="notices-contract")["TopicArn"]
+    queue = sqs.create_queue(QueueName="notices-contract")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    done = subprocess.run([contract, "--ignored", "--test-threads", "1"], env=cloud.environment, timeout=300)
+    check("notices keep their contract", done.returncode, 0)
+    arrived = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        arrived += [json.loads(message["Body"]) for message in messages]
+        for message in messages:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    arrived = sorted((notice.get("Subject") or "", len(notice["Message"].encode())) for notice in arrived)
+    check("and arrive as they were made to fit", arrived, sorted(NOTICES))
+    sns.delete_topic(TopicArn=topic)
+    sqs.delete_queue(QueueUrl=queue)
+
+
 def built():
     """Builds function and seed as they are now, in one command: two would build the SDK twice, with different features."""
     programs = ["--bin", "validate-region", "--example", "seed"]
     subprocess.run(["cargo", "build", "--locked", "-p", "aws", "-p", "lambdas", *programs], cwd=REPOSITORY, check=True)
     target = REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
-    return target / "validate-region", target / "examples" / "seed", built_contract("store"), built_contract("objects")
+    contracts = [built_contract(name) for name in ("store", "objects", "notify")]
+    return target / "validate-region", target / "examples" / "seed", *contracts
 
 
 def built_contract(name):
@@ -214,19 +239,21 @@ def main():
     parser.add_argument("--seed", type=pathlib.Path, help="the example seed of the crate aws")
     parser.add_argument("--contract", type=pathlib.Path, help="the tests store of the crate aws")
     parser.add_argument("--objects", type=pathlib.Path, help="the tests objects of the crate aws")
+    parser.add_argument("--notify", type=pathlib.Path, help="the tests notify of the crate aws")
     arguments = parser.parse_args()
-    named = arguments.function, arguments.seed, arguments.contract, arguments.objects
-    function, seed, contract, objects = (path.resolve(strict=True) for path in (named if all(named) else built()))
+    named = arguments.function, arguments.seed, arguments.contract, arguments.objects, arguments.notify
+    function, seed, contract, objects, notify = (path.resolve(strict=True) for path in (named if all(named) else built()))
     with tempfile.TemporaryDirectory(prefix="bakproof-ministack-") as folder:
         folder = pathlib.Path(folder)
         mocks = folder / "mocks.json"
         mocks.write_text(json.dumps(mock_config()))
-        services = "dynamodb,iam,kms,lambda,logs,rds,s3,secretsmanager,states,sts"
+        services = "dynamodb,iam,kms,lambda,logs,rds,s3,secretsmanager,sns,sqs,states,sts"
         cloud = Cloud(folder, services, SFN_MOCK_CONFIG=str(mocks))
         try:
             cloud.wait()
             the_task_store_keeps_its_contract(cloud, contract)
             objects_keep_their_contract(cloud, objects)
+            notices_keep_their_contract(cloud, notify)
             instance_machine_on_a_local_cloud_with_only_validate_region_deployed(cloud, function, seed)
         except BaseException:
             print(cloud.tail(), file=sys.stderr)

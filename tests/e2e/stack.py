@@ -2,8 +2,9 @@
 """The whole cell on a local cloud, made from the template itself: functions, machines, task store, buckets, and an instance to protect.
 
 ministack translates `infra/template.yaml` and creates every resource of it. The functions' real binaries run behind its Runtime API, the
-deployed machines are executed by its engine, the instance is `bakproof serve` over TLS, and its backups lie in the stack's own buckets. A
-morning of the story passes: first fulls, log copies, differentials; a backup on demand is asked of the API and cancelled. Then an hour in
+deployed machines are executed by its engine, the instance is `bakproof serve` over TLS, and its backups lie in the stack's own buckets.
+Nobody enrols the instance: discovery finds it by its tag, cannot log in, tells people, and protects its databases once it can. A morning of
+the story passes: first fulls, log copies, differentials; a backup on demand is asked of the API and cancelled. Then an hour in
 which every so-manieth request to AWS is turned down or lost, or its answer. In the end what each of them knows is compared: the task
 store, the server's own list of tasks and its history, the windows that the API, `bakproof window` and a simulation tell, the buckets, the
 roles and what was asked for under them, the engine's histories and our own interpreter, and everything that was written down anywhere and the secrets that must not be in it.
@@ -12,7 +13,7 @@ Changed for the test: code is where ministack finds it and for this machine's pr
 authority of `bakproof serve` in their environment; and their clock is the story's (`clock.c`), so that a morning takes a minute.
 
 Usage: VENV/bin/python3 tests/e2e/stack.py BIN-FOLDER BAKPROOF
-BIN-FOLDER holds the functions' binaries and `examples/seed`. The environment needs `ministack[full]`, `pymssql` and a C compiler. Exit 0
+BIN-FOLDER holds the functions' binaries and `examples/actions`. The environment needs `ministack[full]`, `pymssql` and a C compiler. Exit 0
 when every check held.
 """
 
@@ -37,11 +38,13 @@ from windows import compared
 
 HERE = pathlib.Path(__file__).resolve().parent
 TEMPLATE = REPOSITORY / "infra" / "template.yaml"
-STACK, ARTIFACTS, CANARY = "bakproof", "artifacts", "canary-of-the-session-token"
-ENDPOINTS = "DYNAMODB", "KMS", "RDS", "S3", "SECRETS_MANAGER", "SFN"
+STACK, ARTIFACTS = "bakproof", "artifacts"
+CANARY, WRONG = "canary-of-the-session-token", "canary-of-a-wrong-password"
+ENDPOINTS = "DYNAMODB", "EVENTBRIDGE", "KMS", "RDS", "S3", "SECRETS_MANAGER", "SFN", "SNS"
 SPEED, TROUBLE_EVERY = 240, 9
 # Allowed and not asked for in this story: the instance's vault has no key.
-UNUSED = {"ValidateRegionFunction": {"kms:DescribeKey"}}
+# Lambda writes the dead letters of a function under the function's own role.
+UNUSED = {"ValidateRegionFunction": {"kms:DescribeKey"}, "ObserveEventFunction": {"sqs:SendMessage"}}
 SERVICES = (
     "cloudformation,dynamodb,ec2,events,iam,kms,lambda,logs,monitoring,rds,s3,scheduler,secretsmanager,sns,sqs,states,sts"
 )
@@ -54,7 +57,8 @@ DESCRIBED = """<DescribeDBInstancesResponse xmlns="http://rds.amazonaws.com/doc/
 <PreferredBackupWindow>23:00-23:30</PreferredBackupWindow>
 <PreferredMaintenanceWindow>sun:04:30-sun:05:00</PreferredMaintenanceWindow>
 <OptionGroupMemberships><OptionGroupMembership><OptionGroupName>bakproof</OptionGroupName><Status>in-sync</Status>
-</OptionGroupMembership></OptionGroupMemberships></DBInstance></DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>"""
+</OptionGroupMembership></OptionGroupMemberships><Endpoint><Address>{host}</Address><Port>{port}</Port></Endpoint>
+<TagList><Tag><Key>backup</Key><Value>Gold</Value></Tag></TagList></DBInstance></DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>"""
 
 
 class Stack:
@@ -192,29 +196,78 @@ class Story:
         self.process.wait(30)
 
 
-def records(stack, story, secret_arn):
-    """The instance, its policy and its vault, as people enrol them."""
-    return {
-        "instance": {
-            "name": "sales", "host": story.instance["host"], "port": story.instance["port"], "policy": "daily", "vault": "main",
-            "secret_arn": secret_arn, "facts": None, "bytes_per_second": None, "trouble": None, "tasks_from": 0,
-            "due_at": "2026-11-16T00:00:00Z",
-        },
-        "policy": {
-            "name": "daily",
-            "objectives": {"window_days": 7, "rpo_minutes": {"damage": 10, "instance": 150}},
-            "schedule": {
-                "time_zone": "Etc/UTC", "full": {"days": ["sun"], "at": "01:00:00"},
-                "differential": {"days": ["mon", "tue", "wed", "thu", "fri", "sat"], "at": "02:00:00"},
-                "log_copy": {"every_minutes": 60},
-            },
-        },
-        "vault": {
-            "name": "main", "bucket": stack.outputs["VaultBucketName"], "log_bucket": stack.outputs["LogCopyBucketName"],
-            "prefix": "prod", "account": ACCOUNT, "kms_key_arn": None,
-        },
-        "databases": ["orders", "parts"],
+POLICY = {
+    "name": "daily",
+    "objectives": {"window_days": 7, "rpo_minutes": {"damage": 10, "instance": 150}},
+    "schedule": {
+        "time_zone": "Etc/UTC", "full": {"days": ["sun"], "at": "01:00:00"},
+        "differential": {"days": ["mon", "tue", "wed", "thu", "fri", "sat"], "at": "02:00:00"},
+        "log_copy": {"every_minutes": 60},
+    },
+}
+
+
+def settings(stack, secret_arn):
+    """What people set: a policy, a vault, and what discovery enrols."""
+    vault = {
+        "bucket": stack.outputs["VaultBucketName"], "log_bucket": stack.outputs["LogCopyBucketName"], "prefix": "prod", "account": ACCOUNT,
     }
+    discovery = {"tags": ["backup=gold"], "policy": "daily", "vault": "main", "secret_arn": secret_arn}
+    for path, body in [("/v1/policies/daily", POLICY), ("/v1/vaults/main", vault), ("/v1/discovery/all", discovery)]:
+        status, told = stack.ask("PUT", path, body)
+        check(f"PUT {path}", status, 201, told)
+
+
+def look(stack, name):
+    """Starts the discovery machine with the input that its schedule has, and waits for its end."""
+    schedule = stack.cloud.client("scheduler").get_schedule(Name="DiscoveryStateMachineEveryEightHours")
+    states = stack.cloud.client("stepfunctions")
+    arn = states.start_execution(stateMachineArn=schedule["Target"]["Arn"], name=name, input=schedule["Target"]["Input"])["executionArn"]
+    deadline = time.monotonic() + PATIENCE_S
+    while (described := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        assert time.monotonic() < deadline, f"{name} is never done"
+        time.sleep(0.1)
+    check(f"discovery, {name}", described["status"], "SUCCEEDED", described)
+
+
+def discovered(stack):
+    status, told = stack.ask("GET", "/v1/instances/sales/discovered")
+    assert status == 200, told
+    return told
+
+
+def discovery(stack, secret_arn, secret):
+    """The instance is found by its tag; its databases once its secret opens it. People are told of the time between, once."""
+    sns, sqs = stack.cloud.client("sns"), stack.cloud.client("sqs")
+    queue = sqs.create_queue(QueueName="people")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=stack.outputs["NoticeTopicArn"], Protocol="sqs", Endpoint=arn)
+    look(stack, "with-a-wrong-password")
+    look(stack, "with-a-wrong-password-still")
+    told = discovered(stack)
+    check("the look failed twice and says why", (told["failures"], told["items"]), (2, []), told)
+    messages = []
+    while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages"):
+        for message in found:
+            messages.append(json.loads(message["Body"])["Subject"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    check("people are told once", messages, ["bakproof: discovery of the databases of sales failed"])
+    stack.cloud.client("secretsmanager").put_secret_value(SecretId=secret_arn, SecretString=json.dumps(secret))
+    look(stack, "with-the-right-password")
+    told = discovered(stack)
+    changes = {seen["name"]: seen["change"]["is"] for seen in told["items"]}
+    check("both databases are new", (changes, told["failures"]), ({"orders": "new", "parts": "new"}, 0), told)
+    check("and protected", sorted(head["name"] for head in heads(stack)), ["orders", "parts"])
+
+
+def looked_at_again(stack):
+    """The API starts a look; nothing has changed."""
+    status, told = stack.ask("POST", "/v1/discovery")
+    check("a look is asked for", (status, told["is_new"]), (202, True), told)
+    deadline = time.monotonic() + PATIENCE_S
+    while {seen["change"]["is"] for seen in discovered(stack)["items"]} != {"unchanged"}:
+        assert time.monotonic() < deadline, "nobody looked again"
+        time.sleep(0.5)
 
 
 def partition(cloud, table, key):
@@ -298,6 +351,28 @@ def overdue(stack):
     return [json.loads(look["output"]).get("rpo_overdue_seconds") for look in described if look["status"] == "SUCCEEDED"]
 
 
+def told_by_rds(stack, story, gateway):
+    """A failover, as RDS tells of it: it is heard, and a run is started that nothing else would start now. Nobody else may put events
+    of RDS on a bus, ministack's neither, so the function is handed what its rule would hand it."""
+    functions, deadline = stack.cloud.client("lambda"), time.monotonic() + PATIENCE_S
+    while "states:StartExecution" not in gateway.asked:
+        assert time.monotonic() < deadline, "the event wakes nobody"
+        at = f"{story.now():%Y-%m-%dT%H:%M:%S}Z"
+        event = {
+            "version": "0", "id": at, "source": "aws.rds", "detail-type": "RDS DB Instance Event", "account": ACCOUNT, "region": REGION,
+            "time": at, "resources": [], "detail": {
+                "EventCategories": ["failover"], "SourceType": "DB_INSTANCE", "SourceIdentifier": "sales", "Date": at,
+                "EventID": "RDS-EVENT-0049", "Message": "Multi-AZ instance failover completed",
+            },
+        }
+        functions.invoke(FunctionName=stack.functions()["ObserveEventFunction"], InvocationType="Event", Payload=json.dumps(event))
+        # While a run is at work, none is started.
+        time.sleep(1)
+    status, told = stack.ask("GET", "/v1/instances/sales")
+    heard = {event["id"] for event in told["events"]}
+    check("a failover is heard, and wakes a run", (status, heard), (200, {"RDS-EVENT-0049"}), told)
+
+
 def what_the_server_says(stack, story):
     """The task store against the server's own list and history."""
     done = ended(stack)
@@ -377,7 +452,7 @@ def what_was_written_down(stack, story, secrets):
         said += [event["message"] for event in events]
     lines = sum(1 for line in said if line.startswith("{"))
     states = stack.cloud.client("stepfunctions")
-    for output in ("InstanceStateMachineArn", "FleetStateMachineArn"):
+    for output in ("InstanceStateMachineArn", "FleetStateMachineArn", "DiscoveryStateMachineArn"):
         for execution in stack.executions(output):
             said.append(json.dumps(states.get_execution_history(executionArn=execution["executionArn"], maxResults=1000)["events"], default=str))
     check("functions wrote their lines", lines > 50, True, lines)
@@ -396,28 +471,32 @@ def main():
             stack = Stack(cloud, binaries)
             story = Story(bakproof, stack, folder)
             secret = {"username": story.instance["user"], "password": story.instance["password"]}
-            secret_arn = cloud.client("secretsmanager").create_secret(Name="sales", SecretString=json.dumps(secret))["ARN"]
-            front = rds_front(cloud, {"sales": DESCRIBED.format(region=REGION, account=ACCOUNT)})
+            wrong = {**secret, "password": WRONG}
+            secret_arn = cloud.client("secretsmanager").create_secret(Name="sales", SecretString=json.dumps(wrong))["ARN"]
+            ends = {"host": story.instance["host"], "port": story.instance["port"]}
+            described = DESCRIBED.format(region=REGION, account=ACCOUNT, **ends)
+            # One of the name, and the list of all.
+            front = rds_front(cloud, {"sales": described, "": described})
             trouble = Trouble()
             rds_url = f"http://127.0.0.1:{front.server_port}"
             gateways = {logical: Gateway(cloud.url, rds_url, trouble) for logical in stack.functions()}
             # A token is a secret too; requests signed with it go through the gateways as they do on AWS.
             stack.set_environment(gateways, {"BAKPROOF_TRUST_BUNDLE": str(story.authority), "AWS_SESSION_TOKEN": CANARY, **story.clock()})
-            enrolled = records(stack, story, secret_arn)
-            text = json.dumps(enrolled)
-            seed = [binaries / "examples" / "seed", stack.outputs["TaskStoreName"]]
-            subprocess.run(seed, input=text, text=True, check=True, env=cloud.environment, timeout=60)
+            settings(stack, secret_arn)
+            discovery(stack, secret_arn, secret)
             a_morning(stack, story)
             on_demand(stack, story)
             check("until then no look of the fleet told of a missed promise", set(overdue(stack)), {0})
             trouble_and_calm(stack, story, trouble)
             fleets(stack, story, lambda: overdue(stack)[-1] == 0, "and none is missed any more")
+            looked_at_again(stack)
+            told_by_rds(stack, story, gateways["ObserveEventFunction"])
             what_the_server_says(stack, story)
             what_the_buckets_hold(stack)
-            compared(stack.ask, story, bakproof, folder, enrolled["policy"], enrolled["databases"])
+            compared(stack.ask, story, bakproof, folder, POLICY, ["orders", "parts"])
             what_was_asked_of_aws(stack, gateways, ports)
             what_the_engines_say(stack, folder)
-            what_was_written_down(stack, story, {"the password": story.instance["password"], "the session token": CANARY})
+            what_was_written_down(stack, story, {"the password": story.instance["password"], "a wrong one": WRONG, "the session token": CANARY})
         except BaseException:
             print(cloud.tail(), file=sys.stderr)
             raise

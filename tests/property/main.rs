@@ -25,6 +25,7 @@ mod seeds;
 mod slots;
 mod stripes;
 mod task;
+mod told;
 mod windows;
 
 use jiff::{SignedDuration, Timestamp};

@@ -6,6 +6,7 @@ use domain::coverage;
 use domain::history::History;
 use domain::inventory::{Lineage, instance_key};
 use domain::lease::{self, Lease};
+use domain::observed::{Observed, observed_key};
 use domain::restore::{Request as Wanted, Target};
 use ports::Clock;
 use ports::executions::StartExecution;
@@ -29,7 +30,9 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         let found = required(&self.store, instance_key(name), "instance", name).await?;
         let lease: Option<Versioned<Lease>> = load(&self.store, lease::key(name)).await?;
         let lease = lease.map(|lease| lease.record);
-        json(200, &InstanceShape::new(found.record, lease.as_ref(), self.clock.now()))
+        let observed: Option<Versioned<Observed>> = load(&self.store, observed_key(name)).await?;
+        let observed = observed.map(|observed| observed.record).unwrap_or_default();
+        json(200, &InstanceShape::new(found.record, lease.as_ref(), observed, self.clock.now()))
     }
 
     pub(crate) async fn get_database(&self, on: &str, name: &str) -> Result<Response, Refused> {

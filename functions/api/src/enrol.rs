@@ -156,7 +156,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         Ok(answer.with("etag", tag))
     }
 
-    async fn must_exist<R: Record>(
+    pub(crate) async fn must_exist<R: Record>(
         &self,
         key: (String, String),
         what: &str,
@@ -174,21 +174,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
 /// comes of it.
 fn set(stored: Option<Instance>, name: &str, given: InstanceBody, now: Timestamp) -> Instance {
     let InstanceBody { host, port, secret_arn, policy, vault, slots } = given;
-    let mut record = stored.unwrap_or_else(|| Instance {
-        name: name.to_owned(),
-        host: String::new(),
-        port: 0,
-        secret_arn: String::new(),
-        policy: String::new(),
-        vault: String::new(),
-        facts: None,
-        bytes_per_second: None,
-        log_copy_target: None,
-        tasks_from: 1,
-        due_at: None,
-        slots,
-        trouble: None,
-    });
+    let mut record = stored.unwrap_or_else(|| Instance::new(name, (&host, port), &secret_arn, now));
     record.due_at = Some(record.due_at.map_or(now, |due_at| due_at.min(now)));
     Instance { host, port, secret_arn, policy, vault, slots, ..record }
 }

@@ -6,9 +6,11 @@
 
 mod database;
 mod digest;
+mod discovery;
 mod document;
 mod enrol;
 mod fleet;
+mod forecast;
 mod holds;
 mod http;
 mod lists;
@@ -143,6 +145,11 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             Does::ListVaults => self.list_names(request, domain::directory::What::Vault).await,
             Does::GetVault => self.get_vault(first).await,
             Does::PutVault => self.put_vault(request, caller, first).await,
+            Does::ListDiscoveries => self.list_names(request, domain::directory::What::Discovery).await,
+            Does::GetDiscovery => self.get_discovery(first).await,
+            Does::PutDiscovery => self.put_discovery(request, caller, first).await,
+            Does::LookNow => self.look_now().await,
+            Does::GetDiscovered => self.discovered(request, first).await,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What would another policy do? Retention is asked twice for each database, by the policy as it is and as it would be; nothing
-//! is written.
+//! What would another policy do? Retention is asked twice for each database, by the policy as it is and as it would be, and so is the
+//! forecast for the instance; nothing is written.
 
 use domain::history::History;
 use domain::inventory::{Database, Vault, databases_partition, vault_key};
@@ -11,6 +11,7 @@ use ports::executions::StartExecution;
 use ports::store::{ReadItems, Versioned, WriteItems, decode, load};
 
 use crate::Api;
+use crate::forecast::{forecasted, heads};
 use crate::http::{Request, Response};
 use crate::page::{EVERYTHING, page};
 use crate::policy::unknown_field;
@@ -41,17 +42,26 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         let vault: Option<Versioned<Vault>> = load(&self.store, vault_key(&instance.vault)).await?;
         let profile = vault.map(|vault| vault.record.profile).unwrap_or_default();
         let facts = instance.facts.as_ref().map(|(_, facts)| facts);
-        let heads = databases_partition(&on);
+        let partition = databases_partition(&on);
         let (page, next) =
-            page(&self.store, request, heads, EVERYTHING, (DATABASES_DEFAULT, DATABASES_MAX)).await?;
+            page(&self.store, request, partition, EVERYTHING, (DATABASES_DEFAULT, DATABASES_MAX)).await?;
         let mut databases = Vec::with_capacity(page.items.len());
         for item in &page.items {
             let head: Database = decode(item)?.record;
             databases.push(self.preview_of(head, as_is.as_ref(), &then, now).await?);
         }
+        let (forecast_now, forecast_then) = if request.parameter("cursor").is_none() {
+            let heads = heads(&self.store, &on).await?;
+            let of = |policy| forecasted(policy, (&instance, profile), heads.as_deref(), now);
+            (as_is.as_ref().map(of), Some(of(&then)))
+        } else {
+            (None, None)
+        };
         let findings_now = as_is.as_ref().map(|policy| policy.findings(profile, facts));
         let findings_then = then.findings(profile, facts);
-        json(200, &PreviewShape { now, findings_now, findings_then, databases, next })
+        let told =
+            PreviewShape { now, findings_now, findings_then, forecast_now, forecast_then, databases, next };
+        json(200, &told)
     }
 
     async fn preview_of(

@@ -48,6 +48,11 @@ pub(crate) enum Does {
     ListVaults,
     GetVault,
     PutVault,
+    ListDiscoveries,
+    GetDiscovery,
+    PutDiscovery,
+    LookNow,
+    GetDiscovered,
 }
 
 /// A path and what can be done there.

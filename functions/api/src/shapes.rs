@@ -2,6 +2,7 @@
 
 mod backup;
 mod database;
+mod discovery;
 mod fleet;
 mod instance;
 mod preview;
@@ -12,9 +13,10 @@ use serde::Serialize;
 
 pub(crate) use backup::{BackupShape, HoldBody, HoldShape, LogsShape};
 pub(crate) use database::{DatabaseShape, ExposureShape};
+pub(crate) use discovery::{DiscoveredShape, DiscoveryBody, LookStarted};
 pub(crate) use fleet::{FleetDatabase, FleetInstance, FleetShape};
 pub(crate) use instance::{InstanceBody, InstanceShape, VaultBody, settings};
-pub(crate) use preview::{PreviewBody, PreviewDatabase, PreviewShape, Swept};
+pub(crate) use preview::{Forecasted, PreviewBody, PreviewDatabase, PreviewShape, Swept};
 pub(crate) use task::{AcceptedShape, BackupBody, CancelShape, OutcomeShape, TaskShape};
 
 /// One page of a list.

@@ -4,18 +4,24 @@
 //! then we ask there. Whether it is ours S3 tells by refusing a request that names the expected owner. S3 API reference,
 //! `HeadBucket`, and user guide, "Verifying bucket ownership with bucket owner condition", read 2026-11.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Config, Region};
 use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::types::{BucketVersioningStatus, Object};
+use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType, Object};
 use domain::facts::BucketFacts;
 use jiff::Timestamp;
 use ports::Fault;
 use ports::cloud::{DescribeBucket, ListObjects, ObjectFacts};
 
 use crate::actions::Capability;
+use crate::answer::AnswerLimit;
+use crate::connection::OPERATION_TIMEOUT;
 use crate::fault::{self, Effect, refused};
+use crate::objects::listing::key;
 
 /// IAM actions behind the ports of this adapter: `HeadBucket` and `ListObjectsV2` are both allowed by `s3:ListBucket`.
 pub const ACTIONS: &[Capability] = &[
@@ -33,6 +39,8 @@ const REGION_HEADER: &str = "x-amz-bucket-region";
 pub struct S3 {
     client: Client,
     region: Option<Region>,
+    /// How long an object's bytes may take: the SDK's time ends with the head of such an answer.
+    pub(crate) patience: Duration,
 }
 
 /// What S3 says of a bucket when asked in one Region.
@@ -48,7 +56,13 @@ enum Head {
 impl S3 {
     /// S3 as the configuration reaches it.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config), region: config.region().cloned() }
+        let settings = aws_sdk_s3::config::Builder::from(config).interceptor(AnswerLimit);
+        let told = config.timeout_config().and_then(TimeoutConfig::operation_timeout);
+        Self {
+            client: Client::from_conf(settings.build()),
+            region: config.region().cloned(),
+            patience: told.unwrap_or(OPERATION_TIMEOUT),
+        }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -158,22 +172,28 @@ impl ListObjects for S3 {
             .prefix(prefix)
             .set_start_after(after.map(str::to_owned))
             .max_keys(PAGE_OBJECTS)
+            .encoding_type(EncodingType::Url)
             .send()
             .await
             .map_err(|error| fault::of(&what(), Effect::Read, &error))?;
-        let objects =
-            answer.contents.unwrap_or_default().into_iter().map(object_facts).collect::<Option<_>>();
-        let objects = objects.ok_or_else(|| {
-            refused("ListingUnreadable", format!("{}: an object without key, size, tag or time", what()))
-        })?;
-        Ok((objects, answer.is_truncated.unwrap_or(false)))
+        let unreadable = |why: &str| refused("ListingUnreadable", format!("{}: {why}", what()));
+        let encoding = answer.encoding_type.as_ref();
+        let objects = answer.contents.unwrap_or_default().into_iter();
+        let objects = objects.map(|object| object_facts(object, encoding)).collect::<Option<Vec<_>>>();
+        let objects = objects.ok_or_else(|| unreadable("an object without key, size, tag or time"))?;
+        let more = answer.is_truncated.unwrap_or(false);
+        // The next page is asked for after the last key: without a later one it would be this page again.
+        if more && objects.last().map(|object| object.key.as_str()) <= after {
+            return Err(unreadable("there is more, and no key leads to it"));
+        }
+        Ok((objects, more))
     }
 }
 
-fn object_facts(object: Object) -> Option<ObjectFacts> {
+fn object_facts(object: Object, encoding: Option<&EncodingType>) -> Option<ObjectFacts> {
     let modified = object.last_modified?;
     Some(ObjectFacts {
-        key: object.key?,
+        key: key(object.key?, encoding)?,
         size_bytes: u64::try_from(object.size?).ok()?,
         etag: object.e_tag?.trim_matches('"').to_owned(),
         modified: Timestamp::new(modified.secs(), i32::try_from(modified.subsec_nanos()).ok()?).ok()?,

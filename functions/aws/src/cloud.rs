@@ -5,9 +5,11 @@
 
 use aws_config::SdkConfig;
 use domain::facts::{BucketFacts, InstanceFacts, KeyFacts};
+use jiff::Timestamp;
 use ports::Fault;
 use ports::cloud::{
-    DescribeBucket, DescribeInstance, DescribeKey, ListInstances, ListObjects, ListedInstances, ObjectFacts,
+    DescribeBucket, DescribeInstance, DescribeKey, InstanceEvents, ListEvents, ListInstances, ListObjects,
+    ListedInstances, ObjectFacts,
 };
 
 use crate::{Kms, Rds, S3};
@@ -59,5 +61,16 @@ impl ListObjects for Cloud {
         after: Option<&str>,
     ) -> Result<(Vec<ObjectFacts>, bool), Fault> {
         self.s3.list_objects(bucket, prefix, after).await
+    }
+}
+
+impl ListEvents for Cloud {
+    async fn list_events(
+        &self,
+        instance: &str,
+        between: (Timestamp, Timestamp),
+        after: Option<&str>,
+    ) -> Result<InstanceEvents, Fault> {
+        self.rds.list_events(instance, between, after).await
     }
 }

@@ -11,6 +11,7 @@ use ports::Fault;
 use ports::events::{EVENTS_MAX, Event, PublishEvents};
 
 use crate::actions::Capability;
+use crate::answer::AnswerLimit;
 use crate::fault::{self, Effect, refused};
 
 /// IAM actions behind the port of this adapter.
@@ -32,7 +33,8 @@ pub struct EventBridge {
 impl EventBridge {
     /// The bus of this name or ARN, as the configuration reaches it.
     pub fn new(config: &SdkConfig, bus: impl Into<String>) -> Self {
-        Self { client: Client::new(config), bus: bus.into() }
+        let settings = aws_sdk_eventbridge::config::Builder::from(config).interceptor(AnswerLimit);
+        Self { client: Client::from_conf(settings.build()), bus: bus.into() }
     }
 
     fn entry(&self, event: &Event) -> Result<PutEventsRequestEntry, Fault> {

@@ -13,6 +13,7 @@ use ports::Fault;
 use ports::executions::{Machine, StartExecution, Started};
 
 use crate::actions::Capability;
+use crate::answer::AnswerLimit;
 use crate::fault::{self, Effect, refused};
 
 /// IAM actions behind the port of this adapter.
@@ -29,7 +30,8 @@ pub struct StepFunctions {
 impl StepFunctions {
     /// Step Functions as the configuration reaches it; `arns` are those of the machines.
     pub fn new(config: &SdkConfig, arns: impl IntoIterator<Item = (Machine, String)>) -> Self {
-        Self { client: Client::new(config), arns: arns.into_iter().collect() }
+        let settings = aws_sdk_sfn::config::Builder::from(config).interceptor(AnswerLimit);
+        Self { client: Client::from_conf(settings.build()), arns: arns.into_iter().collect() }
     }
 }
 

@@ -70,11 +70,22 @@ where
             Fault::Transient(format!("{what}: {}", chain(error)))
         }
         SdkError::ServiceError(answer) => {
-            let code = answer.err().code().unwrap_or_default();
-            service(what, code, answer.err().message(), answer.raw().status().as_u16(), lost)
+            let (error, status) = (answer.err(), answer.raw().status());
+            let code = error.code().unwrap_or_default();
+            // A success that the SDK could not read comes as an error: done, and the answer is lost.
+            if status.is_success() && code.is_empty() {
+                let why = format!("{what}: HTTP {} with an answer that cannot be read", status.as_u16());
+                return lost(format!("{why}: {}", chain(error)));
+            }
+            service(what, code, error.message(), status.as_u16(), lost)
         }
         _ => lost(format!("{what}: {}", chain(error))),
     }
+}
+
+/// The code a service refused a request with.
+pub(crate) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
+    error.as_service_error().and_then(ProvideErrorMetadata::code)
 }
 
 /// Reads the code and status a service answered with.
@@ -85,14 +96,17 @@ pub(crate) fn service(
     status: u16,
     lost: impl FnOnce(String) -> Fault,
 ) -> Fault {
-    let said = match message {
-        Some(message) => format!("{what}: HTTP {status} {code}: {message}"),
-        None => format!("{what}: HTTP {status} {code}"),
-    };
+    let mut said = format!("{what}: HTTP {status}");
+    if !code.is_empty() {
+        said.extend([" ", &short(code)]);
+    }
+    if let Some(message) = message {
+        said.extend([": ", &short(message)]);
+    }
     if status == 429 || THROTTLED.contains(&code) {
         Fault::Transient(said)
     } else if status >= 500 || status == 408 || (200..300).contains(&status) {
-        // A success that the SDK could not read comes as an error of status 200: done, and the answer is lost.
+        // S3 may begin with 200 and end with an error.
         lost(said)
     } else if DENIED.contains(&code) || status == 403 {
         Fault::Refused(Reason::new(Class::Human, "AccessDenied", said).guidance(
@@ -101,6 +115,19 @@ pub(crate) fn service(
     } else {
         refused("ServiceRefused", said)
     }
+}
+
+/// Characters that a message quotes of what a service said. Policy: a sentence of AWS fits, a page of HTML does not.
+const QUOTED_CHARS_MAX: usize = 500;
+
+/// What a service said, on one line and no longer than it takes to recognise it.
+pub(crate) fn short(said: &str) -> String {
+    let line = said.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut line: String = line.take(QUOTED_CHARS_MAX).collect();
+    if said.chars().nth(QUOTED_CHARS_MAX).is_some() {
+        line.push_str("...");
+    }
+    line
 }
 
 /// A refusal that somebody has to look at.
@@ -131,7 +158,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
             line.push_str(&text);
         }
     }
-    line
+    short(&line)
 }
 
 #[cfg(test)]
@@ -167,6 +194,21 @@ mod tests {
             assert_eq!(said(Fault::Transient), read, "{code} {status} read");
             assert_eq!(said(Fault::UnknownOutcome), write, "{code} {status} write");
         }
+    }
+
+    #[test]
+    fn of_what_a_service_says_one_short_line_is_quoted() {
+        assert_eq!(short("a\r\nb\u{0}c"), "a  b c");
+        for letter in ["x", "\u{1f4be}"] {
+            assert_eq!(short(&letter.repeat(QUOTED_CHARS_MAX)), letter.repeat(QUOTED_CHARS_MAX));
+            let long = short(&letter.repeat(9_000));
+            assert_eq!(long, [&letter.repeat(QUOTED_CHARS_MAX), "..."].concat());
+        }
+        let page = "<html>\n".repeat(100_000);
+        let Fault::Refused(reason) = service("Get x", &page, Some(&page), 400, Fault::Transient) else {
+            unreachable!("HTTP 400 is a refusal")
+        };
+        assert!(reason.message.len() < 2_000 && !reason.message.contains('\n'), "{}", reason.message.len());
     }
 
     #[test]

@@ -14,15 +14,17 @@ use ports::Fault;
 use ports::cloud::DescribeInstance;
 
 use crate::actions::Capability;
+use crate::answer::AnswerLimit;
 use crate::fault::{self, Effect, refused};
 
-/// IAM actions behind the ports of this adapter, the listing in `listing.rs` among them.
+/// IAM actions behind the ports of this adapter, those in `listing.rs` and `happened.rs` among them.
 pub const ACTIONS: &[Capability] = &[
     Capability {
         port: "DescribeInstance",
         actions: &["rds:DescribeDBInstances", "rds:DescribeOptionGroups"],
     },
     Capability { port: "ListInstances", actions: &["rds:DescribeDBInstances"] },
+    Capability { port: "ListEvents", actions: &["rds:DescribeEvents"] },
 ];
 
 /// The option that allows native backup and restore.
@@ -37,7 +39,8 @@ pub struct Rds {
 impl Rds {
     /// RDS as the configuration reaches it.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        let settings = aws_sdk_rds::config::Builder::from(config).interceptor(AnswerLimit);
+        Self { client: Client::from_conf(settings.build()) }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -53,7 +56,15 @@ impl Rds {
                 _ => fault::of(&format!("DescribeDBInstances {name}"), Effect::Read, &error),
             },
         )?;
-        answer.db_instances.unwrap_or_default().into_iter().next().ok_or_else(missing)
+        let found = answer.db_instances.unwrap_or_default().into_iter().next().ok_or_else(missing)?;
+        // RDS keeps identifiers in lower case and finds them in any.
+        match found.db_instance_identifier() {
+            Some(other) if !other.eq_ignore_ascii_case(name) => Err(refused(
+                "InstanceUnreadable",
+                format!("RDS was asked about instance {name} and answered about another"),
+            )),
+            _ => Ok(found),
+        }
     }
 
     /// Whether an option group holds the option for native backup and restore. A group that is gone holds none.

@@ -15,6 +15,7 @@ use ports::Fault;
 use ports::cloud::DescribeKey;
 
 use crate::actions::Capability;
+use crate::answer::AnswerLimit;
 use crate::fault::{self, Effect, refused};
 
 /// IAM actions behind the port of this adapter.
@@ -29,7 +30,8 @@ pub struct Kms {
 impl Kms {
     /// KMS as the configuration reaches it.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        let settings = aws_sdk_kms::config::Builder::from(config).interceptor(AnswerLimit);
+        Self { client: Client::from_conf(settings.build()) }
     }
 }
 

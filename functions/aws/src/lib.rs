@@ -6,6 +6,7 @@
 //! because the state machines own them.
 
 pub mod actions;
+mod answer;
 pub mod bucket;
 pub mod clock;
 pub mod cloud;
@@ -13,6 +14,7 @@ pub mod connection;
 pub mod events;
 pub mod executions;
 mod fault;
+mod happened;
 pub mod instance;
 pub mod key;
 mod listing;

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use sqlserver::{Credentials, Login, Secret};
 
 use crate::actions::Capability;
+use crate::answer::AnswerLimit;
 use crate::fault::{self, Effect, refused};
 
 /// IAM actions behind this adapter; it serves the credentials of `OpenSession`. A secret under a customer managed key also
@@ -36,7 +37,8 @@ pub struct SecretsManager {
 impl SecretsManager {
     /// Secrets Manager as the configuration reaches it.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        let settings = aws_sdk_secretsmanager::config::Builder::from(config).interceptor(AnswerLimit);
+        Self { client: Client::from_conf(settings.build()) }
     }
 }
 

@@ -16,6 +16,8 @@ pub enum What {
     Policy,
     /// Vaults.
     Vault,
+    /// Settings of discovery.
+    Discovery,
 }
 
 impl What {
@@ -25,6 +27,7 @@ impl What {
             Self::Instance => "instance",
             Self::Policy => "policy",
             Self::Vault => "vault",
+            Self::Discovery => "discovery",
         }
     }
 }
@@ -65,7 +68,7 @@ mod tests {
         };
         assert_eq!(line(What::Instance, "sales"), ("directory#instance".to_owned(), "sales".to_owned()));
         assert!(line(What::Vault, "a") < line(What::Vault, "b"));
-        let words = [What::Instance, What::Policy, What::Vault].map(What::as_str);
+        let words = [What::Instance, What::Policy, What::Vault, What::Discovery].map(What::as_str);
         assert!(words.iter().all(|word| partition(What::Policy).ends_with(word) == (*word == "policy")));
     }
 }

@@ -6,6 +6,10 @@
 //! again in the same place it is the same.
 
 pub mod heads;
+pub mod kin;
+pub mod rewrites;
+pub mod seen;
+pub mod selection;
 pub mod settings;
 pub mod support;
 #[cfg(test)]

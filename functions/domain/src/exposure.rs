@@ -13,12 +13,8 @@ use crate::facts::RecoveryModel;
 use crate::inventory::{Database, instance_key};
 use crate::policy::Policy;
 use crate::reason::Reason;
-use crate::record::{DUE_SHARDS, Record};
+use crate::record::{Record, WATCH_SHARD};
 use crate::schedule::next_data;
-
-/// Shard of the index that holds the watches, beside those of what is due. One is enough: a record is written once in
-/// [`LOOK_AGAIN`], a partition takes 1,000 writes a second (DynamoDB developer guide, "Partitions", read 2026-11).
-pub const WATCH_SHARD: u8 = DUE_SHARDS;
 
 /// Longest time without a look at the heads, so that databases and policies that came since are seen. Policy.
 pub const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
@@ -210,7 +206,7 @@ mod tests {
         ] {
             let looked = watch.looked(&policy(), heads.iter(), at(now)).unwrap();
             assert_eq!(looked.exposed_at, Some(at("2026-11-23T11:10:00Z")));
-            assert_eq!((looked.look_at, looked.due()), (at(look_at), Some((8, at(look_at)))), "{now}");
+            assert_eq!((looked.look_at, looked.due()), (at(look_at), Some((9, at(look_at)))), "{now}");
             assert_eq!(looked.overdue(at(now)), overdue_minutes.map(SignedDuration::from_mins), "{now}");
         }
         let nobody = watch.looked(&policy(), [].iter(), at("2026-11-23T08:30:00Z")).unwrap();

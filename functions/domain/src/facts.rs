@@ -1,6 +1,8 @@
 //! Facts as they were told: by the control plane, by S3 and KMS, by the server. Nouns without opinions; the rules are
 //! elsewhere.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
@@ -72,6 +74,27 @@ pub struct InstanceFacts {
     pub storage_encrypted: bool,
     /// Whether this is a read replica.
     pub read_replica: bool,
+}
+
+/// One SQL Server instance as a listing shows it: what it takes to find it and to log in to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedInstance {
+    /// Instance identifier.
+    pub name: String,
+    /// ARN.
+    pub arn: String,
+    /// Status: `available`, `creating`, ...
+    pub status: String,
+    /// Engine edition as RDS spells it: `sqlserver-se`.
+    pub engine: String,
+    /// Host and port, once the instance has an endpoint.
+    pub endpoint: Option<(String, u16)>,
+    /// ARN of the secret that RDS keeps for the master user, where it does.
+    pub master_secret_arn: Option<String>,
+    /// Whether this is a read replica.
+    pub read_replica: bool,
+    /// Tags by key.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A bucket as S3 describes it.

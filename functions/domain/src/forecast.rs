@@ -9,6 +9,7 @@ mod cost;
 mod fleet;
 mod load;
 mod objections;
+mod observed;
 mod promises;
 mod proposals;
 mod storage;
@@ -18,6 +19,7 @@ use serde::Serialize;
 pub use cost::{Activity, Charge};
 pub use fleet::{CloudWatch, Fleet, Group, Network, Server};
 pub use load::Slots;
+pub use observed::{Assumed, Observed, observed};
 pub use promises::{Losses, POLL_SECONDS, Restore, TICK_SECONDS};
 pub use proposals::Proposal;
 pub use storage::{Generation, Stored};
@@ -36,6 +38,7 @@ const SCHEMA: u32 = 1;
 
 /// What a policy comes to on a fleet.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Forecast {
     /// Version of this JSON.
     pub schema: u32,
@@ -65,6 +68,7 @@ pub struct Forecast {
 
 /// What it comes to on one instance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OfInstance {
     /// Identifier.
     pub name: String,
@@ -92,6 +96,7 @@ pub struct OfInstance {
 
 /// How the fulls of databases are cut up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OfGroup {
     /// A database, or what several are called together.
     pub database: String,

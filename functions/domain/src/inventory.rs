@@ -85,6 +85,31 @@ pub struct Instance {
     pub slots: Slots,
     /// Why the last run could not work, if it could not.
     pub trouble: Option<Reason>,
+    /// Settings of discovery that select it; without, what is on it is looked at and nothing is enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<String>,
+}
+
+impl Instance {
+    /// An instance that nobody has looked at yet: it is due at once.
+    pub fn new(name: &str, (host, port): (&str, u16), secret_arn: &str, now: Timestamp) -> Self {
+        Self {
+            name: name.to_owned(),
+            host: host.to_owned(),
+            port,
+            secret_arn: secret_arn.to_owned(),
+            policy: String::new(),
+            vault: String::new(),
+            facts: None,
+            bytes_per_second: None,
+            log_copy_target: None,
+            tasks_from: 1,
+            due_at: Some(now),
+            slots: Slots::default(),
+            trouble: None,
+            discovery: None,
+        }
+    }
 }
 
 impl Record for Instance {

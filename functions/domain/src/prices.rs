@@ -11,6 +11,7 @@ use crate::reason::{Class, Reason};
 
 /// What is charged for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Item {
     /// S3 Standard.
@@ -49,6 +50,7 @@ pub enum Item {
 
 /// A price.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Price {
     /// For what.
     pub item: Item,

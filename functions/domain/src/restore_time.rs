@@ -14,6 +14,7 @@ pub const LOG_FILE_SPAN: SignedDuration = SignedDuration::from_mins(5);
 
 /// What one restore applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Steps {
     /// Bytes of the full.
     pub full_bytes: u64,

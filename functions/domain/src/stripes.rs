@@ -29,6 +29,7 @@ const TRANSFER_UNIT_BYTES: u64 = 65_536;
 
 /// How a backup is cut up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Layout {
     /// Files.
     pub files: u8,

@@ -15,6 +15,7 @@ use domain::slots::{Decision, Load};
 use domain::task::{Kind, State, Task, TaskRow};
 use jiff::Timestamp;
 use ports::Clock;
+use ports::events::PublishEvents;
 use ports::server::{OpenSession, ReadDatabases, ReadHistory, ReadLogFiles, ReadTasks};
 use ports::store::{ReadItems, Versioned, Write, WriteItems};
 
@@ -23,7 +24,9 @@ use self::verdict::{Look, verdict};
 use crate::cancel::end_waiting;
 use crate::choose::Chosen;
 use crate::contract::{CheckChainsOutput, InstanceRun, check_schema};
+use crate::discovery::{self, discover};
 use crate::handler::Handler;
+use crate::outbox::Outbox;
 use crate::scope::{Scope, check_lease, commit_groups, open_tasks};
 
 /// How many tasks are looked at in vain in one call: each is a question to the server, and the call has its time. The rest is
@@ -31,21 +34,24 @@ use crate::scope::{Scope, check_lease, commit_groups, open_tasks};
 const VAIN_LOOKS_MAX: u32 = 200;
 
 /// Checks tasks against the live server.
-pub struct CheckChains<S, Q, C> {
+pub struct CheckChains<S, Q, C, P> {
     /// Task store.
     pub store: S,
     /// SQL Server.
     pub servers: Q,
     /// Clock.
     pub clock: C,
+    /// The bus, where there is one.
+    pub events: Option<P>,
 }
 
-impl<S, Q, C> Handler for CheckChains<S, Q, C>
+impl<S, Q, C, P> Handler for CheckChains<S, Q, C, P>
 where
     S: ReadItems + WriteItems,
     Q: OpenSession,
     Q::Session: ReadDatabases + ReadTasks + ReadLogFiles + ReadHistory,
     C: Clock,
+    P: PublishEvents,
 {
     type Input = InstanceRun;
     type Output = CheckChainsOutput;
@@ -53,42 +59,67 @@ where
 
     async fn handle(&self, input: InstanceRun) -> Result<CheckChainsOutput, Reason> {
         check_schema(input.schema)?;
-        let now = self.clock.now();
-        check_lease(&self.store, &input, now).await?;
-        let mut said = CheckChainsOutput { admitted: 0, skipped: 0, promoted: 0, held: 0 };
-        let mut tasks = open_tasks(&self.store, &input.instance).await?;
-        said.skipped += end_waiting(&self.store, &mut tasks, now).await?;
-        let (waiting, asked): (Vec<_>, Vec<_>) = tasks
-            .into_iter()
-            .partition(|task| matches!(task.record.state, State::Planned | State::Admitted { .. }));
-        if waiting.is_empty() {
-            return Ok(said);
-        }
-        let scope = Scope::load(&self.store, &input.instance).await?;
-        let mut session = self.servers.open(&scope.endpoint()).await?;
-        let rows = session.tasks(scope.instance.record.tasks_from).await?;
-        let load = load(&asked, &rows);
-        let databases = session.databases().await?;
-
-        let open = || waiting.iter().chain(&asked);
-        let (fulls, differentials) = (of_kind(open(), Kind::Full), of_kind(open(), Kind::Differential));
-        let mut chosen = Chosen::new(&scope, now, &databases)?;
-        let mut groups = Vec::new();
-        let copied = of_kind(asked.iter(), Kind::LogCopy);
-        let heads = crate::scope::databases(&self.store, &input.instance).await?;
-        for orphan in chosen.weigh(waiting, &copied, heads) {
-            said.skipped += 1;
-            groups.push(orphaned(&orphan, now)?);
-        }
-        let mut looks = Looks { scope: &scope, fulls, differentials, now, groups, said: &mut said };
-        let rest = looks.start(&mut session, &mut chosen, load).await?;
-        for (key, decision) in rest {
-            let Some(open) = chosen.take(&key) else { continue };
-            looks.groups.push(waits(open, decision, now, looks.said)?);
-        }
-        commit_groups(&self.store, looks.groups).await?;
-        Ok(said)
+        let outbox = Outbox::new(&self.store, self.events.as_ref());
+        let said = check(&outbox, &self.servers, &input, self.clock.now()).await;
+        outbox.tell(&self.clock).await;
+        said
     }
+}
+
+async fn check<S, Q>(
+    store: &S,
+    servers: &Q,
+    input: &InstanceRun,
+    now: Timestamp,
+) -> Result<CheckChainsOutput, Reason>
+where
+    S: ReadItems + WriteItems,
+    Q: OpenSession,
+    Q::Session: ReadDatabases + ReadTasks + ReadLogFiles + ReadHistory,
+{
+    check_lease(store, input, now).await?;
+    let mut said = CheckChainsOutput { admitted: 0, skipped: 0, promoted: 0, held: 0 };
+    let mut tasks = open_tasks(store, &input.instance).await?;
+    said.skipped += end_waiting(store, &mut tasks, now).await?;
+    if !tasks.iter().any(is_waiting) {
+        return Ok(said);
+    }
+    let mut scope = Scope::load(store, &input.instance).await?;
+    let mut session = servers.open(&scope.endpoint()).await?;
+    let rows = session.tasks(scope.instance.record.tasks_from).await?;
+    let databases = session.databases().await?;
+    let mut heads = crate::scope::databases(store, &input.instance).await?;
+    if discovery::shows_renamed(&heads, &databases) {
+        // What they are called now decides what is due; the rest of the look comes along.
+        discover(store, &scope, &databases, now).await?;
+        scope = Scope::load(store, &input.instance).await?;
+        tasks = open_tasks(store, &input.instance).await?;
+        heads = crate::scope::databases(store, &input.instance).await?;
+    }
+    let (waiting, asked): (Vec<_>, Vec<_>) = tasks.into_iter().partition(is_waiting);
+    let load = load(&asked, &rows);
+    let open = || waiting.iter().chain(&asked);
+    let (fulls, differentials) = (of_kind(open(), Kind::Full), of_kind(open(), Kind::Differential));
+    let mut chosen = Chosen::new(&scope, now, &databases)?;
+    let mut groups = Vec::new();
+    let copied = of_kind(asked.iter(), Kind::LogCopy);
+    for orphan in chosen.weigh(waiting, &copied, heads) {
+        said.skipped += 1;
+        groups.push(orphaned(&orphan, now)?);
+    }
+    let mut looks = Looks { scope: &scope, fulls, differentials, now, groups, said: &mut said };
+    let rest = looks.start(&mut session, &mut chosen, load).await?;
+    for (key, decision) in rest {
+        let Some(open) = chosen.take(&key) else { continue };
+        looks.groups.push(waits(open, decision, now, looks.said)?);
+    }
+    commit_groups(store, looks.groups).await?;
+    Ok(said)
+}
+
+/// Whether a task has not been asked for yet.
+fn is_waiting(task: &Versioned<Task>) -> bool {
+    matches!(task.record.state, State::Planned | State::Admitted { .. })
 }
 
 /// The looks of one call.

@@ -3,6 +3,9 @@
 //! Every payload carries `schema`; a function reads its own version and the one before, because a run started by the last
 //! deployment meets the functions of this one. Each `outcome` is covered, variant by variant, by a Choice.
 
+pub mod discovery;
+pub mod observe;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

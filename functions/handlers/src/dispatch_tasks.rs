@@ -10,6 +10,7 @@ use domain::reason::{Class, Reason};
 use domain::slots::QUEUE_DEPTH;
 use domain::task::{Kind, Outcome, Request, State, Task, TaskId, TaskRow};
 use jiff::{SignedDuration, Timestamp};
+use ports::events::PublishEvents;
 use ports::server::{BackupCompression, Fence, LogCopyTarget, OpenSession, ReadTasks, SubmitTasks};
 use ports::store::{ReadItems, Versioned, WriteItems};
 use ports::{Clock, Fault};
@@ -17,6 +18,7 @@ use ports::{Clock, Fault};
 use crate::cancel::end_cancelled;
 use crate::contract::{DispatchTasksOutput, InstanceRun, WAIT_SECONDS_MAX, check_schema};
 use crate::handler::Handler;
+use crate::outbox::Outbox;
 use crate::scope::{Scope, check_lease, commit, end_task, lost, open_tasks, same_name};
 
 /// Application lock that all dispatches to one instance share.
@@ -32,21 +34,24 @@ const TIME_LEFT_MIN: SignedDuration = SignedDuration::from_secs(45);
 const BUSY_WAIT: SignedDuration = SignedDuration::from_mins(3);
 
 /// Issues native tasks.
-pub struct DispatchTasks<S, Q, C> {
+pub struct DispatchTasks<S, Q, C, P> {
     /// Task store.
     pub store: S,
     /// SQL Server.
     pub servers: Q,
     /// Clock.
     pub clock: C,
+    /// The bus, where there is one.
+    pub events: Option<P>,
 }
 
-impl<S, Q, C> Handler for DispatchTasks<S, Q, C>
+impl<S, Q, C, P> Handler for DispatchTasks<S, Q, C, P>
 where
     S: ReadItems + WriteItems,
     Q: OpenSession,
     Q::Session: Fence + SubmitTasks + ReadTasks + LogCopyTarget + BackupCompression,
     C: Clock,
+    P: PublishEvents,
 {
     type Input = InstanceRun;
     type Output = DispatchTasksOutput;
@@ -54,6 +59,27 @@ where
 
     async fn handle(&self, input: InstanceRun) -> Result<DispatchTasksOutput, Reason> {
         check_schema(input.schema)?;
+        let Self { servers, clock, .. } = self;
+        let dispatch = Dispatch { store: Outbox::new(&self.store, self.events.as_ref()), servers, clock };
+        let said = dispatch.round(&input).await;
+        dispatch.store.tell(clock).await;
+        said
+    }
+}
+
+/// One invocation, with the store that notices what is to be told.
+struct Dispatch<'a, S, Q, C> {
+    store: S,
+    servers: &'a Q,
+    clock: &'a C,
+}
+
+impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
+    async fn round(&self, input: &InstanceRun) -> Result<DispatchTasksOutput, Reason>
+    where
+        Q: OpenSession,
+        Q::Session: Fence + SubmitTasks + ReadTasks + LogCopyTarget + BackupCompression,
+    {
         let tasks = open_tasks(&self.store, &input.instance).await?;
         let open = !tasks.is_empty();
         let submitted =
@@ -76,35 +102,14 @@ where
                 ));
             }
             // Under the lock: whoever took over since must have had it before us, or waits for it now.
-            check_lease(&self.store, &input, self.clock.now()).await?;
+            check_lease(&self.store, input, self.clock.now()).await?;
             said.dispatched = self.dispatch(&mut session, scope, ready).await?;
             session.unlock(FENCE).await?;
         }
         said.wait_seconds = wait_seconds(submitted + said.dispatched as usize, open);
         Ok(said)
     }
-}
 
-/// Compression is the instance's, so it is set before a backup is asked for; people may have set it back since the last.
-async fn set_compression<T: BackupCompression>(session: &mut T, scope: &Scope) -> Result<(), Reason> {
-    let Some(wanted) = scope.policy.storage.compression else { return Ok(()) };
-    if session.compression().await.map_err(Fault::into_reason)? != Some(wanted) {
-        session.set_compression(wanted).await.map_err(Fault::into_reason)?;
-    }
-    Ok(())
-}
-
-/// How long polling can wait: longer the fuller the service's queue is of ours. While tasks of ours are open and none could be
-/// asked for, other people's tasks fill the queue: no reason to hurry either.
-fn wait_seconds(outstanding: usize, open: bool) -> u32 {
-    match u32::try_from(outstanding).unwrap_or(u32::MAX) {
-        0 if !open => 1,
-        some if some > 0 && some < QUEUE_DEPTH => WAIT_SECONDS_MAX / 2,
-        _ => WAIT_SECONDS_MAX,
-    }
-}
-
-impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
     async fn dispatch<T>(
         &self,
         session: &mut T,
@@ -287,6 +292,25 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> DispatchTasks<S, Q, C> {
         let done = task.record.ended(outcome, now, None)?;
         writes.extend(end_task(&task, done)?);
         commit(&self.store, &writes).await
+    }
+}
+
+/// Compression is the instance's, so it is set before a backup is asked for; people may have set it back since the last.
+async fn set_compression<T: BackupCompression>(session: &mut T, scope: &Scope) -> Result<(), Reason> {
+    let Some(wanted) = scope.policy.storage.compression else { return Ok(()) };
+    if session.compression().await.map_err(Fault::into_reason)? != Some(wanted) {
+        session.set_compression(wanted).await.map_err(Fault::into_reason)?;
+    }
+    Ok(())
+}
+
+/// How long polling can wait: longer the fuller the service's queue is of ours. While tasks of ours are open and none could be
+/// asked for, other people's tasks fill the queue: no reason to hurry either.
+fn wait_seconds(outstanding: usize, open: bool) -> u32 {
+    match u32::try_from(outstanding).unwrap_or(u32::MAX) {
+        0 if !open => 1,
+        some if some > 0 && some < QUEUE_DEPTH => WAIT_SECONDS_MAX / 2,
+        _ => WAIT_SECONDS_MAX,
     }
 }
 

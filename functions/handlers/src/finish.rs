@@ -21,6 +21,8 @@ use ports::cloud::{ListObjects, ObjectFacts};
 use ports::server::ReadHistory;
 use ports::store::{ReadItems, Versioned, Write, load};
 
+use crate::scope::of_chain;
+
 pub(crate) use copy::finish_copy;
 
 /// Failures at one moment of the schedule before it counts as failed. Policy of ours: three, then people hear of it.
@@ -195,11 +197,12 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     let rows = session.backups(&task.database, asked.since()).await?;
     let kind = if request.differential { BackupKind::Differential } else { BackupKind::Full };
     let row = rows.into_iter().find(|row| asked.fits(kind, row, seen));
-    let mut backup = row.unwrap_or_else(|| by_evidence_of_the_task(kind, task, asked));
+    let mut backup = row.unwrap_or_else(|| by_evidence_of_the_task(kind, (task, seen), asked));
     backup.stripes = Stripes::present(
         stripes.iter().map(|object| format!("arn:{}:s3:::{}/{}", arn.partition, arn.bucket, object.key)),
     );
     let mut head = head(store, task).await?;
+    let before = head.record.broken.clone();
     let (speed, useless) = if request.differential {
         (None, head_of_differential(&mut head.record, task, &backup))
     } else {
@@ -218,14 +221,19 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
             .collect(),
         backup,
     });
-    Ok(Finished { writes: vec![head.put()?, entry.put()?], speed, useless })
+    let mut writes = vec![head.put()?, entry.put()?];
+    writes.extend(of_chain(before.as_ref(), &head.record, asked.now)?);
+    Ok(Finished { writes, speed, useless })
 }
 
-fn by_evidence_of_the_task(kind: BackupKind, task: &Task, asked: &Asked) -> Backup {
+/// Its identity is that of the database when it was asked for: without, the entry would be of another lineage than its partition's.
+fn by_evidence_of_the_task(kind: BackupKind, (task, seen): (&Task, &Seen), asked: &Asked) -> Backup {
     let lsns = (Lsn::ZERO, Lsn::ZERO);
     let mut backup = Backup::new(task.folder_name(), task.database.as_str(), kind, lsns, asked.ended());
     backup.started = asked.at;
     backup.evidence = Evidence::Task;
+    backup.family_guid = Some(seen.lineage.family_guid.clone());
+    backup.database_guid = Some(seen.lineage.database_guid.clone());
     backup
 }
 

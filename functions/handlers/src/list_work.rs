@@ -1,13 +1,16 @@
-//! list-work: which instances have work, and the names their runs must have; by how much the worst promise is missed.
+//! list-work: which instances have work, and the names their runs must have; by how much the worst promise is missed. Tells the events that
+//! others left over, too.
 
 use domain::inventory::instance_of_partition;
 use domain::reason::Reason;
 use domain::record::DUE_SHARDS;
 use ports::Clock;
+use ports::events::PublishEvents;
 use ports::store::{ReadDue, ReadItems, WriteItems};
 
 use crate::contract::{ListWorkInput, ListWorkOutput, check_schema};
 use crate::handler::Handler;
+use crate::outbox::tell_left;
 use crate::wake::offer_run;
 use crate::watch::overdue;
 
@@ -16,14 +19,21 @@ use crate::watch::overdue;
 const PER_SHARD: u32 = 64;
 
 /// Reads what is due and names the runs, and watches the promises; starts nothing itself.
-pub struct ListWork<S, C> {
+pub struct ListWork<S, C, P> {
     /// Task store.
     pub store: S,
     /// Clock.
     pub clock: C,
+    /// The bus, where there is one.
+    pub events: Option<P>,
 }
 
-impl<S: ReadItems + WriteItems + ReadDue, C: Clock> Handler for ListWork<S, C> {
+impl<S, C, P> Handler for ListWork<S, C, P>
+where
+    S: ReadItems + WriteItems + ReadDue,
+    C: Clock,
+    P: PublishEvents,
+{
     type Input = ListWorkInput;
     type Output = ListWorkOutput;
     const NAME: &'static str = "list-work";
@@ -44,6 +54,10 @@ impl<S: ReadItems + WriteItems + ReadDue, C: Clock> Handler for ListWork<S, C> {
             Ok(overdue) => (Some(overdue.as_secs().unsigned_abs()), None),
             Err(reason) => (None, Some(reason)),
         };
+        if let Some(bus) = &self.events {
+            // That they cannot be told keeps no run waiting: they are still there in five minutes.
+            let _ = tell_left(&self.store, bus, now).await;
+        }
         Ok(ListWorkOutput { runs, rpo_overdue_seconds, unwatched })
     }
 }

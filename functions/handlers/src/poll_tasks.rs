@@ -13,6 +13,7 @@ use domain::task::{Lifecycle, Outcome, Request, State, Task, TaskId, TaskRow};
 use jiff::{SignedDuration, Timestamp};
 use ports::Clock;
 use ports::cloud::ListObjects;
+use ports::events::PublishEvents;
 use ports::server::{CancelTask, OpenSession, ReadClock, ReadHistory, ReadLogFiles, ReadTasks};
 use ports::store::{ReadItems, Versioned, Write, WriteItems, load};
 
@@ -22,13 +23,14 @@ use crate::contract::{
 };
 use crate::finish::{Asked, FAILURES_MAX, Finished, Snag, answer, finish_backup, finish_copy};
 use crate::handler::Handler;
+use crate::outbox::Outbox;
 use crate::scope::{Scope, commit, end_task, lost, open_tasks};
 
 /// How long a task waits after its n-th failure, in minutes: long enough for an automated backup to pass.
 const BACKOFF_MINUTES: [i64; 3] = [5, 15, 30];
 
 /// Follows native tasks.
-pub struct PollTasks<S, Q, A, C> {
+pub struct PollTasks<S, Q, A, C, P> {
     /// Task store.
     pub store: S,
     /// SQL Server.
@@ -37,15 +39,18 @@ pub struct PollTasks<S, Q, A, C> {
     pub cloud: A,
     /// Clock.
     pub clock: C,
+    /// The bus, where there is one.
+    pub events: Option<P>,
 }
 
-impl<S, Q, A, C> Handler for PollTasks<S, Q, A, C>
+impl<S, Q, A, C, P> Handler for PollTasks<S, Q, A, C, P>
 where
     S: ReadItems + WriteItems,
     Q: OpenSession,
     Q::Session: ReadClock + ReadTasks + ReadHistory + ReadLogFiles + CancelTask,
     A: ListObjects,
     C: Clock,
+    P: PublishEvents,
 {
     type Input = PollTasksInput;
     type Output = PollTasksOutput;
@@ -53,6 +58,33 @@ where
 
     async fn handle(&self, input: PollTasksInput) -> Result<PollTasksOutput, Reason> {
         check_schema(input.run.schema)?;
+        let Self { servers, cloud, clock, .. } = self;
+        let poll = Poll { store: Outbox::new(&self.store, self.events.as_ref()), servers, cloud, clock };
+        let said = poll.round(input).await;
+        poll.store.tell(clock).await;
+        said
+    }
+}
+
+/// One invocation, with the store that notices what is to be told.
+struct Poll<'a, S, Q, A, C> {
+    store: S,
+    servers: &'a Q,
+    cloud: &'a A,
+    clock: &'a C,
+}
+
+impl<S, Q, A, C> Poll<'_, S, Q, A, C>
+where
+    S: ReadItems + WriteItems,
+    C: Clock,
+{
+    async fn round(&self, input: PollTasksInput) -> Result<PollTasksOutput, Reason>
+    where
+        Q: OpenSession,
+        Q::Session: ReadClock + ReadTasks + ReadHistory + ReadLogFiles + CancelTask,
+        A: ListObjects,
+    {
         self.renew(&input.run).await?;
         let tasks = open_tasks(&self.store, &input.run.instance).await?;
         let mut said = PollTasksOutput {
@@ -74,13 +106,7 @@ where
         said.outcome = self.outcome(&open, &said, plan_at);
         Ok(said)
     }
-}
 
-impl<S, Q, A, C> PollTasks<S, Q, A, C>
-where
-    S: ReadItems + WriteItems,
-    C: Clock,
-{
     /// Renews the lease, or finds that it is not ours any more.
     async fn renew(&self, run: &InstanceRun) -> Result<(), Reason> {
         let now = self.clock.now();
@@ -202,13 +228,13 @@ where
         T: ReadHistory + ReadLogFiles,
         A: ListObjects,
     {
-        let (store, cloud) = (&self.store, &self.cloud);
+        let (store, cloud) = (&self.store, self.cloud);
         match request {
             Request::Backup(backup) => {
                 finish_backup(store, cloud, session, (task, task_id), backup, asked).await
             }
             Request::Copy(copy) => {
-                let writes = finish_copy(store, cloud, session, task, copy, target).await?;
+                let writes = finish_copy(store, cloud, session, task, copy, (target, asked.now)).await?;
                 Ok(Finished { writes, speed: None, useless: None })
             }
         }

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 
 use domain::inventory::{Instance, instance_key};
 use domain::lease::{self, Claim, Lease, claim};
-use domain::reason::{Class, Reason};
+use domain::reason::Reason;
 use domain::schedule::{due, next_due};
 use domain::task::{Kind, Task};
 use jiff::{SignedDuration, Timestamp};
 use ports::Clock;
+use ports::events::PublishEvents;
 use ports::store::{ReadItems, Versioned, WriteItems, load};
 
 use crate::contract::{
@@ -18,39 +19,52 @@ use crate::contract::{
     after_trouble, check_schema,
 };
 use crate::handler::Handler;
-use crate::scope::{Scope, commit, databases, open_tasks};
+use crate::outbox::Outbox;
+use crate::scope::{Scope, caught, commit, databases, of_trouble, open_tasks};
 
 /// Soonest an instance is looked at again: the fleet's own rhythm.
 const SOONEST: SignedDuration = SignedDuration::from_mins(1);
 
 /// Keeps the lease.
-pub struct RunLease<S, C> {
+pub struct RunLease<S, C, P> {
     /// Task store.
     pub store: S,
     /// Clock.
     pub clock: C,
+    /// The bus, where there is one.
+    pub events: Option<P>,
 }
 
-impl<S: ReadItems + WriteItems, C: Clock> Handler for RunLease<S, C> {
+impl<S: ReadItems + WriteItems, C: Clock, P: PublishEvents> Handler for RunLease<S, C, P> {
     type Input = RunLeaseInput;
     type Output = RunLeaseOutput;
     const NAME: &'static str = "run-lease";
 
     async fn handle(&self, input: RunLeaseInput) -> Result<RunLeaseOutput, Reason> {
         check_schema(input.run.schema)?;
-        match input.action {
-            LeaseAction::Take => self.take(&input.run).await,
-            LeaseAction::Release => self.release(&input.run, input.error).await,
-            LeaseAction::HandOver => self.hand_over(input.run).await,
-        }
+        let clock = &self.clock;
+        let leases = Leases { store: Outbox::new(&self.store, self.events.as_ref()), clock };
+        let said = match input.action {
+            LeaseAction::Take => leases.take(&input.run).await,
+            LeaseAction::Release => leases.release(&input.run, input.error).await,
+            LeaseAction::HandOver => leases.hand_over(input.run).await,
+        };
+        leases.store.tell(clock).await;
+        said
     }
+}
+
+/// One invocation, with the store that notices what is to be told.
+struct Leases<'a, S, C> {
+    store: S,
+    clock: &'a C,
 }
 
 const fn said(outcome: LeaseOutcome) -> RunLeaseOutput {
     RunLeaseOutput { outcome, round: 0, successor: None }
 }
 
-impl<S: ReadItems + WriteItems, C: Clock> RunLease<S, C> {
+impl<S: ReadItems + WriteItems, C: Clock> Leases<'_, S, C> {
     async fn stored(&self, run: &InstanceRun) -> Result<Option<Versioned<Lease>>, Reason> {
         Ok(load(&self.store, lease::key(&run.instance)).await?)
     }
@@ -88,8 +102,9 @@ impl<S: ReadItems + WriteItems, C: Clock> RunLease<S, C> {
                 load(&self.store, instance_key(&run.instance)).await?;
             if let Some(mut instance) = instance {
                 instance.record.due_at = Some(after_trouble(now));
-                instance.record.trouble = Some(trouble(&error));
+                let before = instance.record.trouble.replace(caught("RunFailed", &error));
                 writes.push(instance.put()?);
+                writes.extend(of_trouble(&instance.record, before.as_ref(), now)?);
             }
         } else {
             let mut scope = Scope::load(&self.store, &run.instance).await?;
@@ -99,8 +114,9 @@ impl<S: ReadItems + WriteItems, C: Clock> RunLease<S, C> {
                 return self.pass_on(stored, run).await;
             }
             scope.instance.record.due_at = Some(self.next_look(&scope, &open, now).await?);
-            scope.instance.record.trouble = None;
+            let before = scope.instance.record.trouble.take();
             writes.push(scope.instance.put()?);
+            writes.extend(of_trouble(&scope.instance.record, before.as_ref(), now)?);
         }
         let released = Versioned { record: stored.record.released(now), expect: stored.expect };
         writes.push(released.put()?);
@@ -159,19 +175,4 @@ fn successor(lease: &Lease, run: &InstanceRun) -> RunLeaseOutput {
     }
     let successor = Some(RunStart { name, input: InstanceRun { generation, ..run.clone() } });
     RunLeaseOutput { outcome: LeaseOutcome::HandedOver, round: 0, successor }
-}
-
-/// What ended a run, as a reason that people read. A function's cause is JSON with an `errorMessage`; anything else is kept
-/// as it came, cut to a length that no item minds.
-fn trouble(error: &CaughtError) -> Reason {
-    #[derive(serde::Deserialize)]
-    struct Cause {
-        #[serde(rename = "errorMessage")]
-        message: String,
-    }
-    let message = serde_json::from_str::<Cause>(&error.cause)
-        .map_or_else(|_| error.cause.clone(), |cause| cause.message);
-    let message: String = message.chars().take(1_000).collect();
-    let class = Class::ALL.into_iter().find(|class| class.as_str() == error.error).unwrap_or(Class::Human);
-    Reason::new(class, "RunFailed", format!("{}: {message}", error.error))
 }

@@ -1,5 +1,6 @@
 //! What a run works on, read from the store; and the few store idioms that the functions share.
 
+use domain::event::Event;
 use domain::inventory::{Database, Instance, Vault, databases_partition, instance_key, vault_key};
 use domain::lease;
 use domain::policy::{self, Policy};
@@ -12,7 +13,8 @@ use ports::store::{
     COMMIT_WRITES_MAX, CommitFault, ReadItems, Versioned, Write, WriteItems, load, load_range,
 };
 
-use crate::contract::InstanceRun;
+use crate::contract::{CaughtError, InstanceRun};
+use crate::outbox;
 
 /// Above every sort key there can be: names hold no character beyond it.
 pub(crate) const SORT_MAX: &str = "\u{10FFFF}";
@@ -152,7 +154,44 @@ pub(crate) async fn commit_groups(store: &impl WriteItems, groups: Vec<Vec<Write
     commit(store, &batch).await
 }
 
-/// The writes that end a task: out of the open partition, into the done one.
-pub(crate) fn end_task(open: &Versioned<Task>, done: Task) -> Result<[Write; 2], Reason> {
-    Ok([open.delete(), Versioned::new(done).put()?])
+/// The writes that end a task: out of the open partition, into the done one, and what is told of that.
+pub(crate) fn end_task(open: &Versioned<Task>, done: Task) -> Result<Vec<Write>, Reason> {
+    let told = Event::of_end(&done).map(outbox::with).transpose()?;
+    let mut writes = vec![open.delete(), Versioned::new(done).put()?];
+    writes.extend(told);
+    Ok(writes)
+}
+
+/// What is told where a database's chain broke or goes on: `before` is why it was broken.
+pub(crate) fn of_chain(
+    before: Option<&Reason>,
+    head: &Database,
+    now: Timestamp,
+) -> Result<Option<Write>, Reason> {
+    Event::of_chain(before, head, now).map(outbox::with).transpose()
+}
+
+/// What is told where an instance's trouble begins or ends: `before` is what it was.
+pub(crate) fn of_trouble(
+    instance: &Instance,
+    before: Option<&Reason>,
+    now: Timestamp,
+) -> Result<Option<Write>, Reason> {
+    let Instance { name, trouble, .. } = instance;
+    Event::of_trouble(name, before, trouble.as_ref(), now).map(outbox::with).transpose()
+}
+
+/// What a machine caught, as a reason of a name that people read. A function's cause is JSON with an `errorMessage`; anything else is kept
+/// as it came, cut to a length that no item minds.
+pub(crate) fn caught(name: &'static str, error: &CaughtError) -> Reason {
+    #[derive(serde::Deserialize)]
+    struct Cause {
+        #[serde(rename = "errorMessage")]
+        message: String,
+    }
+    let message = serde_json::from_str::<Cause>(&error.cause)
+        .map_or_else(|_| error.cause.clone(), |cause| cause.message);
+    let message: String = message.chars().take(1_000).collect();
+    let class = Class::ALL.into_iter().find(|class| class.as_str() == error.error).unwrap_or(Class::Human);
+    Reason::new(class, name, format!("{}: {message}", error.error))
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use domain::exposure::{self, WATCH_SHARD, Watch};
+use domain::exposure::{self, Watch};
 use domain::inventory::{Instance, instance_key, instance_of_partition};
 use domain::policy::{self, Policy};
 use domain::reason::{Class, Reason};
+use domain::record::WATCH_SHARD;
 use jiff::{SignedDuration, Timestamp};
 use ports::store::{CommitFault, Key, ReadDue, ReadItems, Versioned, Write, WriteItems, load};
 

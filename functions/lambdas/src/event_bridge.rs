@@ -6,6 +6,7 @@
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use domain::reason::Reason;
 use handlers::Handler;
+use handlers::contract::observe::ObserveEventInput;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -66,6 +67,13 @@ impl Event {
             .name("source", Some(&self.source))
             .name("detail_type", Some(&self.detail_type))
             .name("resource", self.resources.first().map(String::as_str))
+    }
+}
+
+impl From<Event> for ObserveEventInput {
+    fn from(event: Event) -> Self {
+        let Event { id, source, detail_type, time, detail, account: _, region: _, resources: _ } = event;
+        Self { id, source, detail_type, time, detail }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Handlers say nothing about logs. Whoever adds a function says here what is worth counting; without it the binary does not compile.
 
+use handlers::contract::discovery::{DiscoverDatabasesOutput, ListInstancesOutput, ReportDiscoveryOutput};
+use handlers::contract::observe::ObserveEventOutput;
 use handlers::contract::{
     CheckChainsOutput, DispatchTasksOutput, ListWorkOutput, PlanBackupsOutput, PollTasksOutput,
     RunLeaseOutput, ValidateRegionOutput,
@@ -102,6 +104,36 @@ impl Tell for DispatchTasksOutput {
 impl Tell for PollTasksOutput {
     fn tell(&self) -> Told {
         Told::counts(&[("finished", self.finished), ("outstanding", self.outstanding)]).outcome(&self.outcome)
+    }
+}
+
+impl Tell for ListInstancesOutput {
+    fn tell(&self) -> Told {
+        Told::counts(&[("enrolled", self.enrolled), ("skipped", self.skipped)]).outcome(&self.outcome)
+    }
+}
+
+impl Tell for DiscoverDatabasesOutput {
+    fn tell(&self) -> Told {
+        Told::counts(&[
+            ("shown", self.shown),
+            ("enrolled", self.enrolled),
+            ("gone", self.gone),
+            ("skipped", self.skipped),
+        ])
+        .outcome(&self.outcome)
+    }
+}
+
+impl Tell for ReportDiscoveryOutput {
+    fn tell(&self) -> Told {
+        Told::counts(&[("told", u32::from(self.told))])
+    }
+}
+
+impl Tell for ObserveEventOutput {
+    fn tell(&self) -> Told {
+        Told::counts(&[("woken", u32::from(self.woken))]).outcome(&self.outcome)
     }
 }
 

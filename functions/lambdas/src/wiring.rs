@@ -5,6 +5,8 @@
 //! | `BAKPROOF_TABLE` | name of the task store's table, required |
 //! | `BAKPROOF_TRUST_BUNDLE` | file of the authorities that sign the instances' certificates; [`sqlserver::TRUST_BUNDLE`] if not set |
 //! | `BAKPROOF_INSTANCE_MACHINE`, `BAKPROOF_DISCOVERY_MACHINE` | ARN of the machine, for functions that start executions of it |
+//! | `BAKPROOF_TOPIC` | ARN of the topic that people subscribe to, for functions that tell them something |
+//! | `BAKPROOF_EVENT_BUS` | name or ARN of the bus that is told what happens; without it nobody is |
 //! | `AWS_REGION`, credentials | set by Lambda |
 //! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_RDS`, ... | the SDK's own overrides, for tests |
 
@@ -12,7 +14,7 @@ use std::collections::BTreeMap;
 use std::env::{self, VarError};
 use std::path::PathBuf;
 
-use aws::{Cloud, DynamoStore, SdkConfig, SecretsManager, StepFunctions};
+use aws::{Cloud, DynamoStore, EventBridge, Rds, SdkConfig, SecretsManager, StepFunctions, Topic};
 use domain::reason::{Class, Reason};
 use ports::executions::Machine;
 use sqlserver::{Options, Secret, Sockets, SqlServer};
@@ -25,6 +27,12 @@ pub const TABLE: &str = "BAKPROOF_TABLE";
 
 /// Name of the variable with the bundle of authorities.
 pub const TRUST_BUNDLE: &str = "BAKPROOF_TRUST_BUNDLE";
+
+/// Name of the variable with the bus.
+pub const EVENT_BUS: &str = "BAKPROOF_EVENT_BUS";
+
+/// Name of the variable with the ARN of the topic that people subscribe to.
+pub const TOPIC: &str = "BAKPROOF_TOPIC";
 
 /// Name of the variable with the ARN of a machine.
 const fn variable_of(machine: Machine) -> &'static str {
@@ -47,6 +55,7 @@ pub struct Wiring {
     table: String,
     trust_bundle: PathBuf,
     machines: BTreeMap<Machine, String>,
+    event_bus: Option<String>,
     secrets: Secrets,
 }
 
@@ -76,8 +85,12 @@ impl Wiring {
                 }
             }
         }
+        let event_bus = match variable(EVENT_BUS) {
+            Err(VarError::NotPresent) => None,
+            value => Some(required(EVENT_BUS, value)?),
+        };
         let config = aws::connect().await;
-        Ok(Self { config, table, trust_bundle, machines, secrets: secrets.clone() })
+        Ok(Self { config, table, trust_bundle, machines, event_bus, secrets: secrets.clone() })
     }
 
     /// The task store.
@@ -90,6 +103,19 @@ impl Wiring {
         Cloud::new(&self.config)
     }
 
+    /// RDS alone.
+    pub fn listing(&self) -> Rds {
+        Rds::new(&self.config)
+    }
+
+    /// Whoever subscribed to the topic that the environment names.
+    ///
+    /// # Errors
+    /// `EnvironmentIncomplete` (class `Human`): it names none.
+    pub fn people(&self) -> Result<Topic, Reason> {
+        Ok(Topic::new(&self.config, required(TOPIC, variable(TOPIC))?))
+    }
+
     /// SQL Server, over verified TLS, as the logins that Secrets Manager holds.
     pub fn servers(&self) -> Servers {
         let credentials = Watched::new(SecretsManager::new(&self.config), self.secrets.clone());
@@ -99,6 +125,11 @@ impl Wiring {
     /// Step Functions, with the machines that the environment names.
     pub fn executions(&self) -> StepFunctions {
         StepFunctions::new(&self.config, self.machines.clone())
+    }
+
+    /// The bus that is told what happens, where the environment names one.
+    pub fn events(&self) -> Option<EventBridge> {
+        self.event_bus.as_ref().map(|bus| EventBridge::new(&self.config, bus.as_str()))
     }
 
     /// The clock of the host, with the deadline of the invocation.

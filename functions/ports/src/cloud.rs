@@ -1,9 +1,8 @@
 //! What AWS is asked about instances, buckets, keys and objects.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
+pub use domain::facts::ListedInstance;
 use domain::facts::{BucketFacts, InstanceFacts, KeyFacts};
 
 use crate::fault::Fault;
@@ -12,27 +11,6 @@ use crate::fault::Fault;
 pub trait DescribeInstance {
     /// The instance as the control plane sees it; `Refused` when there is none of that name.
     async fn describe_instance(&self, name: &str) -> Result<InstanceFacts, Fault>;
-}
-
-/// One SQL Server instance as a listing shows it: what it takes to find it and to log in to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedInstance {
-    /// Instance identifier.
-    pub name: String,
-    /// ARN.
-    pub arn: String,
-    /// Status: `available`, `creating`, ...
-    pub status: String,
-    /// Engine edition as RDS spells it: `sqlserver-se`.
-    pub engine: String,
-    /// Host and port, once the instance has an endpoint.
-    pub endpoint: Option<(String, u16)>,
-    /// ARN of the secret that RDS keeps for the master user, where it does.
-    pub master_secret_arn: Option<String>,
-    /// Whether this is a read replica.
-    pub read_replica: bool,
-    /// Tags by key.
-    pub tags: BTreeMap<String, String>,
 }
 
 /// One page of a listing of instances.
@@ -85,4 +63,42 @@ pub trait ListObjects {
         prefix: &str,
         after: Option<&str>,
     ) -> Result<(Vec<ObjectFacts>, bool), Fault>;
+}
+
+/// Days for which RDS remembers events. API reference, `DescribeEvents`,
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeEvents.html>, read 2026-11.
+pub const EVENTS_DAYS: u32 = 14;
+
+/// What happened to an instance, as the control plane remembers it. Unlike an event that EventBridge brings it has no `EventID`
+/// (API reference, data type `Event`, read 2026-11): categories and the sentence are all there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceEvent {
+    /// When.
+    pub at: Timestamp,
+    /// `backup`, `failover`, `maintenance`, ...; new ones come about.
+    pub categories: Vec<String>,
+    /// A sentence for people: `Finished DB instance backup`.
+    pub message: String,
+}
+
+/// One page of a listing of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceEvents {
+    /// At most 100; nothing is promised about their order.
+    pub events: Vec<InstanceEvent>,
+    /// Where to go on, when there is more.
+    pub after: Option<String>,
+}
+
+/// Lists what happened to an instance: who looks back with it needs no event of EventBridge to arrive.
+pub trait ListEvents {
+    /// One page of what happened from the first moment to the second, which lie within the last [`EVENTS_DAYS`] days; from the
+    /// beginning or after the last page's `after`. Of an instance that RDS does not know there is nothing, or it is `Refused` as
+    /// `InstanceNotFound`: no source says which.
+    async fn list_events(
+        &self,
+        instance: &str,
+        between: (Timestamp, Timestamp),
+        after: Option<&str>,
+    ) -> Result<InstanceEvents, Fault>;
 }

@@ -14,6 +14,7 @@ pub mod notify;
 pub mod objects;
 pub mod server;
 pub mod store;
+pub mod tags;
 
 pub use clock::Clock;
 pub use fault::Fault;

@@ -55,7 +55,14 @@ pub trait ListVersions {
     ) -> Result<Versions, Fault>;
 }
 
-/// What a delete left where it was.
+/// Whether XML 1.0 can carry a name (W3C, "Extensible Markup Language", section 2.2). Batches of deletes are XML, so one that it cannot
+/// carry would spoil its batch (S3 user guide, "Naming Amazon S3 objects", "XML related object key constraints", read 2026-11).
+pub fn is_xml_text(name: &str) -> bool {
+    name.chars()
+        .all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..))
+}
+
+/// What a delete left where it was. A name that [`is_xml_text`] denies is left, `Refused` as `NameNotXml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotDeleted {
     /// Its place in the request.

@@ -28,7 +28,7 @@ pub struct Key {
 /// An entry of the sparse index of what is due.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Due {
-    /// Shard, `0..domain::record::DUE_SHARDS`.
+    /// Shard, `0..domain::record::DUE_SHARDS`, or `domain::record::OUTBOX_SHARD`.
     pub shard: u8,
     /// When.
     pub at: Timestamp,

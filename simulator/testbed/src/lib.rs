@@ -4,6 +4,7 @@
 //! thread. It knows both sides, and is the only room that does.
 
 pub mod agenda;
+mod bus;
 pub mod checkers;
 pub mod executor;
 pub mod functions;

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use world::World;
 
+use crate::bus::{Bus, Delivery};
 use crate::executor::{Ending, Executor};
 use crate::functions::{Code, DeathNames, Functions};
 use crate::gate::{Gate, InvocationId};
@@ -22,8 +23,10 @@ use crate::meter::{Layer, Spent};
 use crate::pipe::{Network, Servers};
 use crate::ports::clock::VirtualClock;
 use crate::ports::cloud::Cloud;
+use crate::ports::events::EventBus;
 use crate::ports::executions::Executions;
 use crate::ports::metered::Metered;
+use crate::ports::people::People;
 use crate::ports::secrets::Secrets;
 use crate::ports::sql::Dial;
 use crate::ports::store::Store;
@@ -69,9 +72,10 @@ impl Options {
 }
 
 /// Who waits for an invocation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Caller {
     Machine(Waiting),
+    Bus(Delivery),
     /// Whoever asks [`Testbed::take_ending`].
     Outside,
 }
@@ -104,7 +108,10 @@ pub struct Testbed {
     world: Rc<RefCell<World>>,
     network: Rc<Network>,
     store: Store,
+    event_bus: EventBus,
     secrets: Secrets,
+    people: People,
+    pub(crate) bus: Option<Bus>,
     options: Options,
 }
 
@@ -132,7 +139,10 @@ impl Testbed {
             callers: BTreeMap::new(),
             endings: BTreeMap::new(),
             store: Store::new(Rc::clone(&kernel)),
+            event_bus: EventBus::new(Rc::clone(&kernel)),
             secrets: Secrets::new(Rc::clone(&kernel)),
+            people: People::new(Rc::clone(&kernel)),
+            bus: None,
             world,
             network,
             kernel,
@@ -143,6 +153,11 @@ impl Testbed {
     /// The task store.
     pub fn store(&self) -> Store {
         self.store.clone()
+    }
+
+    /// The bus of our own, which is told what happens.
+    pub fn event_bus(&self) -> EventBus {
+        self.event_bus.clone()
     }
 
     /// The control planes: RDS, S3, KMS.
@@ -178,6 +193,11 @@ impl Testbed {
     /// Ends measuring; what was spent since the start, if there was one.
     pub fn stop_meter(&self) -> Option<Spent> {
         self.kernel.meter.stop()
+    }
+
+    /// Whoever subscribed to notices.
+    pub fn people(&self) -> People {
+        self.people.clone()
     }
 
     /// The secrets.
@@ -260,6 +280,15 @@ impl Testbed {
         Ok(started.id)
     }
 
+    /// Stops an execution that runs, as somebody outside would; whether there is one of that name.
+    pub fn stop_execution(&mut self, name: &str) -> bool {
+        let found = self.states.running_under(name);
+        if let Some(id) = found {
+            self.tell(id, asl::Event::Abort);
+        }
+        found.is_some()
+    }
+
     /// Invokes a function now, as somebody outside would. Its ending is kept for [`Self::take_ending`].
     ///
     /// # Errors
@@ -313,6 +342,10 @@ impl Testbed {
         self.executor.attempts()
     }
 
+    pub(crate) fn seed(&self) -> u64 {
+        self.options.seed
+    }
+
     pub(crate) fn death_names(&self) -> DeathNames {
         self.options.death_names
     }
@@ -345,6 +378,7 @@ impl Testbed {
                     "the world has an event at {at} again and again"
                 );
                 self.kernel.advance(at);
+                self.send_events();
                 Step::World
             }
             (_, Some(at)) => {
@@ -372,7 +406,10 @@ impl Testbed {
             }
             Entry::Machine(arrival) => self.arrive(arrival),
             Entry::Schedule(index) => self.fire_schedule(index),
-            Entry::Hook(hook) => hook(self),
+            Entry::Hook(hook) => {
+                hook(self);
+                self.send_events();
+            }
         }
     }
 
@@ -385,6 +422,7 @@ impl Testbed {
         let Some(ending) = ending else { return };
         match self.callers.remove(&invocation) {
             Some(Caller::Machine(waiting)) => self.answered(waiting, ending),
+            Some(Caller::Bus(delivery)) => self.event_taken(delivery, &ending),
             Some(Caller::Outside) => {
                 self.endings.insert(invocation, ending);
             }

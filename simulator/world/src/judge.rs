@@ -10,7 +10,7 @@
 
 mod below;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -127,7 +127,9 @@ impl Judge<'_> {
                 Body::Log(log) => self.add_log(*log, Place::Object(object), family),
             }
         }
-        for (key, entry) in held.packed_under(prefix).filter(|(_, e)| e.visible()) {
+        for (key, entry) in
+            held.packed_from(prefix, Bound::Included(prefix), usize::MAX, |e| e.visible().then_some(*e))
+        {
             let log = LogRef { database: entry.database, number: entry.number };
             self.add_log(log, Place::Object(ObjectRef { bucket: bucket.into(), key, version: None }), family);
         }
@@ -179,6 +181,16 @@ impl Judge<'_> {
             self.add_log(log, Place::Service(log), own.family_guid);
         }
         self.order_logs();
+        self
+    }
+
+    /// The same, beginning with data backups of this very database alone: a copy can be restored to what it held from backups of what it
+    /// is a copy of and its own logs, and those are another database's.
+    #[must_use]
+    pub fn of_its_own(mut self) -> Self {
+        if let Some(own) = self.world.database(self.database).map(|database| database.database_guid) {
+            self.data.retain(|(file, _)| file.set.database_guid == own);
+        }
         self
     }
 

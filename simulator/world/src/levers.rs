@@ -254,12 +254,36 @@ impl World {
     /// Somebody restores a database over itself to a moment of its past: another incarnation of the same name and family
     /// on a new recovery fork, sharing LSNs with the branch left behind. Its first log crosses the fork.
     pub fn break_restore_in_place(&mut self, database: DatabaseId, to: Timestamp) -> Option<DatabaseId> {
-        let now = self.now_ms;
         let old = self.database(database).filter(|d| d.dropped.is_none())?.clone();
+        self.break_drop_database(database);
+        let (instance, name) = (old.instance, Arc::clone(&old.name));
+        Some(self.incarnate(&old, to, instance, &name))
+    }
+
+    /// Somebody restores a copy of a database, as it is now, on an instance under a name that is free there. What it is a copy of
+    /// stays.
+    ///
+    /// # Errors
+    /// The name is taken, or there is no such instance.
+    pub fn break_restore_copy(
+        &mut self,
+        database: DatabaseId,
+        instance: &str,
+        name: &str,
+    ) -> Result<Option<DatabaseId>, EngineError> {
+        let index = self.checked_name(instance, name)?;
+        let Some(old) = self.database(database).filter(|d| d.dropped.is_none()).cloned() else {
+            return Ok(None);
+        };
+        Ok(Some(self.incarnate(&old, self.now(), index, name)))
+    }
+
+    /// Another incarnation of a family, from what a database held at a moment.
+    fn incarnate(&mut self, old: &Database, to: Timestamp, instance: usize, name: &str) -> DatabaseId {
+        let now = self.now_ms;
         let at = ceil_ms(to).clamp(old.created, now);
         let parent = ContentRef { branch: old.branch, count: self.branches.commits_before(old.branch, at) };
         let fork_lsn = self.branches.position_at(old.branch, at).lsn;
-        self.break_drop_database(database);
         let id = DatabaseId(u32::try_from(self.databases.len()).unwrap_or(u32::MAX));
         let seed = Stream::of(self.seed, Purpose::Writes, &[u64::from(id.0)]).next();
         let writes = Writes::new(seed, now, 10_000, Rhythm::Flat, &[]);
@@ -271,10 +295,9 @@ impl World {
             growth_bytes: old.growth_bytes,
             file_count: old.file_count,
             features: old.features,
-            ..DatabaseConfig::named(&old.name)
+            ..DatabaseConfig::named(name)
         };
-        let mut fresh =
-            self.blank_database(old.instance, id, &config, (now, branch), (old.family_guid, fork));
+        let mut fresh = self.blank_database(instance, id, &config, (now, branch), (old.family_guid, fork));
         let before = Fork { from: i64::MIN, ..old.fork_at(at) };
         fresh.forks.insert(0, before);
         if old.encryption.needed_at(at).is_some() {
@@ -288,13 +311,13 @@ impl World {
         let boundary =
             end.checked_sub(1).and_then(|number| old.log_file(&self.branches, number)).map(|f| f.end);
         let start = boundary.unwrap_or(Position { count: parent.count, lsn: fork_lsn });
-        if self.retains(old.instance) {
+        if self.retains(instance) {
             fresh.logs.continue_from(start, now - 1, now);
         }
-        self.adopt(old.instance, fresh);
-        if self.retains(old.instance) {
+        self.adopt(instance, fresh);
+        if self.retains(instance) {
             self.snapshot_database(id, now);
         }
-        Some(id)
+        id
     }
 }

@@ -52,7 +52,7 @@ pub use lsn::Lsn;
 pub use restore::{ObjectRef, RestoreStep};
 pub use s3::{
     BucketConfig, Condition, Deleted, ListPage, ObjectHead, S3, S3Error, StorageClass, UploadHead,
-    VersionHead,
+    UploadPage, VersionHead, VersionPage,
 };
 pub use sql::session::SessionId;
 pub use tasks::{

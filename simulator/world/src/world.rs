@@ -37,6 +37,9 @@ use crate::{
     time::{Ms, floor_ms, timestamp},
 };
 
+/// How long RDS remembers an event: 14 days. RDS API reference, `DescribeEvents`, read 2026-11.
+const EVENTS_SECONDS: i64 = 14 * 24 * 60 * 60;
+
 /// Something that will happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -77,6 +80,8 @@ pub struct World {
     pub(crate) session_serial: u64,
     pub(crate) statements: Statements,
     events: VecDeque<RdsEvent>,
+    /// What `DescribeEvents` finds, by instance and in order of time.
+    remembered: BTreeMap<usize, VecDeque<RdsEvent>>,
     /// What moves to and from a real endpoint, where there is one.
     pub(crate) mirror: Option<Box<Mirror>>,
 }
@@ -101,6 +106,7 @@ impl World {
             session_serial: 0,
             statements: Statements::default(),
             events: VecDeque::new(),
+            remembered: BTreeMap::new(),
             mirror: None,
         }
     }
@@ -163,7 +169,26 @@ impl World {
         let Some(held) = self.instances.get(instance) else { return };
         let event =
             RdsEvent { at: self.now, instance: held.config.name.clone(), id, message: message.into() };
+        let remembered = self.remembered.entry(instance).or_default();
+        let forgotten = self.now.as_second() - EVENTS_SECONDS;
+        while remembered.front().is_some_and(|oldest| oldest.at.as_second() < forgotten) {
+            remembered.pop_front();
+        }
+        remembered.push_back(event.clone());
         self.events.push_back(event);
+    }
+
+    /// `DescribeEvents`: what happened to an instance from one moment to another, as far as RDS remembers it, oldest first; `None`
+    /// without the instance.
+    pub fn describe_events(
+        &self,
+        instance: &str,
+        (since, until): (Timestamp, Timestamp),
+    ) -> Option<impl Iterator<Item = &RdsEvent>> {
+        let index = self.index_of(instance)?;
+        let remembered = self.remembered.get(&index).into_iter().flatten();
+        let since = since.as_second().max(self.now.as_second() - EVENTS_SECONDS);
+        Some(remembered.filter(move |event| event.at.as_second() >= since && event.at <= until))
     }
 
     /// Takes the RDS events published since the last call.
@@ -257,6 +282,12 @@ impl World {
     /// A database of an instance by name, as it is now; a read replica has those of its source.
     pub fn find_database(&self, instance: &str, name: &str) -> Option<DatabaseId> {
         self.shown(self.index_of(instance)?)?.database(name)
+    }
+
+    /// The incarnation of a `database_guid`, whatever its name is or was.
+    pub fn database_of_guid(&self, guid: &str) -> Option<DatabaseId> {
+        let same = |known: &Database| known.database_guid.to_string().eq_ignore_ascii_case(guid);
+        self.databases.iter().find(|known| same(known)).map(|known| known.id)
     }
 
     /// Every incarnation of every database that ever existed, with its instance and name.

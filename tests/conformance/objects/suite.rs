@@ -11,6 +11,7 @@ use ports::objects::{
     AbortUpload, DELETES_MAX, ListUploads, ListVersions, ObjectVersion, PurgeVersions, RANGE_BYTES_MAX,
     ReadObject, TrashObjects, UploadId, VersionId, WriteObject, Written,
 };
+use ports::tags::{ReadTags, TAG_KEY_MAX, TAG_VALUE_MAX, TAGS_MAX, TagObject, Tags};
 
 /// The bucket every case finds empty.
 pub(crate) const BUCKET: &str = "objects-contract";
@@ -25,6 +26,8 @@ pub(crate) trait Objects:
     + AbortUpload
     + ReadObject
     + WriteObject
+    + ReadTags
+    + TagObject
 {
 }
 impl<O> Objects for O where
@@ -36,6 +39,8 @@ impl<O> Objects for O where
         + AbortUpload
         + ReadObject
         + WriteObject
+        + ReadTags
+        + TagObject
 {
 }
 
@@ -52,6 +57,10 @@ macro_rules! objects_conformance {
             a_trash_that_is_emptied_page_by_page_is_empty,
             a_malformed_delete_is_refused_and_deletes_nothing,
             an_upload_that_is_gone_is_no_fault,
+            names_are_what_they_are_whatever_is_in_them,
+            a_listing_goes_on_behind_what_is_gone,
+            tags_are_those_given_last_and_go_with_their_version,
+            tags_that_s3_does_not_take_are_refused,
         );
     };
     ($run:path $(, $why:literal)?: $($case:ident),+ $(,)?) => {
@@ -215,4 +224,93 @@ pub(crate) async fn an_upload_that_is_gone_is_no_fault(objects: &impl Objects) {
     assert_eq!((found.uploads, found.after), (vec![], None));
     let id = UploadId { key: "a".to_owned(), upload: "00000000000000000000000000000001".to_owned() };
     assert_eq!(objects.abort_upload(BUCKET, &id).await, Ok(()));
+}
+
+pub(crate) async fn names_are_what_they_are_whatever_is_in_them(objects: &impl Objects) {
+    // Of XML, of URLs, of both, and of no alphabet of theirs.
+    let names = ["a&b<c>\"d'", "a+b c%20d%", "a/../b", "q?x=1&y=2#z", "\u{e4}\u{4e2d}\u{1f4be}"];
+    for key in names {
+        write(objects, key).await;
+        assert_eq!(objects.read_object(BUCKET, key, 0, 100).await, Ok(key.as_bytes().to_vec()), "{key}");
+        let (listed, more) = objects.list_objects(BUCKET, key, None).await.expect("a listing");
+        assert_eq!((listed.len(), more), (1, false), "{key}");
+        assert_eq!(listed[0].key, key);
+    }
+    let (found, _) = versions(objects, "").await;
+    let mut listed: Vec<_> = found.iter().map(|version| version.id.key.as_str()).collect();
+    listed.sort_unstable();
+    let mut sorted = names.to_vec();
+    sorted.sort_unstable();
+    assert_eq!(listed, sorted);
+    let ids: Vec<_> = found.into_iter().map(|version| version.id).collect();
+    assert_eq!(objects.purge_versions(BUCKET, &ids).await, Ok(vec![]));
+    assert_eq!(versions(objects, "").await.0, []);
+    // A bell is no character of XML: the batch goes without it.
+    write(objects, "a").await;
+    let keys = ["bell\u{7}".to_owned(), "a".to_owned()];
+    let left = objects.trash_objects(BUCKET, &keys).await.expect("an answer");
+    assert_eq!(left.iter().map(|left| left.index).collect::<Vec<_>>(), [0]);
+    assert_eq!(name(left.into_iter().next().map_or(Ok(()), |left| Err(left.fault))), "NameNotXml");
+    assert_eq!(visible(objects).await, Vec::<String>::new());
+}
+
+pub(crate) async fn a_listing_goes_on_behind_what_is_gone(objects: &impl Objects) {
+    for key in ["a", "b", "c"] {
+        write(objects, key).await;
+    }
+    let (found, _) = versions(objects, "").await;
+    let gone =
+        found.iter().map(|version| &version.id).find(|id| id.key == "b").expect("b was written").clone();
+    let behind = async |after: &VersionId| {
+        let page = objects.list_versions(BUCKET, "", Some(after)).await.expect("a page");
+        page.versions.into_iter().map(|version| version.id.key).collect::<Vec<_>>()
+    };
+    assert_eq!(behind(&gone).await, ["c"]);
+    assert_eq!(objects.purge_versions(BUCKET, std::slice::from_ref(&gone)).await, Ok(vec![]));
+    assert_eq!(behind(&gone).await, ["c"]);
+    let after = UploadId { key: "b".to_owned(), upload: "00000000000000000000000000000001".to_owned() };
+    let found = objects.list_uploads(BUCKET, "", Some(&after)).await.expect("a page");
+    assert_eq!((found.uploads, found.after), (vec![], None));
+}
+
+fn tags(of: &[(&str, &str)]) -> Tags {
+    of.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+pub(crate) async fn tags_are_those_given_last_and_go_with_their_version(objects: &impl Objects) {
+    write(objects, "a").await;
+    assert_eq!(objects.read_tags(BUCKET, "a").await, Ok(Tags::new()));
+    let (key, value) = ("k".repeat(TAG_KEY_MAX), "v".repeat(TAG_VALUE_MAX));
+    for given in [
+        tags(&[("database", "Sales 2026"), ("kept-by", "a@b:/+-=._"), ("empty", "")]),
+        tags(&[(&key, &value)]),
+        tags(&[]),
+        (0..TAGS_MAX).map(|number| (number.to_string(), "v".to_owned())).collect(),
+    ] {
+        for _ in 0..2 {
+            assert_eq!(objects.tag_object(BUCKET, "a", &given).await, Ok(()));
+            assert_eq!(objects.read_tags(BUCKET, "a").await, Ok(given.clone()));
+        }
+    }
+    assert_eq!(objects.trash_objects(BUCKET, &["a".to_owned()]).await, Ok(vec![]));
+    for gone in ["a", "never-there"] {
+        assert_eq!(name(objects.read_tags(BUCKET, gone).await), "ObjectNotFound", "{gone}");
+        assert_eq!(
+            name(objects.tag_object(BUCKET, gone, &tags(&[("k", "v")])).await),
+            "ObjectNotFound",
+            "{gone}"
+        );
+    }
+    // A new version has none of the tags of those below it.
+    write(objects, "a").await;
+    assert_eq!(objects.read_tags(BUCKET, "a").await, Ok(Tags::new()));
+}
+
+pub(crate) async fn tags_that_s3_does_not_take_are_refused(objects: &impl Objects) {
+    write(objects, "a").await;
+    let many: Tags = (0..=TAGS_MAX).map(|number| (number.to_string(), String::new())).collect();
+    for given in [many, tags(&[("", "v")]), tags(&[("aws:k", "v")]), tags(&[("k", "50%")])] {
+        assert_eq!(name(objects.tag_object(BUCKET, "a", &given).await), "TagsMalformed", "{given:?}");
+    }
+    assert_eq!(objects.read_tags(BUCKET, "a").await, Ok(Tags::new()));
 }

@@ -238,6 +238,8 @@ async fn after_a_failover_a_new_session_is_opened() {
         instance: Some("sales".to_owned()),
         database: None,
         kind: None,
+        to: None,
+        to_instance: None,
     });
     let served = Served::telling(scenario).await;
     let bundle = Bundle::new(&served.authority);

@@ -8,9 +8,9 @@ use super::{Does, Kind, Parameter, Resource, Route, Shape, shape};
 use crate::page::LIMIT_MAX;
 use crate::policy::PolicyPut;
 use crate::shapes::{
-    AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, FleetShape, HoldBody, HoldShape,
-    InstanceBody, InstanceShape, Listing, LogsShape, NameShape, PreviewBody, PreviewShape, TaskShape,
-    VaultBody,
+    AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, DiscoveredShape, DiscoveryBody,
+    FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, Listing, LogsShape, LookStarted, NameShape,
+    PreviewBody, PreviewShape, TaskShape, VaultBody,
 };
 
 const CURSOR: Parameter = optional("cursor", "Where to go on: `next` of the page before.", Kind::Text);
@@ -44,7 +44,7 @@ const fn at(path: &'static str, routes: &'static [Route]) -> Resource {
 }
 
 /// Everything there is.
-pub(crate) static RESOURCES: [Resource; 21] = [
+pub(crate) static RESOURCES: [Resource; 24] = [
     at(
         "/openapi.json",
         &[get(
@@ -268,7 +268,7 @@ pub(crate) static RESOURCES: [Resource; 21] = [
         &[Route {
             method: "POST",
             does: Does::PreviewPolicy,
-            about: "What a change of a policy would do to promises, windows and retention of the databases of one instance. \
+            about: "What a change of a policy would do to promises, windows, retention, storage and cost of the databases of one instance. \
                     Changes nothing, so it needs no idempotency key.",
             query: &[
                 optional(
@@ -297,5 +297,50 @@ pub(crate) static RESOURCES: [Resource; 21] = [
                 &[(200, Some(shape::<VaultBody>)), (201, Some(shape::<VaultBody>))],
             ),
         ],
+    ),
+    at(
+        "/v1/discovery",
+        &[
+            get(
+                Does::ListDiscoveries,
+                "Names of the settings of discovery.",
+                PAGES,
+                &[(200, Some(shape::<Listing<NameShape>>))],
+            ),
+            Route {
+                method: "POST",
+                does: Does::LookNow,
+                about: "Looks now which instances and databases there are, without waiting for the schedule.",
+                query: &[],
+                body: None,
+                answers: &[(202, Some(shape::<LookStarted>))],
+            },
+        ],
+    ),
+    at(
+        "/v1/discovery/{discovery}",
+        &[
+            get(
+                Does::GetDiscovery,
+                "Which instances and databases are enrolled by themselves.",
+                &[],
+                &[(200, Some(shape::<DiscoveryBody>))],
+            ),
+            put(
+                Does::PutDiscovery,
+                "Makes settings of discovery, or sets them anew (If-Match). The next look follows them.",
+                shape::<DiscoveryBody>,
+                &[(200, Some(shape::<DiscoveryBody>)), (201, Some(shape::<DiscoveryBody>))],
+            ),
+        ],
+    ),
+    at(
+        "/v1/instances/{instance}/discovered",
+        &[get(
+            Does::GetDiscovered,
+            "What discovery saw last of an instance: every database with what became of it, and why which are not protected.",
+            &[CURSOR],
+            &[(200, Some(shape::<DiscoveredShape>))],
+        )],
     ),
 ];

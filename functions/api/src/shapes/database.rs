@@ -41,6 +41,9 @@ pub(crate) struct DatabaseShape {
     pub(crate) broken: Option<Reason>,
     /// Failures in a row.
     pub(crate) failures: u32,
+    /// Since when it is not on the server any more; its last good chain stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gone_at: Option<Timestamp>,
     /// What the loss of the instance would cost now, against what was promised.
     pub(crate) exposure: ExposureShape,
 }
@@ -88,6 +91,8 @@ pub(crate) struct ExposureShape {
 impl ExposureShape {
     pub(crate) fn new(database: &Database, rpo: Option<RpoMinutes>, now: Timestamp) -> Self {
         let age = database.exposure(now);
+        // Nothing more can be lost of what is not there.
+        let rpo = rpo.filter(|_| database.gone_at.is_none());
         let promised = rpo.map(|rpo| SignedDuration::from_mins(i64::from(rpo.instance)));
         let is_beyond = promised.is_some_and(|promised| age.is_none_or(|age| age > promised));
         Self { seconds: age.map(|age| age.as_secs()), rpo_minutes: rpo.map(|rpo| rpo.instance), is_beyond }
@@ -124,6 +129,7 @@ impl DatabaseShape {
             }),
             broken: database.broken,
             failures: database.failures,
+            gone_at: database.gone_at,
             exposure,
         }
     }

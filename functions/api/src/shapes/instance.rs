@@ -4,6 +4,7 @@ use domain::facts::InstanceFacts;
 use domain::inventory::{Instance, Vault};
 use domain::lease::Lease;
 use domain::limits::Profile;
+use domain::observed::{Observed, Told};
 use domain::reason::Reason;
 use domain::slots::Slots;
 use jiff::Timestamp;
@@ -73,6 +74,11 @@ pub(crate) struct InstanceShape {
     /// The run that is at work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) run: Option<RunShape>,
+    /// When a snapshot or an automated backup moved the base of differentials last, as far as RDS told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) base_moved_at: Option<Timestamp>,
+    /// What RDS told of it, the newest few.
+    pub(crate) events: Vec<Told>,
 }
 
 /// A run.
@@ -86,7 +92,7 @@ pub(crate) struct RunShape {
 }
 
 impl InstanceShape {
-    pub(crate) fn new(instance: Instance, lease: Option<&Lease>, now: Timestamp) -> Self {
+    pub(crate) fn new(instance: Instance, lease: Option<&Lease>, observed: Observed, now: Timestamp) -> Self {
         let settings = settings(&instance);
         let (facts_at, facts) = instance.facts.unzip();
         let run = lease
@@ -101,6 +107,8 @@ impl InstanceShape {
             due_at: instance.due_at,
             trouble: instance.trouble,
             run,
+            base_moved_at: observed.base_moved_at,
+            events: observed.events.into_iter().collect(),
         }
     }
 }

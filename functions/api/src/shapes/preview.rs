@@ -1,6 +1,7 @@
 //! What another policy would do.
 
 use domain::coverage::Window;
+use domain::forecast::{Assumed, Forecast};
 use domain::policy::{Finding, Policy};
 use domain::reason::Reason;
 use domain::retention::Removed;
@@ -30,6 +31,12 @@ pub(crate) struct PreviewShape {
     pub(crate) findings_now: Option<Vec<Finding>>,
     /// What is found in it as it would be.
     pub(crate) findings_then: Vec<Finding>,
+    /// What the policy as it is comes to on that instance; on the first page, while the policy exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) forecast_now: Option<Forecasted>,
+    /// What it would come to; on the first page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) forecast_then: Option<Forecasted>,
     /// Databases by name.
     pub(crate) databases: Vec<PreviewDatabase>,
     /// Cursor of the next databases; absent behind the last.
@@ -69,6 +76,26 @@ pub(crate) enum Swept {
         window_after: Vec<Window>,
     },
     /// Nothing may be removed.
+    Refused {
+        /// Why.
+        refused: Reason,
+    },
+}
+
+/// What a policy comes to on an instance, by the arithmetic of `bakproof forecast`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Forecasted {
+    /// It was reckoned.
+    Reckoned {
+        /// In the shape of `bakproof forecast --json`.
+        forecast: Box<Forecast>,
+        /// Numbers that nothing told: the forecast is no better than these.
+        assumed: Vec<Assumed>,
+        /// Databases that no full has measured yet, for which nothing was reckoned.
+        unmeasured: Vec<String>,
+    },
+    /// It could not be.
     Refused {
         /// Why.
         refused: Reason,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use ports::Fault;
-use ports::objects::{DELETES_MAX, NotDeleted, PurgeVersions, TrashObjects, VersionId};
+use ports::objects::{DELETES_MAX, NotDeleted, PurgeVersions, TrashObjects, VersionId, is_xml_text};
 
 use crate::S3;
 use crate::fault::{self, Effect, refused};
@@ -41,8 +41,13 @@ async fn delete(s3: &S3, bucket: &str, names: Vec<Name>) -> Result<Vec<NotDelete
     if names.iter().any(|(key, version)| key.is_empty() || version.as_deref() == Some("")) {
         return Err(malformed("an empty name".to_owned()));
     }
+    let sayable = |name: &&Name| is_xml_text(&name.0) && name.1.as_deref().is_none_or(is_xml_text);
+    if !names.iter().any(|name| sayable(&name)) {
+        return Ok(judge(&what, &names, &BTreeMap::new()));
+    }
     let objects = names
         .iter()
+        .filter(sayable)
         .map(|(key, version)| ObjectIdentifier::builder().key(key).set_version_id(version.clone()).build());
     let objects = objects.collect::<Result<_, _>>().map_err(|error| malformed(error.to_string()))?;
     let batch = Delete::builder().set_objects(Some(objects)).build();
@@ -64,8 +69,11 @@ async fn delete(s3: &S3, bucket: &str, names: Vec<Name>) -> Result<Vec<NotDelete
 
 fn judge(what: &str, names: &[Name], said: &BTreeMap<Name, Said>) -> Vec<NotDeleted> {
     let left = names.iter().enumerate().filter_map(|(index, name)| {
-        let what = format!("{what}: {}", name.0);
+        let what = format!("{what}: {}", fault::short(&name.0));
         let fault = match said.get(name) {
+            _ if !is_xml_text(&name.0) || !name.1.as_deref().is_none_or(is_xml_text) => {
+                refused("NameNotXml", format!("{what} has a character that a batch of deletes cannot carry"))
+            }
             Some(Ok(())) => return None,
             None => Fault::UnknownOutcome(format!("{what}: the answer does not name it")),
             Some(Err((code, message))) => match code.as_str() {

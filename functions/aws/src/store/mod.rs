@@ -4,7 +4,6 @@
 //! several are one transaction: half the price where one will do. Sources: DynamoDB developer guide, "Condition
 //! expressions", "Transactions", "Querying tables", read 2026-11.
 
-mod answer;
 mod commit;
 mod item;
 pub mod table;
@@ -18,8 +17,8 @@ use ports::Fault;
 use ports::store::{CommitFault, Item, Key, Page, Range, ReadDue, ReadItems, Write, WriteItems};
 
 use crate::actions::Capability;
+use crate::answer::AnswerLimit;
 use crate::fault::{self, Effect, refused};
-use answer::AnswerLimit;
 use table::{DUE_AT, DUE_INDEX, DUE_SHARD, PARTITION, SORT};
 
 /// IAM actions behind the ports of this adapter; `dynamodb:Query` of [`ReadDue`] is on the index.

@@ -1,13 +1,16 @@
 //! What the adapters send and how they read answers, against a server that plays back canned ones.
 //!
 //! The answers are written after the examples of the API references of S3, KMS, RDS, Secrets Manager and DynamoDB.
-//! [`store`] holds what concerns the task store, [`objects`] objects, versions and uploads, [`telling`] executions, events, notices and the listing of instances.
+//! [`store`] holds what concerns the task store, [`objects`] objects, versions and uploads, [`telling`] executions, events, notices and the listing of instances,
+//! [`tagging`] tags, [`hostile`] what no service of AWS would send.
 
+mod hostile;
 mod objects;
 mod playback;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
+mod tagging;
 mod telling;
 
 use aws::{Cloud, SecretsManager};

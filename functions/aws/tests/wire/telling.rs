@@ -6,7 +6,7 @@ use aws::{Cloud, EventBridge, SdkConfig, StepFunctions, Topic};
 use aws_config::timeout::TimeoutConfig;
 use jiff::Timestamp;
 use ports::Fault;
-use ports::cloud::{ListInstances, ListedInstances};
+use ports::cloud::{InstanceEvents, ListEvents, ListInstances, ListedInstances};
 use ports::events::{Event, PublishEvents};
 use ports::executions::{Machine, StartExecution, Started};
 use ports::notify::{Notice, Notify};
@@ -32,7 +32,7 @@ fn start(answers: Vec<Answer>, machine: Machine) -> (Result<Started, Fault>, Vec
     })
 }
 
-fn event(detail: &str) -> Event {
+pub(crate) fn event(detail: &str) -> Event {
     Event {
         detail_type: "Backup Finished",
         at: Timestamp::from_millisecond(1_795_000_000_500).expect("a moment of 2026"),
@@ -230,4 +230,79 @@ fn a_page_that_leads_nowhere_or_cannot_be_read_is_refused() {
     ] {
         assert_eq!(says(list(answer.clone(), Some("m1")).0), expected, "{answer:?}");
     }
+}
+
+fn happened(events: &str, marker: &str) -> Answer {
+    Answer::new(
+        200,
+        &format!(
+            "<DescribeEventsResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\"><DescribeEventsResult>{marker}\
+             <Events>{events}</Events></DescribeEventsResult></DescribeEventsResponse>"
+        ),
+    )
+}
+
+fn one(source: &str, more: &str) -> String {
+    format!(
+        "<Event><SourceIdentifier>{source}</SourceIdentifier><SourceType>db-instance</SourceType><EventCategories>\
+         <EventCategory>backup</EventCategory><EventCategory>of tomorrow</EventCategory></EventCategories>{more}</Event>"
+    )
+}
+
+fn look_back(answer: Answer, after: Option<&str>) -> (Result<InstanceEvents, Fault>, Vec<Call>) {
+    let moment = |text: &str| text.parse::<Timestamp>().expect("a moment of 2026");
+    let between = (moment("2026-11-20T00:00:00.5Z"), moment("2026-11-22T01:02:03.25Z"));
+    play(vec![answer], async |config| Cloud::new(&hasty(config)).list_events("sales", between, after).await)
+}
+
+#[test]
+fn what_happened_is_asked_for_with_both_ends_and_read_whatever_its_categories_are() {
+    let whole = "<Date>2026-11-21T03:04:05.678Z</Date><Message>Finished DB instance backup</Message>";
+    // A service that knew no source would tell of others.
+    let answer = happened(&[one("SALES", whole), one("ledger", whole)].concat(), "<Marker>m2</Marker>");
+    let (found, calls) = look_back(answer, Some("m1"));
+    let page = found.unwrap();
+    let [event] = &page.events[..] else { unreachable!("one of {page:?}") };
+    assert_eq!(
+        (event.at.to_string().as_str(), page.after.as_deref()),
+        ("2026-11-21T03:04:05.678Z", Some("m2"))
+    );
+    assert_eq!(
+        (event.categories.join(","), event.message.as_str()),
+        ("backup,of tomorrow".to_owned(), "Finished DB instance backup")
+    );
+    for part in [
+        "SourceIdentifier=sales",
+        "SourceType=db-instance",
+        "StartTime=2026-11-20T00%3A00%3A00Z",
+        "EndTime=2026-11-22T01%3A02%3A04Z",
+        "Marker=m1",
+        "MaxRecords=100",
+    ] {
+        assert!(calls[0].body.contains(part), "{part}: {}", calls[0].body);
+    }
+    assert_actions("ListEvents", &calls);
+    for (answer, expected) in [
+        (happened("", ""), "InstanceEvents { events: [], after: None }"),
+        (happened("", "<Marker>m1</Marker>"), "Human ListingUnreadable"),
+        (happened(&one("sales", ""), ""), "Human ListingUnreadable"),
+        (happened(&one("sales", "<Date>2026-11-21T03:04:05Z</Date>"), ""), "Human ListingUnreadable"),
+        (happened(&one("sales", "<Date>yesterday</Date><Message>m</Message>"), ""), "transient"),
+        (rds_error(404, "DBInstanceNotFound"), "Human InstanceNotFound"),
+        (rds_error(400, "InvalidParameterValue"), "Human ServiceRefused"),
+        (rds_error(400, "Throttling"), "transient"),
+        (rds_error(403, "AccessDenied"), "Human AccessDenied"),
+        (happened("", "").cut(), "transient"),
+        (happened("", "").stalled(), "transient"),
+        (Answer::silence(), "transient"),
+    ] {
+        assert_eq!(says(look_back(answer.clone(), Some("m1")).0), expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_notice_without_a_text_is_not_sent() {
+    let notice = Notice { subject: "Backup failed".to_owned(), text: String::new() };
+    let (found, calls) = play(vec![], async |config| Topic::new(&config, TOPIC).notify(&notice).await);
+    assert_eq!((says(found).as_str(), calls.len()), ("Human NoticeEmpty", 0));
 }

@@ -19,7 +19,13 @@ pub fn settled(
     instance: &str,
 ) -> Option<Database> {
     match change {
-        Change::Unchanged | Change::Skipped(_) => None,
+        Change::Skipped(_) => None,
+        // One that was enrolled by hand has no identity yet, and is lost with its name until it has.
+        Change::Unchanged => {
+            let head = head.filter(|head| head.lineage.is_none())?;
+            let lineage = Some(lineage_of(state)?);
+            Some(Database { lineage, recovery_model: state.recovery_model, ..head.clone() })
+        }
         Change::Returned | Change::Renamed { .. } => {
             let mut head = head?.clone();
             head.name.clone_from(&state.name);
@@ -85,6 +91,11 @@ mod tests {
             assert!(placed, "{change:?}");
         }
         assert_eq!(settled(&Change::Returned, None, &state, "a"), None, "there is nothing to go on from");
+        let by_hand = Database { lineage: None, gone_at: None, ..head() };
+        let learned =
+            settled(&Change::Unchanged, Some(&by_hand), &database("orders", guids("1.2")), "a").unwrap();
+        assert_eq!((learned.lineage, learned.failures), (guids("1.2"), 3), "its identity is learned once");
+        assert_eq!(settled(&Change::Unchanged, Some(&by_hand), &database("orders", None), "a"), None);
     }
 
     #[test]

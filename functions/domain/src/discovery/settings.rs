@@ -8,12 +8,11 @@ use crate::policy::matches;
 use crate::reason::{Class, Reason};
 use crate::record::Record;
 
-/// Databases that one discovery of an instance enrols or lets go, by setting: 1 to this.
+/// What one discovery enrols or lets go, by setting: 1 to this.
 pub const AT_ONCE_MAX: u32 = 5_000;
 
 /// The settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Name.
     pub name: String,
@@ -33,6 +32,12 @@ pub struct Settings {
     pub policy: String,
     /// Vault that they write to.
     pub vault: String,
+    /// ARN of the secret that opens an instance, `{instance}` for its name; without, the one that RDS keeps for its master user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_arn: Option<String>,
+    /// Instances that one discovery enrols. 1 to 5,000.
+    #[serde(default = "instances_max")]
+    pub instances_max: u32,
     /// Databases that one discovery of an instance enrols. 1 to 5,000.
     #[serde(default = "enrol_max")]
     pub enrol_max: u32,
@@ -48,6 +53,11 @@ fn everything() -> Vec<String> {
 /// An instance of RDS holds no more (RDS user guide, limits of RDS for SQL Server, 2026).
 const fn enrol_max() -> u32 {
     100
+}
+
+/// More than an account has in a Region unless its quota was raised: 40 (RDS user guide, quotas, 2026).
+const fn instances_max() -> u32 {
+    50
 }
 
 const fn let_go_max() -> u32 {
@@ -77,6 +87,8 @@ impl Settings {
             exclude: Vec::new(),
             policy: policy.to_owned(),
             vault: vault.to_owned(),
+            secret_arn: None,
+            instances_max: instances_max(),
             enrol_max: enrol_max(),
             let_go_max: let_go_max(),
         }
@@ -90,7 +102,11 @@ impl Settings {
                 .guidance("correct the value in the settings and apply them again")
         };
         let mut findings = Vec::new();
-        for (field, value) in [("enrol_max", self.enrol_max), ("let_go_max", self.let_go_max)] {
+        for (field, value) in [
+            ("instances_max", self.instances_max),
+            ("enrol_max", self.enrol_max),
+            ("let_go_max", self.let_go_max),
+        ] {
             if !(1..=AT_ONCE_MAX).contains(&value) {
                 findings.push(refuse(field, &format!("{value} is not within 1 and {AT_ONCE_MAX}")));
             }

@@ -14,7 +14,7 @@ pub(super) fn guids(text: &str) -> Option<Lineage> {
     Some(Lineage { family_guid: Guid::from(family), database_guid: Guid::from(database) })
 }
 
-fn known(text: &str) -> Vec<Known> {
+pub(super) fn known(text: &str) -> Vec<Known> {
     let head = |word: &str| {
         let (place, lineage) = word.split_once('=').unwrap_or((word, ""));
         let (name, instance) = place.split_once('@').unwrap_or((place, "a"));
@@ -47,7 +47,7 @@ pub(super) fn database(name: &str, lineage: Option<Lineage>) -> DatabaseState {
     }
 }
 
-fn shown(text: &str) -> Vec<DatabaseState> {
+pub(super) fn shown(text: &str) -> Vec<DatabaseState> {
     let state = |word: &str| {
         let (word, state) = word.split_once(':').unwrap_or((word, "ONLINE"));
         let (name, lineage) = word.split_once('=').unwrap_or((word, ""));

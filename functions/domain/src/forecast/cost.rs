@@ -59,6 +59,7 @@ const GIB: f64 = 1_073_741_824.0;
 
 /// How often what happens in a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Activity {
     /// Fulls.
     pub fulls: u64,
@@ -86,6 +87,7 @@ pub struct Activity {
 
 /// One line of the bill.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Charge {
     /// Service, in AWS's own name.
     pub service: &'static str,

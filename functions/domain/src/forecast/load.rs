@@ -186,6 +186,7 @@ fn hours(seconds: u64) -> f64 {
 
 /// Slots of an instance in a week, in minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Slots {
     /// Needed by fulls and differentials.
     pub data_minutes: u64,

@@ -18,6 +18,7 @@ pub const POLL_SECONDS: u64 = 120;
 
 /// Minutes that are lost at worst, by the kind of loss, in steady state and while nothing fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Losses {
     /// Data is damaged, the instance lives.
     pub damage_minutes: u64,
@@ -46,6 +47,7 @@ pub(super) fn losses(work: &Work) -> Losses {
 
 /// The restore that takes longest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Restore {
     /// A database, or what several are called together.
     pub database: String,

@@ -15,6 +15,7 @@ use crate::reason::{Class, Reason};
 
 /// A change, and what it brings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Proposal {
     /// The field to change.
     pub field: &'static str,

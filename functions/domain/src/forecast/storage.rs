@@ -13,6 +13,7 @@ use crate::policy::{Policy, Retention};
 
 /// What keeps a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Generation {
     /// Fulls that the promised window needs.
@@ -33,6 +34,7 @@ pub enum Generation {
 
 /// Backups of one generation, of all databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stored {
     /// Which.
     pub generation: Generation,

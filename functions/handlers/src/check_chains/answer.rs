@@ -16,7 +16,7 @@ use super::verdict::Look;
 use crate::choose::Open;
 use crate::contract::CheckChainsOutput;
 use crate::finish::unprotected;
-use crate::scope::end_task;
+use crate::scope::{end_task, of_chain};
 
 /// How long a task waits for a place before that is remembered: shorter waits are the order of the day. Policy of ours.
 const QUEUED_IN_SILENCE: SignedDuration = SignedDuration::from_hours(1);
@@ -107,7 +107,22 @@ pub(super) fn carry_out(
     look: &Look<'_>,
     said: &mut CheckChainsOutput,
 ) -> Result<Vec<Write>, Reason> {
-    let Open { mut task, mut database, break_behind } = open;
+    let Open { task, mut database, break_behind } = open;
+    let before = database.record.broken.clone();
+    let mut writes = answer(task, &mut database, verdict, break_behind, live, look, said)?;
+    writes.extend(of_chain(before.as_ref(), &database.record, look.now)?);
+    Ok(writes)
+}
+
+fn answer(
+    mut task: Versioned<Task>,
+    database: &mut Versioned<Database>,
+    verdict: Verdict<Request>,
+    break_behind: Option<Reason>,
+    live: Option<&DatabaseState>,
+    look: &Look<'_>,
+    said: &mut CheckChainsOutput,
+) -> Result<Vec<Write>, Reason> {
     let now = look.now;
     match verdict {
         Verdict::Admit(request) => {
@@ -126,7 +141,7 @@ pub(super) fn carry_out(
             // The copy brings what the service has; behind it comes nothing more until a data backup starts the chain.
             let stopped = live.filter(|_| task.record.kind == Kind::LogCopy).and_then(stopped);
             if let Some(why) = break_behind.or(stopped) {
-                writes.extend(heal(&task.record, &mut database, live, look, why)?);
+                writes.extend(heal(&task.record, database, live, look, why)?);
             }
             Ok(writes)
         }
@@ -141,7 +156,7 @@ pub(super) fn carry_out(
         }
         Verdict::Defer(reason) | Verdict::Skip(reason) => {
             said.skipped += 1;
-            skip(&task, &mut database, reason, now)
+            skip(&task, database, reason, now)
         }
         Verdict::Promote(reason) => {
             // A lost base breaks no chain: the logs go on.
@@ -154,15 +169,15 @@ pub(super) fn carry_out(
             let waits = kind == Kind::Differential && look.differential_waits;
             if look.full_waits || waits {
                 said.skipped += 1;
-                return skip(&task, &mut database, reason, now);
+                return skip(&task, database, reason, now);
             }
             if let Err(limit) = out_of_turn(&mut database.record, live, look, &reason) {
                 said.skipped += 1;
-                return skip(&task, &mut database, limit, now);
+                return skip(&task, database, limit, now);
             }
             said.promoted += 1;
             let healer = instead(&task.record, kind, reason.clone(), now)?;
-            let mut writes = skip(&task, &mut database, reason, now)?;
+            let mut writes = skip(&task, database, reason, now)?;
             writes.push(healer);
             Ok(writes)
         }
@@ -228,12 +243,13 @@ fn skip(
     let outcome = Outcome::Skipped(reason);
     database.record.answered.learn(&task.record, &outcome);
     let done = task.record.ended(outcome, now, None)?;
-    let [remove, keep] = end_task(task, done)?;
-    Ok(vec![remove, keep, database.put()?])
+    let mut writes = end_task(task, done)?;
+    writes.push(database.put()?);
+    Ok(writes)
 }
 
 /// A task of a database that nobody protects any more ends with that reason.
 pub(super) fn orphaned(task: &Versioned<Task>, now: Timestamp) -> Result<Vec<Write>, Reason> {
     let done = task.record.ended(Outcome::Skipped(unprotected(&task.record)), now, None)?;
-    Ok(end_task(task, done)?.to_vec())
+    end_task(task, done)
 }

@@ -7,12 +7,14 @@ use domain::paths::{S3Arn, log_file_of_key, log_file_prefixes};
 use domain::reason::{Class, Reason};
 use domain::request::CopyLogs;
 use domain::task::{Outcome, Seen, Task};
+use jiff::Timestamp;
 use ports::Fault;
 use ports::cloud::ListObjects;
 use ports::server::ReadLogFiles;
 use ports::store::{ReadItems, Versioned, Write, load};
 
 use super::{Snag, head, objects, seen, settle};
+use crate::scope::of_chain;
 
 /// A finished log copy: the files of its range that are in the bucket, in order, up to the first that is not.
 pub(crate) async fn finish_copy<T: ReadLogFiles>(
@@ -21,7 +23,7 @@ pub(crate) async fn finish_copy<T: ReadLogFiles>(
     session: &mut T,
     task: &Task,
     request: &CopyLogs,
-    target: &S3Arn,
+    (target, now): (&S3Arn, Timestamp),
 ) -> Result<Vec<Write>, Snag> {
     let seen = seen(task)?;
     let count = request.last_seq.saturating_sub(request.first_seq).saturating_add(1);
@@ -58,7 +60,9 @@ pub(crate) async fn finish_copy<T: ReadLogFiles>(
     let mut writes = log_days(store, task, seen, target, &entries).await?;
     let mut head = head(store, task).await?;
     settle(&mut head.record, task, &Outcome::Succeeded);
-    head.record.broken = broken(&head.record, &entries).or(head.record.broken.take());
+    let before = head.record.broken.take();
+    head.record.broken = broken(&head.record, &entries).or_else(|| before.clone());
+    writes.extend(of_chain(before.as_ref(), &head.record, now)?);
     head.record.log_tail = entries.last().map(|entry| LogTail {
         seq: entry.seq,
         last_lsn: entry.last_lsn,
@@ -174,7 +178,6 @@ mod tests {
 
     use domain::id::Guid;
     use domain::lsn::Lsn;
-    use jiff::Timestamp;
     use ports::cloud::ObjectFacts;
 
     use super::*;

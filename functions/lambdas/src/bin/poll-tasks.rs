@@ -11,6 +11,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             servers: wiring.servers(),
             cloud: wiring.cloud(),
             clock: wiring.clock(),
+            events: wiring.events(),
         })
     })
     .await

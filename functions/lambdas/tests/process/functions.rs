@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{served, support};
 
 /// Each binary by its name.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("list-work", env!("CARGO_BIN_EXE_list-work")),
     ("run-lease", env!("CARGO_BIN_EXE_run-lease")),
     ("validate-region", env!("CARGO_BIN_EXE_validate-region")),
@@ -20,6 +20,10 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("check-chains", env!("CARGO_BIN_EXE_check-chains")),
     ("dispatch-tasks", env!("CARGO_BIN_EXE_dispatch-tasks")),
     ("poll-tasks", env!("CARGO_BIN_EXE_poll-tasks")),
+    ("list-instances", env!("CARGO_BIN_EXE_list-instances")),
+    ("discover-databases", env!("CARGO_BIN_EXE_discover-databases")),
+    ("report-discovery", env!("CARGO_BIN_EXE_report-discovery")),
+    ("observe-event", env!("CARGO_BIN_EXE_observe-event")),
     ("api", env!("CARGO_BIN_EXE_api")),
 ];
 
@@ -32,6 +36,7 @@ const PAYLOAD: &str = "canary-in-the-payload";
 async fn call(name: &str, environment: &[(&str, &str)], payloads: &[Value]) -> Ended {
     let (_, program) = PROGRAMS.iter().find(|(known, _)| *known == name).expect("a function of this name");
     let standard = [
+        ("BAKPROOF_TOPIC", "arn:aws:sns:eu-west-1:123456789012:people"),
         ("AWS_REGION", support::REGION),
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", KEY),
@@ -45,8 +50,8 @@ async fn call(name: &str, environment: &[(&str, &str)], payloads: &[Value]) -> E
 
 #[test]
 fn every_function_has_a_binary_that_answers_by_its_name() {
-    assert_eq!(PROGRAMS[..7].iter().map(|(name, _)| *name).collect::<Vec<_>>(), handlers::NAMES);
-    for (name, _) in &PROGRAMS[..7] {
+    assert_eq!(PROGRAMS[..10].iter().map(|(name, _)| *name).collect::<Vec<_>>(), handlers::NAMES);
+    for (name, _) in &PROGRAMS[..10] {
         let stale = json!({"schema": 99, "instance": "sales", "generation": 7, "action": "take", "round": 0});
         let ended = runtime().block_on(call(name, &[], &[stale]));
         assert_eq!(ended.answers[0].body["errorType"], "Human", "{name}: {ended:?}");
@@ -80,6 +85,26 @@ fn the_api_answers_requests_of_the_gateway() {
     assert_eq!((&problem["name"], &problem["request_id"]), (&json!("CallerUnknown"), &json!("r-1")));
     assert_eq!(ended.log[0]["outcome"], "200");
     assert_eq!(ended.log[0]["caller"], "arn:aws:iam::123456789012:user/operator");
+}
+
+/// Whatever is sent, nobody reads the answer: what cannot be an event at all is an error and goes to the dead letters, what says nothing to
+/// us is ignored.
+#[test]
+fn events_are_heard() {
+    let event = |detail: Value| {
+        json!({
+            "version": "0", "id": "e-1", "detail-type": "RDS DB Instance Event", "source": "aws.rds", "account": "123456789012",
+            "time": "2026-11-22T01:00:00Z", "region": support::REGION, "resources": [], "detail": detail
+        })
+    };
+    let payloads = [event(json!({"SourceIdentifier": 7})), json!({"id": "e-1"})];
+    let ended = runtime().block_on(call("observe-event", &[], &payloads));
+    assert_eq!(ended.answers[0].body["outcome"], "ignored", "{ended:?}");
+    assert_eq!(ended.answers[1].body["errorType"], "Human", "{ended:?}");
+    assert_eq!(
+        (&ended.log[0]["event"], &ended.log[0]["detail_type"]),
+        (&json!("e-1"), &json!("RDS DB Instance Event"))
+    );
 }
 
 #[test]

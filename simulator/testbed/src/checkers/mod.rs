@@ -1,10 +1,12 @@
 //! What should have been true, judged from the world: content, tasks, time. Checkers know ids, LSNs and moments; they know
 //! no rule of the product, because the rules are what they judge.
 
+mod discovery;
 mod once;
 mod recoverability;
 mod silence;
 mod slots;
+mod told;
 mod windows;
 
 use domain::backup::HeldIn;
@@ -22,6 +24,8 @@ pub struct Claim {
     pub instance: String,
     /// Database.
     pub database: String,
+    /// Its `database_guid`, once known: the name may be another's by now.
+    pub database_guid: Option<String>,
     /// Restorable spans, with what has to survive for them.
     pub spans: Vec<(Timestamp, Timestamp, HeldIn)>,
     /// Single restorable moments.
@@ -56,11 +60,16 @@ impl Checked {
 /// Runs all checkers.
 pub fn all(scenario: &Scenario, bed: &Testbed, view: &View, claims: &[Claim]) -> Vec<Checked> {
     let world = bed.world();
-    vec![
+    let mut checked = vec![
         recoverability::check(scenario, &world, claims),
         once::check(scenario, &world, view),
         slots::check(scenario, &world),
         silence::check(scenario, view),
         windows::check(scenario, &world, view),
-    ]
+    ];
+    checked.extend(discovery::check(scenario, &world, view));
+    if scenario.event_bus {
+        checked.push(told::check(scenario, bed, view));
+    }
+    checked
 }

@@ -18,7 +18,7 @@ pub(super) fn check(scenario: &Scenario, world: &World, claims: &[Claim]) -> Che
     let mut checked = Checked::new("recoverability");
     let mut stream = Stream::new(scenario.seed, "checker recoverability");
     for claim in claims {
-        let Some(database) = world.find_database(&claim.instance, &claim.database) else {
+        let Some(database) = told_of(world, claim) else {
             checked.look(Some(format!("{} on {} does not exist", claim.database, claim.instance)));
             continue;
         };
@@ -37,8 +37,10 @@ pub(super) fn check(scenario: &Scenario, world: &World, claims: &[Claim]) -> Che
         for &point in &claim.points {
             checked.look(restorable(world, &in_vault, claim, database, point));
         }
+        // Windows are stated by lineage.
+        let own = with_service.clone().of_its_own();
         for moment in unclaimed(scenario, world, claim, &mut stream) {
-            let found = with_service.restore_to(moment);
+            let found = own.restore_to(moment);
             let held = found.is_ok_and(|found| world.truth(database, moment) == Some(found.content));
             checked.look(held.then(|| {
                 format!(
@@ -49,6 +51,12 @@ pub(super) fn check(scenario: &Scenario, world: &World, claims: &[Claim]) -> Che
         }
     }
     checked
+}
+
+/// The database that a claim is about.
+fn told_of(world: &World, claim: &Claim) -> Option<world::DatabaseId> {
+    let by_guid = claim.database_guid.as_deref().and_then(|guid| world.database_of_guid(guid));
+    by_guid.or_else(|| world.find_database(&claim.instance, &claim.database))
 }
 
 /// Random moments of the whole story that no span or point claims. Headers have whole seconds, so the seconds at an edge may

@@ -12,13 +12,75 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Checked;
-use crate::scenario::{DatabaseSpec, Scenario};
-use crate::simulation::View;
+use super::discovery::is_selected;
+use crate::scenario::Scenario;
+use crate::scenario::lives::Life;
+use crate::simulation::{DISCOVERY_EVERY, View};
 
 pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
     let mut checked = Checked::new("silence");
     let interval = i64::from(scenario.policy.schedule.log_copy.every_minutes) * 60;
-    let mut heard: BTreeSet<(&str, &str, i64)> = BTreeSet::new();
+    let heard = heard(view, interval, &mut checked);
+    let first = scenario.start.as_second().div_euclid(interval);
+    // The last interval has as long as the one before it took: its tasks may still run when the story ends.
+    let end = scenario.end().min(view.now);
+    let last = end.as_second().div_euclid(interval) - 1;
+    let schedule = &scenario.policy.schedule;
+    let outages = scenario.outages();
+    let out = |moment: i64| {
+        let at = Timestamp::from_second(moment * interval);
+        at.is_ok_and(|at| outage(&outages, at).is_some())
+    };
+    let fulls = askable(&moments(scenario, &schedule.full, end), &outages, end);
+    let mut differentials =
+        schedule.differential.as_ref().map(|times| moments(scenario, times, end)).unwrap_or_default();
+    differentials.retain(|moment| outage(&outages, *moment).is_none());
+    for life in scenario.lives().into_iter().filter(|life| is_enrolled(scenario, &life.instance)) {
+        let Life { instance, name, .. } = &life;
+        let patterns =
+            scenario.policy.exclude.iter().chain(scenario.discovery.iter().flat_map(|of| &of.exclude));
+        if patterns.into_iter().any(|pattern| fits(pattern.as_bytes(), name.as_bytes())) {
+            let busy = ours(view, instance, name).next().is_some();
+            checked.look(busy.then(|| format!("{name} on {instance} is excluded and has tasks")));
+            continue;
+        }
+        let known = Known::of(scenario, &life);
+        let is_known = |moment: i64| {
+            let (from, to) = (moment * interval, (moment + 1) * interval);
+            known.from.as_second() <= from && known.until.is_none_or(|until| to <= until.as_second())
+        };
+        for moment in (first..last).filter(|moment| !out(*moment) && is_known(*moment)) {
+            let silent = !heard.contains(&(instance.as_str(), name.as_str(), moment));
+            checked.look(silent.then(|| {
+                let at = Timestamp::from_second(moment * interval).unwrap_or(scenario.start);
+                format!("nothing is known of {name} on {instance} for the interval from {at}")
+            }));
+        }
+        for &moment in fulls.iter().filter(|moment| known.has(**moment)) {
+            let heard = ours(view, instance, name)
+                .any(|task| task.kind == Kind::Full && (task.due_at == moment || took_over(task, moment)));
+            checked.look(
+                (!heard).then(|| format!("nothing is known of the full of {name} on {instance} at {moment}")),
+            );
+        }
+        for &moment in differentials.iter().filter(|moment| known.has(**moment)) {
+            let heard = ours(view, instance, name).any(|task| answers(task, moment, interval));
+            checked.look((!heard).then(|| {
+                format!("nothing is known of the differential of {name} on {instance} at {moment}")
+            }));
+        }
+    }
+    checked
+}
+
+/// Whether an instance is served: by hand, or because discovery is to select it.
+fn is_enrolled(scenario: &Scenario, instance: &str) -> bool {
+    scenario.discovery.is_none() || is_selected(scenario, instance)
+}
+
+/// The intervals of which each database has a task that ended; how each ended is looked at.
+fn heard<'v>(view: &'v View, interval: i64, checked: &mut Checked) -> BTreeSet<(&'v str, &'v str, i64)> {
+    let mut heard: BTreeSet<(&'v str, &'v str, i64)> = BTreeSet::new();
     for task in &view.done {
         let State::Done { outcome, .. } = &task.state else { continue };
         // The first full stands for the first interval: no log is copied before it.
@@ -41,51 +103,36 @@ pub(super) fn check(scenario: &Scenario, view: &View) -> Checked {
             checked.look((!ours && !sent).then(|| format!("task {} was cancelled by nobody", task.key)));
         }
     }
-    let first = scenario.start.as_second().div_euclid(interval);
-    // The last interval has as long as the one before it took: its tasks may still run when the story ends.
-    let end = scenario.end().min(view.now);
-    let last = end.as_second().div_euclid(interval) - 1;
-    let schedule = &scenario.policy.schedule;
-    let outages = scenario.outages();
-    let out = |moment: i64| {
-        let at = Timestamp::from_second(moment * interval);
-        at.is_ok_and(|at| outage(&outages, at).is_some())
-    };
-    let fulls = askable(&moments(scenario, &schedule.full, end), &outages, end);
-    let mut differentials =
-        schedule.differential.as_ref().map(|times| moments(scenario, times, end)).unwrap_or_default();
-    differentials.retain(|moment| outage(&outages, *moment).is_none());
-    for instance in &scenario.instances {
-        for (name, ..) in instance.databases.iter().flat_map(DatabaseSpec::each) {
-            if scenario.policy.exclude.iter().any(|pattern| fits(pattern.as_bytes(), name.as_bytes())) {
-                let busy = ours(view, &instance.name, &name).next().is_some();
-                checked.look(busy.then(|| format!("{name} on {} is excluded and has tasks", instance.name)));
-                continue;
-            }
-            for moment in (first..last).filter(|moment| !out(*moment)) {
-                let silent = !heard.contains(&(instance.name.as_str(), name.as_str(), moment));
-                checked.look(silent.then(|| {
-                    let at = Timestamp::from_second(moment * interval).unwrap_or(scenario.start);
-                    format!("nothing is known of {name} on {} for the interval from {at}", instance.name)
-                }));
-            }
-            for &moment in &fulls {
-                let heard = ours(view, &instance.name, &name).any(|task| {
-                    task.kind == Kind::Full && (task.due_at == moment || took_over(task, moment))
-                });
-                checked.look((!heard).then(|| {
-                    format!("nothing is known of the full of {name} on {} at {moment}", instance.name)
-                }));
-            }
-            for &moment in &differentials {
-                let heard = ours(view, &instance.name, &name).any(|task| answers(task, moment, interval));
-                checked.look((!heard).then(|| {
-                    format!("nothing is known of the differential of {name} on {} at {moment}", instance.name)
-                }));
-            }
-        }
+    heard
+}
+
+/// When somebody had to know of a database under its name.
+struct Known {
+    from: Timestamp,
+    until: Option<Timestamp>,
+}
+
+impl Known {
+    fn of(scenario: &Scenario, life: &Life) -> Self {
+        let from = found_by(scenario, life);
+        Self { from, until: life.until }
     }
-    checked
+
+    /// Whether a backup that is due at a moment could end while it was there.
+    fn has(&self, moment: Timestamp) -> bool {
+        self.from <= moment && self.until.is_none_or(|until| until.duration_since(moment) > BACKUP_TAKES)
+    }
+}
+
+/// By when a database is found: at once where it was enrolled by hand, else by the next discovery and an hour for its look, the fleet's
+/// and the first full.
+pub(super) fn found_by(scenario: &Scenario, life: &Life) -> Timestamp {
+    if scenario.discovery.is_none() && life.from == scenario.start {
+        return life.from;
+    }
+    let every = if life.from == scenario.start { SignedDuration::ZERO } else { DISCOVERY_EVERY };
+    let found = life.from.saturating_add(every + SignedDuration::from_hours(1));
+    found.unwrap_or(Timestamp::MAX)
 }
 
 /// The outage that a moment lies in: nobody ran bakproof then.
@@ -103,7 +150,7 @@ fn askable(fulls: &[Timestamp], outages: &[(Timestamp, Timestamp)], end: Timesta
 }
 
 /// Whether a name fits a pattern of an exclusion, tried letter by letter.
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
+pub(super) fn fits(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern, name) {
         ([b'*', after @ ..], _) => fits(after, name) || (!name.is_empty() && fits(pattern, &name[1..])),
         ([], _) => name.is_empty(),
@@ -137,7 +184,7 @@ fn took_over(task: &Task, moment: Timestamp) -> bool {
 }
 
 /// How long before the end a backup must have been due to have ended: a held one waits for windows, a large one runs.
-const BACKUP_TAKES: SignedDuration = SignedDuration::from_hours(10);
+pub(super) const BACKUP_TAKES: SignedDuration = SignedDuration::from_hours(10);
 
 /// The moments of a calendar that fall into the story as far as it was told, found by walking it minute by minute.
 fn moments(scenario: &Scenario, times: &Times, end: Timestamp) -> Vec<Timestamp> {

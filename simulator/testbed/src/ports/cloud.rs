@@ -9,7 +9,10 @@ use std::rc::Rc;
 use domain::facts::{BucketFacts, InstanceFacts, KeyFacts, MultiAz, OptionState};
 use domain::reason::{Class, Reason};
 use ports::Fault;
-use ports::cloud::{DescribeBucket, DescribeInstance, DescribeKey, ListObjects, ObjectFacts};
+use ports::cloud::{
+    DescribeBucket, DescribeInstance, DescribeKey, ListInstances, ListObjects, ListedInstance,
+    ListedInstances, ObjectFacts,
+};
 use world::{InstanceDescription, OptionStatus, S3Error, World};
 
 use crate::kernel::{Kernel, Kind};
@@ -17,6 +20,9 @@ use crate::latency::Service;
 
 /// Objects of one page of a listing. S3 API reference, `ListObjectsV2`: 1,000, read 2026-11.
 const PAGE_OBJECTS_MAX: usize = 1_000;
+
+/// Instances of one page. RDS API reference, `DescribeDBInstances`: 100, read 2026-11.
+const PAGE_INSTANCES_MAX: usize = 100;
 
 /// The control planes.
 #[derive(Clone)]
@@ -97,6 +103,49 @@ fn facts(description: &InstanceDescription) -> Result<InstanceFacts, String> {
         read_replica: config.replica_of.is_some(),
     })
 }
+
+impl ListInstances for Cloud {
+    async fn list_instances(&self, after: Option<&str>) -> Result<ListedInstances, Fault> {
+        self.ask("rds.describe_db_instances", |world| {
+            let mut names: Vec<&str> = world.instance_names().collect();
+            names.sort_unstable();
+            let from = after.map_or(0, |after| names.partition_point(|name| *name <= after));
+            let page = names.get(from..).unwrap_or_default();
+            let more = page.len() > PAGE_INSTANCES_MAX;
+            let page: Vec<_> = page.iter().take(PAGE_INSTANCES_MAX).copied().collect();
+            Ok(ListedInstances {
+                after: page.last().filter(|_| more).map(|last| (*last).to_owned()),
+                instances: page
+                    .iter()
+                    .filter_map(|name| Some(listed(&world.describe_instance(name)?)))
+                    .collect(),
+            })
+        })
+        .await
+    }
+}
+
+fn listed(description: &InstanceDescription) -> ListedInstance {
+    let config = &description.config;
+    ListedInstance {
+        name: config.name.clone(),
+        arn: config.arn.clone(),
+        status: description.status.to_owned(),
+        engine: config.edition.engine().to_owned(),
+        endpoint: Some((host(&config.name), PORT)),
+        master_secret_arn: config.master_secret_arn.clone(),
+        read_replica: config.replica_of.is_some(),
+        tags: config.tags.clone(),
+    }
+}
+
+/// Host name of an instance: as on RDS, the identifier comes first.
+pub(crate) fn host(instance: &str) -> String {
+    format!("{instance}.rds.simulated")
+}
+
+/// Where SQL Server listens.
+pub(crate) const PORT: u16 = 1433;
 
 impl DescribeBucket for Cloud {
     async fn describe_bucket(&self, bucket: &str, account: &str) -> Result<BucketFacts, Fault> {

@@ -2,9 +2,12 @@
 
 pub mod clock;
 pub mod cloud;
+pub mod events;
 pub mod executions;
+pub mod happened;
 pub mod metered;
 pub mod objects;
+pub mod people;
 pub mod secrets;
 pub mod sql;
 pub mod store;

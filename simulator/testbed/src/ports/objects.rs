@@ -7,8 +7,9 @@ use ports::Fault;
 use ports::objects::{
     AbortUpload, DELETES_MAX, ListUploads, ListVersions, NotDeleted, ObjectVersion, OpenUpload, OpenUploads,
     PurgeVersions, RANGE_BYTES_MAX, ReadObject, TrashObjects, UploadId, VersionId, Versions, WriteObject,
-    Written,
+    Written, is_xml_text,
 };
+use ports::tags::{ReadTags, TagObject, Tags, objection};
 use world::{Condition, S3Error};
 
 use super::cloud::Cloud;
@@ -33,24 +34,6 @@ fn fault(what: &str, error: S3Error) -> Fault {
     refused(name, format!("{what}: {error}"))
 }
 
-/// One page of what is listed, after a name: what follows it, or everything of its key when it is gone, which S3 does not repeat but
-/// may.
-fn page<T, N: PartialEq>(
-    all: Vec<T>,
-    after: Option<&N>,
-    name: impl Fn(&T) -> N,
-    is_before: impl Fn(&T, &N) -> bool,
-) -> (Vec<T>, Option<N>) {
-    let from = after.map_or(0, |after| match all.iter().position(|one| name(one) == *after) {
-        Some(place) => place + 1,
-        None => all.iter().take_while(|one| is_before(one, after)).count(),
-    });
-    let more = all.len() - from > PAGE_MAX;
-    let found: Vec<T> = all.into_iter().skip(from).take(PAGE_MAX).collect();
-    let next = found.last().filter(|_| more).map(name);
-    (found, next)
-}
-
 impl ListVersions for Cloud {
     async fn list_versions(
         &self,
@@ -59,9 +42,11 @@ impl ListVersions for Cloud {
         after: Option<&VersionId>,
     ) -> Result<Versions, Fault> {
         self.change("s3.list_versions", Kind::Read, |world| {
-            let all = world.s3().list_versions(bucket, prefix);
-            let all = all.map_err(|error| fault(&format!("ListObjectVersions {bucket}/{prefix}"), error))?;
-            let all = all.into_iter().map(|head| ObjectVersion {
+            let after = after.map(|id| (id.key.as_str(), id.version.as_str()));
+            let page = world.s3().list_versions(bucket, prefix, after, PAGE_MAX);
+            let page =
+                page.map_err(|error| fault(&format!("ListObjectVersions {bucket}/{prefix}"), error))?;
+            let versions = page.versions.into_iter().map(|head| ObjectVersion {
                 id: VersionId {
                     key: head.object.key,
                     version: head.object.version.unwrap_or_else(|| NULL_VERSION.to_owned()),
@@ -70,9 +55,8 @@ impl ListVersions for Cloud {
                 modified: head.object.modified,
                 is_latest: head.is_latest,
             });
-            let is_before = |one: &ObjectVersion, after: &VersionId| one.id.key < after.key;
-            let (versions, after) = page(all.collect(), after, |one| one.id.clone(), is_before);
-            Ok(Versions { versions, after })
+            let after = page.next.map(|(key, version)| VersionId { key, version });
+            Ok(Versions { versions: versions.collect(), after })
         })
         .await
     }
@@ -98,6 +82,10 @@ impl Cloud {
             let config = world.s3().describe_bucket(bucket).map_err(|error| fault(&what, error))?;
             let is_versioned = config.versioned;
             let left = names.iter().enumerate().filter_map(|(index, (key, version))| {
+                if !is_xml_text(key) || !version.is_none_or(is_xml_text) {
+                    let why = format!("{what}: a name that a batch of deletes cannot carry");
+                    return Some(NotDeleted { index, fault: refused("NameNotXml", why) });
+                }
                 // Without versioning an object is its own only version.
                 let version = version.filter(|version| is_versioned || *version != NULL_VERSION);
                 match world.s3_mut().delete(bucket, key, version) {
@@ -133,16 +121,16 @@ impl ListUploads for Cloud {
         after: Option<&UploadId>,
     ) -> Result<OpenUploads, Fault> {
         self.change("s3.list_uploads", Kind::Read, |world| {
-            let all = world.s3().list_uploads(bucket, prefix);
-            let all =
-                all.map_err(|error| fault(&format!("ListMultipartUploads {bucket}/{prefix}"), error))?;
-            let all = all.into_iter().map(|head| OpenUpload {
+            let after = after.map(|id| (id.key.as_str(), id.upload.as_str()));
+            let page = world.s3().list_uploads(bucket, prefix, after, PAGE_MAX);
+            let page =
+                page.map_err(|error| fault(&format!("ListMultipartUploads {bucket}/{prefix}"), error))?;
+            let uploads = page.uploads.into_iter().map(|head| OpenUpload {
                 id: UploadId { key: head.key, upload: head.upload_id },
                 initiated: head.initiated,
             });
-            let is_before = |one: &OpenUpload, after: &UploadId| one.id.key < after.key;
-            let (uploads, after) = page(all.collect(), after, |one| one.id.clone(), is_before);
-            Ok(OpenUploads { uploads, after })
+            let after = page.next.map(|(key, upload)| UploadId { key, upload });
+            Ok(OpenUploads { uploads: uploads.collect(), after })
         })
         .await
     }
@@ -185,6 +173,29 @@ impl WriteObject for Cloud {
                 Err(S3Error::PreconditionFailed) => Ok(Written::Exists),
                 Err(error) => Err(fault(&format!("PutObject {bucket}/{key}"), error)),
             }
+        })
+        .await
+    }
+}
+
+impl ReadTags for Cloud {
+    async fn read_tags(&self, bucket: &str, key: &str) -> Result<Tags, Fault> {
+        self.change("s3.read_tags", Kind::Read, |world| {
+            let tags = world.s3().tags(bucket, key);
+            tags.map_err(|error| fault(&format!("GetObjectTagging {bucket}/{key}"), error))
+        })
+        .await
+    }
+}
+
+impl TagObject for Cloud {
+    async fn tag_object(&self, bucket: &str, key: &str, tags: &Tags) -> Result<(), Fault> {
+        let what = format!("PutObjectTagging {bucket}/{key}");
+        if let Some(why) = objection(tags) {
+            return Err(refused("TagsMalformed", format!("{what}: {why}")));
+        }
+        self.change("s3.tag_object", Kind::Write, |world| {
+            world.s3_mut().tag(bucket, key, tags.clone()).map_err(|error| fault(&what, error))
         })
         .await
     }

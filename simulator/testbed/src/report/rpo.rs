@@ -63,22 +63,30 @@ fn worst_minutes(mut edges: Vec<(Timestamp, Timestamp)>, end: Timestamp) -> Opti
 
 pub(super) fn reached(scenario: &Scenario, view: &View, database: &DatabaseView, window: &Window) -> Rpo {
     let promised = scenario.policy.objectives.rpo_minutes;
-    let tasks: Vec<&Task> = view
-        .done
-        .iter()
-        .filter(|task| task.instance == database.head.instance && task.database == database.head.name)
-        .collect();
+    let tasks: Vec<&Task> = view.done.iter().filter(|task| is_of(task, database)).collect();
     let held = window.moments();
+    let gone = scenario.last_moment(&database.head.instance, &database.head.name);
+    let end = gone.map_or(view.now, |gone| gone.min(view.now));
     Rpo {
         damage: Loss {
             promised_minutes: u64::from(promised.damage),
-            reached_minutes: damage(view, database, &held),
+            reached_minutes: damage(database, &held, (gone, view.now)),
         },
         instance: Loss {
             promised_minutes: u64::from(promised.instance),
-            reached_minutes: worst_minutes(vault_edges(&tasks, database, &held), view.now),
+            reached_minutes: worst_minutes(vault_edges(&tasks, database, &held), end),
         },
     }
+}
+
+/// Whether a task was one of this database, whatever its name was then.
+fn is_of(task: &Task, database: &DatabaseView) -> bool {
+    let head = &database.head;
+    let same = match (&task.seen, &head.lineage) {
+        (Some(seen), Some(lineage)) => seen.lineage == *lineage,
+        _ => task.database == head.name,
+    };
+    task.instance == head.instance && same
 }
 
 /// What each finished task added to the vault, from the moment its record said so.
@@ -104,7 +112,11 @@ fn vault_edges(tasks: &[&Task], database: &DatabaseView, held: &Moments) -> Vec<
 }
 
 /// Files known of: those in the vault and those the service still lists, each restorable from the moment it was made.
-fn damage(view: &View, database: &DatabaseView, held: &Moments) -> Option<u64> {
+fn damage(
+    database: &DatabaseView,
+    held: &Moments,
+    (gone, now): (Option<Timestamp>, Timestamp),
+) -> Option<u64> {
     let first_full = database.data.iter().map(|entry| entry.backup.finished).min()?;
     let in_vault = database.logs.iter().flat_map(|day| &day.files).map(|file| file.made_at);
     let in_service = database.in_service.iter().map(|file| file.finished);
@@ -112,7 +124,9 @@ fn damage(view: &View, database: &DatabaseView, held: &Moments) -> Option<u64> {
     let mut edges: Vec<(Timestamp, Timestamp)> =
         in_vault.chain(in_service).filter(reached).map(|made| (made, made)).collect();
     edges.push((first_full, first_full));
-    worst_minutes(edges, view.now)
+    // What the service kept of one that was dropped, nobody knows any more: a drop is a loss of its own.
+    let newest = edges.iter().map(|(made, _)| *made).max();
+    worst_minutes(edges, gone.and(newest).unwrap_or(now))
 }
 
 #[cfg(test)]

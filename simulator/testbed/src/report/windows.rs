@@ -48,13 +48,16 @@ fn headers(database: &DatabaseView) -> Vec<Backup> {
 }
 
 fn claim(view: &View, database: &DatabaseView) -> (Window, Claim) {
-    let window = History::build(headers(database), Vec::new(), view.now)
+    let mut window = History::build(headers(database), Vec::new(), view.now)
         .ok()
         .and_then(|history| coverage::report(&history, view.now, |_| true).databases.into_iter().next())
         .unwrap_or_else(|| empty(&database.head.name));
+    // Backups keep the name that the database had when they were taken.
+    window.database = database.head.name.as_str().into();
     let claim = Claim {
         instance: database.head.instance.clone(),
         database: database.head.name.clone(),
+        database_guid: database.head.lineage.as_ref().map(|lineage| lineage.database_guid.to_string()),
         spans: window.intervals.iter().map(|span| (span.from, span.to, span.held_in)).collect(),
         points: window.points.iter().map(|point| point.at).collect(),
         lost: window.holes.iter().map(|hole| (hole.from, hole.to)).collect(),

@@ -5,7 +5,7 @@ use domain::task::Kind;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{DatabaseSpec, InstanceSpec, Scenario};
+use super::{InstanceSpec, Scenario};
 
 /// One thing that happens.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -21,6 +21,10 @@ pub struct Event {
     pub database: Option<String>,
     /// Which backup is asked for, or cancelled.
     pub kind: Option<Kind>,
+    /// Its other name.
+    pub to: Option<String>,
+    /// The other instance.
+    pub to_instance: Option<String>,
 }
 
 /// What can happen.
@@ -46,6 +50,14 @@ pub enum Happening {
     RequestBackup,
     /// Somebody asks bakproof to cancel the open task of a kind, if there is one.
     RequestCancel,
+    /// Somebody creates a database: 1 GiB, six commits a minute.
+    CreateDatabase,
+    /// Somebody drops one; its logs and its history go with it.
+    DropDatabase,
+    /// Somebody gives it another name.
+    RenameDatabase,
+    /// Somebody restores a copy of it, as it is now, under another name, on another instance, or both.
+    CopyDatabase,
 }
 
 /// What an event is done to.
@@ -65,7 +77,11 @@ impl Happening {
             | Self::RecoveryBulkLogged
             | Self::ForeignFull
             | Self::RequestBackup
-            | Self::RequestCancel => Object::Database,
+            | Self::RequestCancel
+            | Self::CreateDatabase
+            | Self::DropDatabase
+            | Self::RenameDatabase
+            | Self::CopyDatabase => Object::Database,
         }
     }
 
@@ -98,11 +114,46 @@ impl Event {
         let instance: Option<&InstanceSpec> = scenario.instances.iter().find(|known| known.name == *name);
         let Some(instance) = instance else { return Err(format!("there is no instance {name}")) };
         let Some(database) = &self.database else { return Ok(()) };
-        let mut names = instance.databases.iter().flat_map(DatabaseSpec::each).map(|(name, ..)| name);
-        if names.any(|known| known == *database) {
-            return Ok(());
+        self.check_names(scenario, &instance.name, database)
+    }
+
+    /// Whether the database is there when it happens, and what it becomes is free then.
+    fn check_names(&self, scenario: &Scenario, instance: &str, database: &str) -> Result<(), String> {
+        let renames = (self.what == Happening::RenameDatabase, self.what == Happening::CopyDatabase);
+        match (renames, self.to.is_some(), self.to_instance.is_some()) {
+            ((false, false), false, false) | ((true, false), true, false) => {}
+            ((false, true), to, to_instance) if to || to_instance => {}
+            ((true, false), ..) => {
+                return Err("name what it is called then: to, and no to_instance".to_owned());
+            }
+            ((_, true), ..) => return Err("name where the copy goes: to, to_instance or both".to_owned()),
+            _ => return Err("becomes nothing else: leave out to and to_instance".to_owned()),
         }
-        Err(format!("there is no database {database} on {name}"))
+        let other = self.to_instance.as_deref().unwrap_or(instance);
+        if !scenario.instances.iter().any(|known| known.name == other) {
+            return Err(format!("there is no instance {other}"));
+        }
+        let lives = scenario.lives();
+        let is_there = |instance: &str, name: &str| {
+            let mut same = lives.iter().filter(|life| life.instance == instance && life.name == name);
+            // What begins or ends with this event was not there before it, or was.
+            same.any(|life| {
+                life.from < self.at && life.until.is_none_or(|until| self.at <= until)
+                    || life.from == self.at && self.at == scenario.start
+            })
+        };
+        let creates = self.what == Happening::CreateDatabase;
+        if creates == is_there(instance, database) {
+            let what = if creates { "is a database" } else { "is no database" };
+            return Err(format!("there {what} {database} on {instance} at that time"));
+        }
+        if renames != (false, false) {
+            let to = self.to.as_deref().unwrap_or(database);
+            if is_there(other, to) {
+                return Err(format!("there is a database {to} on {other} at that time"));
+            }
+        }
+        Ok(())
     }
 }
 

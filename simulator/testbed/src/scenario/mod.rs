@@ -2,8 +2,10 @@
 //!
 //! Written in TOML by people, so every mistake is one line: where, what, how to mend.
 
+pub mod discovery;
 pub mod event;
 pub mod expect;
+pub mod lives;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use domain::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use discovery::DiscoverySpec;
 use event::Event;
 use expect::Expectation;
 
@@ -37,12 +40,20 @@ pub struct Scenario {
     pub policy: Policy,
     /// Where backups go.
     pub vault: VaultSpec,
+    /// What discovery enrols; without, everything is enrolled by hand before the first moment.
+    pub discovery: Option<DiscoverySpec>,
     /// Instances.
     #[serde(rename = "instance")]
     pub instances: Vec<InstanceSpec>,
+    /// Whether events of RDS and of Step Functions are heard; nothing that is promised depends on them.
+    #[serde(default)]
+    pub hears_events: bool,
     /// What else happens.
     #[serde(rename = "event", default)]
     pub events: Vec<Event>,
+    /// Whether there is a bus that is told what happens.
+    #[serde(default)]
+    pub event_bus: bool,
     /// What it must come to, by measure.
     #[serde(default)]
     pub expect: BTreeMap<String, Expectation>,
@@ -101,6 +112,9 @@ pub struct InstanceSpec {
     pub class: Option<String>,
     /// Gibibytes of storage, which fills; it never does when absent.
     pub storage_gib: Option<u64>,
+    /// Tags, by which discovery may select it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// Databases.
     #[serde(rename = "database")]
     pub databases: Vec<DatabaseSpec>,
@@ -257,6 +271,9 @@ impl Scenario {
                     format!("instance {}, database {}: {what}", instance.name, database.name)
                 })?;
             }
+        }
+        if let Some(discovery) = &self.discovery {
+            discovery.check(self)?;
         }
         for (number, event) in (1..).zip(&self.events) {
             event.check(self).map_err(|what| format!("event {number}: {what}"))?;

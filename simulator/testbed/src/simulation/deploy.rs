@@ -6,10 +6,14 @@ use api::{Anonymous, Api};
 use asl::Machine;
 use handlers::Handler;
 use handlers::check_chains::CheckChains;
+use handlers::discover_databases::DiscoverDatabases;
 use handlers::dispatch_tasks::DispatchTasks;
+use handlers::list_instances::ListInstances;
 use handlers::list_work::ListWork;
+use handlers::observe_event::ObserveEvent;
 use handlers::plan_backups::PlanBackups;
 use handlers::poll_tasks::PollTasks;
+use handlers::report_discovery::ReportDiscovery;
 use handlers::run_lease::RunLease;
 use handlers::validate_region::ValidateRegion;
 use jiff::SignedDuration;
@@ -19,6 +23,7 @@ use sqlserver::{Options, SqlServer};
 use super::SimulationError;
 use super::requests::Requests;
 use crate::functions::code;
+use crate::ports::events::EventBus;
 use crate::ports::metered::Metered;
 use crate::ports::secrets::Secrets;
 use crate::ports::sql::Dial;
@@ -27,6 +32,7 @@ use crate::scheduler::Schedule;
 use crate::testbed::Testbed;
 
 const FLEET: &str = include_str!("../../../../statemachine/fleet.asl.json");
+const DISCOVERY: &str = include_str!("../../../../statemachine/discovery.asl.json");
 const INSTANCE: &str = include_str!("../../../../statemachine/instance.asl.json");
 
 /// Timeout of every function: below that of the Task that calls it, so that Lambda says what happened before Step Functions
@@ -39,44 +45,84 @@ const LOOPBACK: &str = "loopback";
 /// The schedule that starts the fleet machine.
 pub(super) const FLEET_SCHEDULE: &str = "fleet";
 
+/// The schedule that starts the discovery machine.
+pub(super) const DISCOVERY_SCHEDULE: &str = "discovery";
+
+/// How often it does, as in the template.
+pub(crate) const DISCOVERY_EVERY: SignedDuration = SignedDuration::from_hours(8);
+
 /// The adapter of production over pipes of this process.
 pub(super) fn servers(bed: &Testbed) -> Metered<SqlServer<Dial, Secrets>> {
     bed.metered(SqlServer::new(bed.dial(), bed.secrets(), Options::in_process()))
 }
 
 pub(super) fn all(scenario: &Scenario, bed: &mut Testbed) -> Result<(), SimulationError> {
-    functions(bed);
+    functions(bed, scenario.event_bus.then(|| bed.event_bus()).as_ref());
     machine(bed, "instance", INSTANCE)?;
     machine(bed, "fleet", FLEET)?;
+    machine(bed, DISCOVERY_SCHEDULE, DISCOVERY)?;
+    schedule(scenario, bed, FLEET_SCHEDULE, SignedDuration::from_mins(5))?;
+    if scenario.hears_events {
+        bed.hear_events("observe-event");
+    }
+    if scenario.discovery.is_some() {
+        schedule(scenario, bed, DISCOVERY_SCHEDULE, DISCOVERY_EVERY)?;
+    }
+    Ok(())
+}
+
+/// A schedule that starts the machine of its name, from the first moment on.
+fn schedule(
+    scenario: &Scenario,
+    bed: &mut Testbed,
+    name: &str,
+    every: SignedDuration,
+) -> Result<(), SimulationError> {
     let schedule = Schedule {
-        name: FLEET_SCHEDULE.to_owned(),
-        machine_arn: bed.machine_arn("fleet"),
+        name: name.to_owned(),
+        machine_arn: bed.machine_arn(name),
         first_at: scenario.start,
-        every: SignedDuration::from_mins(5),
+        every,
         input: json!({ "schema": handlers::contract::SCHEMA }),
     };
     bed.schedule(schedule).map_err(|refusal| SimulationError::Setup {
-        what: "schedule fleet".to_owned(),
+        what: format!("schedule {name}"),
         why: refusal.to_string(),
     })
 }
 
-fn functions(bed: &mut Testbed) {
+fn functions(bed: &mut Testbed, bus: Option<&EventBus>) {
+    let events = bus.cloned();
     let (store, cloud, clock) = (bed.store(), bed.cloud(), bed.clock());
-    deploy(bed, ListWork { store: store.clone(), clock: clock.clone() });
-    deploy(bed, RunLease { store: store.clone(), clock: clock.clone() });
+    deploy(bed, ListWork { store: store.clone(), clock: clock.clone(), events: events.clone() });
+    deploy(bed, RunLease { store: store.clone(), clock: clock.clone(), events: events.clone() });
     deploy(bed, ValidateRegion { store: store.clone(), cloud: cloud.clone(), clock: clock.clone() });
     deploy(bed, PlanBackups { store: store.clone(), clock: clock.clone() });
     let servers = servers(bed);
-    deploy(bed, CheckChains { store: store.clone(), servers, clock: clock.clone() });
+    deploy(bed, CheckChains { store: store.clone(), servers, clock: clock.clone(), events: events.clone() });
     let servers = self::servers(bed);
-    deploy(bed, DispatchTasks { store: store.clone(), servers, clock: clock.clone() });
+    deploy(
+        bed,
+        DispatchTasks { store: store.clone(), servers, clock: clock.clone(), events: events.clone() },
+    );
+    deploy(bed, ListInstances { store: store.clone(), cloud: cloud.clone(), clock: clock.clone() });
+    let servers = self::servers(bed);
+    deploy(
+        bed,
+        DiscoverDatabases { store: store.clone(), servers, clock: clock.clone(), events: events.clone() },
+    );
+    let executions = bed.state_machines();
+    deploy(
+        bed,
+        ObserveEvent { store: store.clone(), executions, clock: clock.clone(), events: events.clone() },
+    );
+    deploy(bed, ReportDiscovery { store: store.clone(), people: bed.people() });
     let servers = self::servers(bed);
     deploy(bed, Requests { store: store.clone(), clock: clock.clone() });
     let anonymous = Anonymous::Named(LOOPBACK.to_owned());
     let api = Api::new(store.clone(), bed.state_machines(), clock.clone(), anonymous);
     deploy(bed, api);
-    deploy(bed, PollTasks { store, servers, cloud, clock });
+    deploy(bed, PollTasks { store, servers, cloud, clock, events });
 }
 
 fn deploy<H: Handler + 'static>(bed: &mut Testbed, handler: H) {

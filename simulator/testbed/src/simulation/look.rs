@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use domain::backup::{Backup, HeldIn, Kind, Stripes};
 use domain::catalogue::{DataBackup, LogDay};
+use domain::discovery::seen::{self, Page};
 use domain::facts::{DatabaseState, LogFile};
 use domain::inventory::{Database, databases_partition};
 use domain::record::Record;
@@ -17,7 +18,7 @@ use ports::store::decode;
 use super::{SimulationError, deploy};
 use crate::executor::Ending;
 use crate::ports::table::Table;
-use crate::scenario::{DatabaseSpec, InstanceSpec, Scenario};
+use crate::scenario::{InstanceSpec, Scenario};
 use crate::testbed::Testbed;
 
 /// One protected database.
@@ -44,6 +45,8 @@ pub struct View {
     pub done: Vec<Task>,
     /// Tasks that are open.
     pub open: Vec<Task>,
+    /// What discovery saw last.
+    pub seen: Vec<Page>,
 }
 
 fn records<R: Record>(table: &Table, partition: &str, sort: &str) -> Result<Vec<R>, SimulationError> {
@@ -57,13 +60,14 @@ fn records<R: Record>(table: &Table, partition: &str, sort: &str) -> Result<Vec<
 
 pub(super) fn view(scenario: &Scenario, bed: &mut Testbed) -> Result<View, SimulationError> {
     let now = bed.now();
-    let mut view = View { now, databases: Vec::new(), done: Vec::new(), open: Vec::new() };
+    let mut view = View { now, databases: Vec::new(), done: Vec::new(), open: Vec::new(), seen: Vec::new() };
     for instance in &scenario.instances {
         let mut listed = listed(instance, bed);
         let store = bed.store();
         store.look(|table| -> Result<(), SimulationError> {
             view.done.extend(records::<Task>(table, &done_partition(&instance.name), "")?);
             view.open.extend(records::<Task>(table, &open_partition(&instance.name), "")?);
+            view.seen.extend(records::<Page>(table, &seen::partition(&instance.name), "page#")?);
             for head in records::<Database>(table, &databases_partition(&instance.name), "")? {
                 let (mut data, mut logs) = (Vec::new(), Vec::new());
                 if let Some(lineage) = &head.lineage {
@@ -88,23 +92,19 @@ fn listed(instance: &InstanceSpec, bed: &mut Testbed) -> Listed {
     let answer: Rc<RefCell<Listed>> = Rc::default();
     let servers = Rc::new(deploy::servers(bed));
     let endpoint = super::setup::endpoint(instance);
-    let names: Vec<String> =
-        instance.databases.iter().flat_map(DatabaseSpec::each).map(|(name, ..)| name).collect();
     let out = Rc::clone(&answer);
     bed.deploy_function(
         NAME,
         SignedDuration::from_mins(10),
         Rc::new(move |_| {
-            let (servers, endpoint, names, out) =
-                (Rc::clone(&servers), endpoint.clone(), names.clone(), Rc::clone(&out));
+            let (servers, endpoint, out) = (Rc::clone(&servers), endpoint.clone(), Rc::clone(&out));
             Box::pin(async move {
                 // Boxed: opening a session is a future of many kilobytes.
                 let mut session = Box::pin(servers.open(&endpoint)).await?;
                 let states = session.databases().await?;
-                for name in names {
-                    let state = states.iter().find(|state| state.name == name).cloned();
-                    let files = session.log_files(&name, 0, u32::MAX).await?;
-                    out.borrow_mut().insert(name, (state, files));
+                for state in states {
+                    let files = session.log_files(&state.name, 0, u32::MAX).await?;
+                    out.borrow_mut().insert(state.name.clone(), (Some(state), files));
                 }
                 Ok(serde_json::Value::Null)
             })

@@ -2,6 +2,7 @@
 
 mod ask;
 mod deploy;
+pub(crate) use deploy::DISCOVERY_EVERY;
 mod events;
 pub mod import;
 mod look;

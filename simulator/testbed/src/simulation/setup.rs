@@ -4,12 +4,12 @@ use domain::directory::{Listed, What};
 use domain::facts::MultiAz;
 use domain::inventory::{Database, Instance, Vault};
 use domain::record::Record;
-use domain::slots::Slots;
 use jiff::SignedDuration;
 use ports::store::Versioned;
 use world::{BucketConfig, DatabaseConfig, InstanceConfig, Rhythm, World};
 
 use super::SimulationError;
+use crate::ports::cloud::{PORT, host};
 use crate::scenario::{DatabaseSpec, InstanceSpec, RhythmSpec, Scenario, USER};
 use crate::testbed::Testbed;
 
@@ -49,6 +49,8 @@ fn instance_config(spec: &InstanceSpec) -> InstanceConfig {
     config.utc_offset_minutes = spec.utc_offset_minutes;
     config.throughput_bytes = spec.mib_per_second << 20;
     config.instance_class.clone_from(&spec.class);
+    config.tags.clone_from(&spec.tags);
+    config.master_secret_arn = Some(secret_arn(spec));
     config.allocated_storage_bytes = spec.storage_gib.map(|gib| gib << 30);
     (config.user, config.password) = (USER.to_owned(), spec.password());
     config
@@ -81,16 +83,11 @@ fn databases(
     Ok(())
 }
 
-/// Host name of an instance: as on RDS, the identifier comes first.
-fn host(instance: &str) -> String {
-    format!("{instance}.rds.simulated")
-}
-
 fn secret_arn(spec: &InstanceSpec) -> String {
     format!("arn:aws:secretsmanager:{}:{ACCOUNT}:secret:bakproof/{}", spec.region, spec.name)
 }
 
-/// Enrols the instances and databases as a person would: policy, vault, one record each.
+/// Enrols as a person would: policy and vault, then either what discovery selects, or instances and databases, one record each.
 pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), SimulationError> {
     put(bed, scenario.policy.clone())?;
     list(scenario, bed, What::Policy, &scenario.policy.name)?;
@@ -107,26 +104,24 @@ pub(super) fn records(scenario: &Scenario, bed: &Testbed) -> Result<(), Simulati
             profile: scenario.vault.profile,
         },
     )?;
+    if let Some(discovery) = &scenario.discovery {
+        let settings = discovery.settings(scenario);
+        list(scenario, bed, What::Discovery, &settings.name)?;
+        put(bed, settings)?;
+    }
     for spec in &scenario.instances {
         let arn = secret_arn(spec);
         bed.secrets().put(&arn, USER, &spec.password());
+        if scenario.discovery.is_some() {
+            continue;
+        }
         list(scenario, bed, What::Instance, &spec.name)?;
         put(
             bed,
             Instance {
-                name: spec.name.clone(),
-                host: host(&spec.name),
-                port: 1433,
-                secret_arn: arn,
                 policy: scenario.policy.name.clone(),
                 vault: scenario.vault.name.clone(),
-                facts: None,
-                bytes_per_second: None,
-                log_copy_target: None,
-                tasks_from: 1,
-                due_at: Some(scenario.start),
-                slots: Slots::default(),
-                trouble: None,
+                ..Instance::new(&spec.name, (&host(&spec.name), PORT), &arn, scenario.start)
             },
         )?;
         for (name, ..) in spec.databases.iter().flat_map(DatabaseSpec::each) {
@@ -153,7 +148,7 @@ pub(super) fn endpoint(spec: &InstanceSpec) -> ports::server::Endpoint {
     ports::server::Endpoint {
         instance: spec.name.clone(),
         host: host(&spec.name),
-        port: 1433,
+        port: PORT,
         secret_arn: secret_arn(spec),
     }
 }

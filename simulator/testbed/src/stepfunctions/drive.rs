@@ -95,12 +95,15 @@ impl Testbed {
                         self.kernel.cancel(timer);
                     }
                 }
-                Effect::Finish { status } => self.states.close(id, status, self.kernel.now()),
+                Effect::Finish { status } => {
+                    self.states.close(id, status.clone(), self.kernel.now());
+                    self.send_ending(id, &status);
+                }
             }
         }
     }
 
-    fn tell(&mut self, id: ExecutionId, event: Event) {
+    pub(crate) fn tell(&mut self, id: ExecutionId, event: Event) {
         let now = self.kernel.now();
         let effects = self.kernel.meter.within(Layer::Asl, || self.states.tell(id, event, now));
         self.carry_out(id, effects);

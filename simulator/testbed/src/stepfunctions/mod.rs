@@ -233,6 +233,11 @@ impl StepFunctions {
     }
 
     /// Closes an execution, and frees what only a running one needs.
+    /// The execution that runs under a name.
+    pub(crate) fn running_under(&self, name: &str) -> Option<ExecutionId> {
+        self.running.keys().copied().find(|id| self.summaries[id.0].name == name)
+    }
+
     pub(crate) fn close(&mut self, id: ExecutionId, status: Status, now: Timestamp) {
         let Some(mut running) = self.running.remove(&id) else { return };
         let summary = &mut self.summaries[id.0];

@@ -91,7 +91,7 @@ pub(crate) fn outcome(simulation: &mut Simulation, watch: &Watch) -> Outcome {
     for fact in bed.world().tasks(INSTANCE) {
         *native.entry((fact.database.to_string(), fact.kind.is_backup())).or_default() += 1;
     }
-    let runs = || bed.executions().iter().filter(|run| &*run.machine == "instance");
+    let runs = || bed.executions().iter().filter(|run| &*run.machine != "fleet");
     Outcome {
         intents_found: watch.intents_found.get(),
         schedule_tries: watch.schedule_tries.get(),
@@ -107,7 +107,7 @@ pub(crate) fn outcome(simulation: &mut Simulation, watch: &Watch) -> Outcome {
 
 fn entered(run: &Summary) -> impl Iterator<Item = String> + '_ {
     let entries = run.history.iter().filter(|event| matches!(event.kind, HistoryKind::StateEntered(_)));
-    entries.map(|event| event.state.to_string())
+    entries.map(|event| format!("{}.{}", run.machine, event.state))
 }
 
 fn failed_calls(run: &Summary) -> usize {

@@ -19,7 +19,7 @@ mod trouble;
 use std::collections::BTreeSet;
 
 use cases::{Case, Extent, Run, cases, run_all};
-use stories::{Story, states};
+use stories::{Named, Story, states};
 use table::Table;
 
 /// Runs an extent of the cases, prints what became of them and holds it against what must be.
@@ -40,21 +40,27 @@ fn prove(extent: Extent) {
 /// Every state of the machine file that calls something is troubled in each way that means something there, and every state
 /// was entered in some run.
 fn covers_the_machine(cases: &[Case], runs: &[Run]) {
-    for (state, is_task) in states() {
-        let troubled: BTreeSet<&str> =
-            cases.iter().filter(|case| case.place.state == state).map(|case| case.trouble.word()).collect();
+    for Named { machine, state, is_task } in states() {
+        let of_state = cases.iter().filter(|case| case.place.state == state);
+        let troubled: BTreeSet<&str> = of_state.map(|case| case.trouble.word()).collect();
         if is_task {
             let all: BTreeSet<&str> = trouble::Trouble::ALL.into_iter().map(trouble::Trouble::word).collect();
             assert_eq!(troubled, all, "{state}: a way to go wrong is never tried");
         } else {
             assert_eq!(troubled, BTreeSet::new(), "{state} calls nothing");
         }
-        assert!(runs.iter().any(|run| run.entered.contains(&state)), "no run enters {state}");
+        let entered = format!("{machine}.{state}");
+        // A task at work under the old name of a database: `tests/spine/discovery.rs` tells of it.
+        let is_elsewhere = entered == "discovery.WaitForTasks";
+        assert!(
+            is_elsewhere || runs.iter().any(|run| run.entered.contains(&entered)),
+            "no run enters {entered}"
+        );
     }
 }
 
 /// The calls of each state's function: what is troubled is exactly this, so that a call that comes or goes is noticed.
-const CALLS: [(&str, &str); 10] = [
+const CALLS: [(&str, &str); 16] = [
     ("TakeLease", "lambda.invoke store.get store.commit"),
     (
         "ValidateRegion",
@@ -64,7 +70,7 @@ const CALLS: [(&str, &str); 10] = [
     (
         "CheckChains",
         "lambda.invoke store.get store.query store.commit secrets.get_secret_value sql.connect sql.login \
-         sql.select_databases sql.select_rds_fn_task_status sql.select_rds_fn_list_tlog_backup_metadata",
+         sql.select_databases sql.select_rds_fn_task_status sql.select_rds_fn_list_tlog_backup_metadata events.put_events",
     ),
     (
         "DispatchTasks",
@@ -76,12 +82,22 @@ const CALLS: [(&str, &str); 10] = [
         "PollTasks",
         "lambda.invoke store.get store.query store.commit secrets.get_secret_value sql.connect sql.login sql.select \
          sql.select_rds_fn_task_status sql.select_backupset sql.select_rds_fn_list_tlog_backup_metadata \
-         s3.list_objects sql.rds_cancel_task",
+         s3.list_objects sql.rds_cancel_task events.put_events",
     ),
-    ("ReleaseLease", "lambda.invoke store.get store.query store.commit"),
+    ("ReleaseLease", "lambda.invoke store.get store.query store.commit events.put_events"),
     ("HandOverLease", "lambda.invoke store.get store.commit"),
     ("StartSuccessor", "states.start_execution"),
-    ("ReleaseAfterTrouble", "lambda.invoke store.get store.commit"),
+    ("ReleaseAfterTrouble", "lambda.invoke store.get store.commit events.put_events"),
+    ("ListInstances", "lambda.invoke store.get store.query store.commit rds.describe_db_instances"),
+    (
+        "Discover",
+        "lambda.invoke store.get store.query store.commit secrets.get_secret_value sql.connect sql.login \
+         sql.select_databases events.put_events",
+    ),
+    ("TellPeople", "lambda.invoke store.get store.commit sns.publish"),
+    ("TellOfFailure", "lambda.invoke store.get store.commit sns.publish"),
+    ("TellOfListing", "lambda.invoke store.get"),
+    ("TellOfListingFailure", "lambda.invoke store.get store.commit sns.publish"),
 ];
 
 fn covers_the_calls(cases: &[Case]) {

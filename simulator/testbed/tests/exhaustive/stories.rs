@@ -7,13 +7,15 @@ use std::rc::Rc;
 
 use domain::inventory::{Vault, vault_key};
 use domain::task::Kind;
-use handlers::contract::ROUNDS_MAX;
+use handlers::contract::{ROUNDS_MAX, SCHEMA};
 use jiff::{SignedDuration, Timestamp};
 use ports::store::{Key, Versioned, decode};
 use serde_json::{Value, json};
 use testbed::Testbed;
 use testbed::functions::Code;
 use testbed::scenario::Scenario;
+use testbed::scenario::discovery::DiscoverySpec;
+use testbed::scheduler::Schedule;
 use testbed::simulation::{Client, REQUESTS, Simulation, Wish};
 use world::{DatabaseConfig, KeyConfig, MultiAz};
 
@@ -45,21 +47,68 @@ pub(crate) enum Story {
     /// A slow day on which people have a full of the calendar cancelled while the service has it, ask for a full, and for a log copy that
     /// they cancel before anybody has looked at it.
     Requests,
+    /// A day on which nothing was enrolled by hand: discovery, every ten minutes, finds the instance, its databases, and one that
+    /// people have to look after.
+    Discovery,
+    /// The same, and both functions of discovery once answer what the machine does not know.
+    DiscoveryOfOtherVersion,
 }
 
-/// The machine under test.
-pub(crate) const MACHINE: &str = include_str!("../../../../statemachine/instance.asl.json");
+/// The machines under test, by name.
+pub(crate) const MACHINES: [(&str, &str); 2] = [
+    ("instance", include_str!("../../../../statemachine/instance.asl.json")),
+    ("discovery", include_str!("../../../../statemachine/discovery.asl.json")),
+];
 
-/// The states of the machine, and whether each calls something.
-pub(crate) fn states() -> Vec<(String, bool)> {
-    let machine: Value = serde_json::from_str(MACHINE).unwrap();
-    let states = machine["States"].as_object().unwrap();
-    states.iter().map(|(name, state)| (name.clone(), state["Type"] == "Task")).collect()
+/// A state of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Named {
+    pub(crate) machine: &'static str,
+    pub(crate) state: String,
+    /// Whether it calls something.
+    pub(crate) is_task: bool,
+}
+
+/// The states of the machines, those inside of a Map as well.
+pub(crate) fn states() -> Vec<Named> {
+    let mut found = Vec::new();
+    for (machine, text) in MACHINES {
+        gather(machine, &serde_json::from_str(text).unwrap(), &mut found);
+    }
+    found
+}
+
+fn gather(machine: &'static str, scope: &Value, found: &mut Vec<Named>) {
+    for (name, state) in scope["States"].as_object().unwrap() {
+        if let Some(inner) = state.get("ItemProcessor") {
+            gather(machine, inner, found);
+        }
+        found.push(Named { machine, state: name.clone(), is_task: state["Type"] == "Task" });
+    }
+}
+
+/// Functions of the discovery machine.
+const OF_DISCOVERY: [&str; 3] = ["list-instances", "discover-databases", "report-discovery"];
+
+/// The story in which a function is at work.
+pub(crate) fn story_of(function: &str) -> Story {
+    if OF_DISCOVERY.contains(&function) { Story::Discovery } else { Story::Day }
 }
 
 impl Story {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Day, Self::HandOver, Self::OtherVersion, Self::Failover, Self::Requests];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Day,
+        Self::HandOver,
+        Self::OtherVersion,
+        Self::Failover,
+        Self::Requests,
+        Self::Discovery,
+        Self::DiscoveryOfOtherVersion,
+    ];
+
+    fn is_of_discovery(self) -> bool {
+        matches!(self, Self::Discovery | Self::DiscoveryOfOtherVersion)
+    }
 
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -68,6 +117,8 @@ impl Story {
             Self::OtherVersion => "other version",
             Self::Failover => "failover",
             Self::Requests => "requests",
+            Self::Discovery => "discovery",
+            Self::DiscoveryOfOtherVersion => "discovery of another version",
         }
     }
 
@@ -78,21 +129,34 @@ impl Story {
             // Whatever another story is not about, states that nobody thought of included.
             Self::Day => !matches!(state, "HandOverLease" | "StartSuccessor" | "ReleaseAfterTrouble"),
             Self::HandOver => matches!(state, "HandOverLease" | "StartSuccessor" | "TakeLease"),
-            Self::OtherVersion => state == "ReleaseAfterTrouble",
+            Self::OtherVersion => {
+                // The trouble begins and ends, and both is told.
+                state == "ReleaseAfterTrouble" || state == "ReleaseLease" && place.call.starts_with("events.")
+            }
             // First all tasks are read, then the log of each that failed.
             Self::Failover => {
                 state == "PollTasks" && place.call.ends_with("rds_fn_task_status") && place.again
             }
             Self::Requests => {
-                let ends = state == "CheckChains" && place.call.starts_with("store.");
+                let ends = state == "CheckChains"
+                    && ["store.", "events."].iter().any(|of| place.call.starts_with(of));
                 place.function == REQUESTS || place.call == "sql.rds_cancel_task" || ends
             }
+            Self::Discovery => {
+                let is_ours = OF_DISCOVERY.contains(&place.function.as_str());
+                is_ours && !matches!(state, "TellOfFailure" | "TellOfListingFailure")
+            }
+            Self::DiscoveryOfOtherVersion => matches!(state, "TellOfFailure" | "TellOfListingFailure"),
         }
     }
 
     /// Sets it up; nothing has happened yet.
     pub(crate) fn simulation(self) -> Simulation {
-        let scenario = Scenario::parse(TEXT, "exhaustive.toml", Path::new("")).unwrap();
+        let mut scenario = Scenario::parse(TEXT, "exhaustive.toml", Path::new("")).unwrap();
+        if self.is_of_discovery() {
+            let instances = vec![INSTANCE.to_owned()];
+            scenario.discovery = Some(DiscoverySpec { instances, ..DiscoverySpec::default() });
+        }
         let start = scenario.start;
         let mut simulation = Simulation::with_histories(scenario).unwrap();
         let bed = simulation.bed();
@@ -118,6 +182,12 @@ impl Story {
                 bed.at(start, fail_over_while_a_task_runs);
             }
             Self::Requests => requests(bed, start),
+            Self::Discovery => discovery(bed, start),
+            Self::DiscoveryOfOtherVersion => {
+                discovery(bed, start);
+                bed.wrap_function("list-instances", other_version).unwrap();
+                bed.wrap_function("discover-databases", other_version).unwrap();
+            }
         }
         simulation
     }
@@ -135,6 +205,17 @@ fn with_key(bed: &mut Testbed) {
     let mut vault: Versioned<Vault> = decode(&item).unwrap();
     vault.record.kms_key_arn = Some(KEY.to_owned());
     bed.store().put(&[vault.put().unwrap()]).unwrap();
+}
+
+/// Discovery more often than every eight hours, so that what a fault spoils is looked at again within the story; and a database that
+/// cannot be protected, of which people are told.
+fn discovery(bed: &mut Testbed, start: Timestamp) {
+    let config = DatabaseConfig { size_bytes: 1 << 20, ..DatabaseConfig::named("rdsadmin-notes") };
+    bed.world_mut().add_database(INSTANCE, &config).unwrap();
+    let every = SignedDuration::from_mins(10);
+    let (machine_arn, input) = (bed.machine_arn("discovery"), json!({ "schema": SCHEMA }));
+    let name = "discovery-again".to_owned();
+    bed.schedule(Schedule { name, machine_arn, first_at: start + every, every, input }).unwrap();
 }
 
 /// What people ask for, and when. A full takes about six minutes.
@@ -208,6 +289,7 @@ pub(crate) fn end() -> Timestamp {
 const TEXT: &str = r#"
 name = "exhaustive"
 seed = 11
+event_bus = true
 start = "2026-11-16T00:00:00Z"
 days = 1
 

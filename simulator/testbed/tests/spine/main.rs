@@ -9,6 +9,8 @@
 mod calm;
 mod chains;
 mod differentials;
+mod discovery;
+mod events;
 mod foreign;
 mod history;
 mod killed;
@@ -22,6 +24,7 @@ mod runs;
 mod story;
 mod stripes;
 mod swarm;
+mod told;
 mod trouble;
 mod turned_down;
 mod watch;

@@ -25,6 +25,8 @@ pub(crate) const BUCKET: &str = "vault";
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
     pub(crate) seed: u64,
+    /// Whether somebody is told what happens.
+    pub(crate) event_bus: bool,
     pub(crate) days: u32,
     pub(crate) every_minutes: u32,
     pub(crate) rpo_instance_minutes: u32,
@@ -50,6 +52,7 @@ impl Story {
     pub(crate) fn calm() -> Self {
         Self {
             seed: 11,
+            event_bus: true,
             days: 1,
             every_minutes: 120,
             rpo_instance_minutes: 300,
@@ -79,14 +82,15 @@ impl Story {
         }
     }
 
-    fn text(&self) -> String {
-        let Self { seed, days, every_minutes, rpo_instance_minutes, .. } = self;
+    pub(crate) fn text(&self) -> String {
+        let Self { seed, event_bus, days, every_minutes, rpo_instance_minutes, .. } = self;
         let Self { bucket_region, vault, multi_az, backup_window, maintenance_window, .. } = self;
         let Self { policy, objectives, schedule, full, mib_per_second, databases, .. } = self;
         format!(
             r#"
             name = "spine"
             seed = {seed}
+            event_bus = {event_bus}
             start = "2026-11-16T00:00:00Z"
             days = {days}
             [policy]

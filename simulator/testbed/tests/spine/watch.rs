@@ -105,7 +105,7 @@ fn a_run_that_never_starts_is_overdue_after_the_promise() {
 #[test]
 fn what_cannot_be_watched_is_told_by_silence_and_keeps_no_run_from_starting() {
     let (mut simulation, told) = under(|call: &Call<'_>| {
-        // The ninth shard of the index is that of the watches: nothing else is asked behind the eight of what is due.
+        // Behind the eight shards of what is due come those of the watches and of the outbox, which may fail likewise.
         let watches = call.function == "list-work" && call.name == "store.due";
         if watches && call.now >= at("12:00") && call.ordinal >= 9 { throttled() } else { Verdict::Pass }
     });

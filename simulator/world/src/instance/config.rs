@@ -1,5 +1,7 @@
 //! How does a user of the model describe an instance, and what does the RDS API say of it?
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 /// Edition of SQL Server.
@@ -124,6 +126,10 @@ pub struct InstanceConfig {
     pub s3_integration: bool,
     /// The option `TRANSPARENT_DATA_ENCRYPTION`, in the RDS API `TDE`. RDS generates a certificate when it is there.
     pub tde_option: OptionStatus,
+    /// `TagList`.
+    pub tags: BTreeMap<String, String>,
+    /// `MasterUserSecret`, where RDS keeps the master password in Secrets Manager.
+    pub master_secret_arn: Option<String>,
 }
 
 impl InstanceConfig {
@@ -154,6 +160,8 @@ impl InstanceConfig {
             replica_of: None,
             s3_integration: true,
             tde_option: OptionStatus::Absent,
+            tags: BTreeMap::new(),
+            master_secret_arn: None,
         }
     }
 

@@ -84,6 +84,8 @@ pub(crate) struct Data {
     pub(crate) kms_key: Option<Arc<str>>,
     /// User metadata by header, `x-amz-meta-...`; most objects have none.
     pub(crate) metadata: Option<Arc<BTreeMap<String, String>>>,
+    /// Tags by key; most objects have none.
+    pub(crate) tags: Option<Arc<BTreeMap<String, String>>>,
 }
 
 /// An upload that is neither completed nor aborted.

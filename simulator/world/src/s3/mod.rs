@@ -9,7 +9,9 @@ pub(crate) mod body;
 mod bucket;
 mod encryption;
 mod packed;
+mod pages;
 mod reads;
+mod tags;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -20,7 +22,8 @@ pub(crate) use access::is_directory;
 pub(crate) use body::{Body, Health, LogRef};
 pub(crate) use bucket::Bucket;
 pub use bucket::{BucketConfig, StorageClass};
-pub use reads::{ListPage, ObjectHead, UploadHead, VersionHead};
+pub use pages::{UploadHead, UploadPage, VersionHead, VersionPage};
+pub use reads::{ListPage, ObjectHead};
 pub(crate) use writes::PackedLog;
 pub use writes::{Condition, Deleted};
 

@@ -59,6 +59,7 @@ impl Entry {
             health: Health::Good,
             kms_key: None,
             metadata: None,
+            tags: None,
         };
         Version { serial: self.serial, modified: Ms::from(self.copied) * SECOND, data: Some(data) }
     }

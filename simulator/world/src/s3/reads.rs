@@ -1,4 +1,4 @@
-//! What can be read from a bucket: `ListObjectsV2`, `ListObjectVersions`, `HeadObject`, `GetObject`, `ListMultipartUploads`.
+//! What can be read from a bucket: `ListObjectsV2`, `HeadObject`, `GetObject`.
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::{
         S3, S3Error,
         body::Body,
         bucket::{Bucket, Data, StorageClass, Version},
-        packed::split,
+        packed::{Entry, split},
     },
     stream::{Purpose, draw},
     time::timestamp,
@@ -34,28 +34,6 @@ pub struct ObjectHead {
     pub kms_key: Option<Arc<str>>,
 }
 
-/// One version or delete marker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionHead {
-    /// The object; of a delete marker size and `ETag` are empty.
-    pub object: ObjectHead,
-    /// Whether it is a delete marker.
-    pub is_delete_marker: bool,
-    /// Whether it is the newest of its key.
-    pub is_latest: bool,
-}
-
-/// An unfinished multipart upload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UploadHead {
-    /// Key.
-    pub key: String,
-    /// `UploadId`.
-    pub upload_id: String,
-    /// When it began.
-    pub initiated: Timestamp,
-}
-
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListPage {
@@ -71,12 +49,12 @@ impl S3 {
         format!("{:016x}{:016x}", draw(self.seed, Purpose::S3, &[serial]), serial)
     }
 
-    fn readable(&self, bucket: &str) -> Result<&Bucket, S3Error> {
+    pub(super) fn readable(&self, bucket: &str) -> Result<&Bucket, S3Error> {
         let bucket = self.bucket(bucket)?;
         if bucket.config.caller_access { Ok(bucket) } else { Err(S3Error::AccessDenied) }
     }
 
-    fn head_of(&self, bucket: &Bucket, key: &str, version: &Version) -> ObjectHead {
+    pub(super) fn head_of(&self, bucket: &Bucket, key: &str, version: &Version) -> ObjectHead {
         let data = version.data.as_ref();
         let parts = match data.map(|d| &d.body) {
             Some(Body::Stripe { .. }) => "-1",
@@ -107,43 +85,24 @@ impl S3 {
     ) -> Result<ListPage, S3Error> {
         let bucket = self.readable(bucket)?;
         let from = after.unwrap_or("").max(prefix);
-        let mut found: Vec<(String, Version)> = Vec::new();
         let low =
             if after.is_some_and(|a| a >= prefix) { Bound::Excluded(from) } else { Bound::Included(from) };
+        let enough = max_keys.saturating_add(1);
         let plain = bucket.objects.range::<str, _>((low, Bound::Unbounded));
         let plain = plain.take_while(|(key, _)| key.starts_with(prefix));
         let visible = plain.filter_map(|(key, versions)| {
             versions.last().filter(|v| v.data.is_some()).map(|v| (key.clone(), v.clone()))
         });
-        found.extend(visible.take(max_keys.saturating_add(1)));
-        bucket.list_packed(prefix, after, max_keys, &mut found);
+        let mut found: Vec<(String, Version)> = visible.take(enough).collect();
+        found.extend(
+            bucket.packed_from(prefix, low, enough, |entry| entry.visible().then(|| entry.data_version())),
+        );
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let more = found.len() > max_keys;
         found.truncate(max_keys);
         let next = if more { found.last().map(|(key, _)| key.clone()) } else { None };
         let objects = found.iter().map(|(key, version)| self.head_of(bucket, key, version)).collect();
         Ok(ListPage { objects, next })
-    }
-
-    /// `ListObjectVersions`: every version and delete marker under a prefix, by key, newest first.
-    pub fn list_versions(&self, bucket: &str, prefix: &str) -> Result<Vec<VersionHead>, S3Error> {
-        let bucket = self.readable(bucket)?;
-        let mut keys: Vec<(String, Vec<Version>)> = bucket
-            .objects
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .map(|(key, versions)| (key.clone(), versions.clone()))
-            .collect();
-        keys.extend(bucket.packed_under(prefix).map(|(key, entry)| (key, entry.versions())));
-        keys.sort_by(|a, b| a.0.cmp(&b.0));
-        let heads = keys.iter().flat_map(|(key, versions)| {
-            versions.iter().rev().enumerate().map(|(index, version)| VersionHead {
-                object: self.head_of(bucket, key, version),
-                is_delete_marker: version.data.is_none(),
-                is_latest: index == 0,
-            })
-        });
-        Ok(heads.collect())
     }
 
     /// `HeadObject`, of the newest version or a given one.
@@ -177,21 +136,7 @@ impl S3 {
         }
     }
 
-    /// `ListMultipartUploads` under a prefix.
-    pub fn list_uploads(&self, bucket: &str, prefix: &str) -> Result<Vec<UploadHead>, S3Error> {
-        let bucket = self.readable(bucket)?;
-        let under = bucket.uploads.iter().filter(|(key, _)| key.starts_with(prefix));
-        let heads = under.flat_map(|(key, uploads)| {
-            uploads.iter().map(|u| UploadHead {
-                key: key.clone(),
-                upload_id: self.name(u.serial),
-                initiated: timestamp(u.initiated),
-            })
-        });
-        Ok(heads.collect())
-    }
-
-    fn find(&self, bucket: &Bucket, key: &str, version: Option<&str>) -> Result<Version, S3Error> {
+    pub(super) fn find(&self, bucket: &Bucket, key: &str, version: Option<&str>) -> Result<Version, S3Error> {
         let versions = bucket.versions_of(key).ok_or(S3Error::NoSuchKey)?;
         let found = match version {
             None => versions.last(),
@@ -209,56 +154,45 @@ impl S3 {
 }
 
 impl Bucket {
-    /// Packed entries under a prefix with their keys, in no order.
-    pub(crate) fn packed_under<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl Iterator<Item = (String, crate::s3::packed::Entry)> + 'a {
-        // A directory matters when it lies under the prefix or the prefix reaches into it.
-        let own = split(prefix).0;
-        let within = self.packed.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        let within = within.take_while(move |(directory, _)| directory.starts_with(prefix));
-        let reaching =
-            self.packed.get_key_value(own).filter(move |(directory, _)| !directory.starts_with(prefix));
-        within.chain(reaching).flat_map(move |(directory, packed)| {
-            packed
-                .entries
-                .iter()
-                .map(move |entry| (packed.key(directory, entry), *entry))
-                .filter(move |(key, _)| key.starts_with(prefix))
-        })
-    }
-
-    /// Adds the visible packed objects of a listing, at least the first `max_keys` and one more, as far as there are any.
-    /// Directories that end before `after` are skipped, and those behind a full page are not looked at: a bucket of
+    /// What `pick` finds in packed entries under a prefix, from a key on: at least the first `enough`, as far as there are any, in no
+    /// order. Directories that end before the key are skipped, and those behind a full page are not looked at: a bucket of
     /// millions is paged without being unfolded each time.
-    fn list_packed(
+    pub(crate) fn packed_from<T>(
         &self,
         prefix: &str,
-        after: Option<&str>,
-        max_keys: usize,
-        found: &mut Vec<(String, Version)>,
-    ) {
-        let (mut seen, mut added): (Vec<&str>, usize) = (Vec::new(), 0);
-        for (directory, packed) in &self.packed {
-            let related = directory.starts_with(prefix) || split(prefix).0 == directory;
-            let passed = after.is_some_and(|a| a > directory.as_str() && !a.starts_with(directory.as_str()));
-            if !related || passed {
+        low: Bound<&str>,
+        enough: usize,
+        pick: impl Fn(&Entry) -> Option<T>,
+    ) -> Vec<(String, T)> {
+        let (from, excluded) = match low {
+            Bound::Included(from) => (from, false),
+            Bound::Excluded(from) => (from, true),
+            Bound::Unbounded => ("", false),
+        };
+        let (mut seen, mut found): (Vec<&str>, Vec<(String, T)>) = (Vec::new(), Vec::new());
+        // A directory matters when it lies under the prefix or the prefix reaches into it.
+        let reaching = self.packed.get_key_value(split(prefix).0);
+        let reaching = reaching.filter(|(directory, _)| !directory.starts_with(prefix));
+        let within = self.packed.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let within = within.take_while(|(directory, _)| directory.starts_with(prefix));
+        for (directory, packed) in reaching.into_iter().chain(within) {
+            if from > directory.as_str() && !from.starts_with(directory.as_str()) {
                 continue;
             }
             // Keys of a directory inside one already read may sort before its keys.
-            if added > max_keys && !seen.iter().any(|outer| directory.starts_with(outer)) {
+            if found.len() >= enough && !seen.iter().any(|outer| directory.starts_with(outer)) {
                 break;
             }
-            for entry in packed.entries.iter().filter(|e| e.visible()) {
+            for entry in &packed.entries {
                 let key = packed.key(directory, entry);
-                if key.starts_with(prefix) && after.is_none_or(|a| key.as_str() > a) {
-                    found.push((key, entry.data_version()));
-                    added += 1;
+                let is_behind = if excluded { key.as_str() > from } else { key.as_str() >= from };
+                if is_behind && key.starts_with(prefix) {
+                    found.extend(pick(entry).map(|picked| (key, picked)));
                 }
             }
             seen.push(directory);
         }
+        found
     }
 
     /// All versions of a key, newest last; `None` when it has none.

@@ -129,6 +129,7 @@ impl S3 {
             health: Health::Good,
             kms_key: None,
             metadata: None,
+            tags: None,
         };
         let versions = bucket.objects.entry(key.into()).or_default();
         if !bucket.config.versioned {

@@ -130,7 +130,10 @@ fn the_engine_refuses_by_lsn_fork_and_media() {
         assert!(fresh.is_ok());
         lab.world.break_object("vault", "full.bak", Damage::Delete).unwrap();
         assert_eq!(lab.world.restore(&chain(&[]), None).unwrap_err().number, 3201);
-        let marker = lab.world.s3().list_versions("vault", "full.bak").unwrap()[0].object.version.clone();
+        let marker = lab.world.s3().list_versions("vault", "full.bak", None, 9).unwrap().versions[0]
+            .object
+            .version
+            .clone();
         lab.world.s3_mut().delete("vault", "full.bak", marker.as_deref()).unwrap();
     }
 }

@@ -14,10 +14,10 @@ fn a_backup_runs_and_its_object_appears_at_the_end() {
     lab.wait(2);
     assert_eq!(lab.lifecycle(id), "IN_PROGRESS");
     assert!(lab.keys("").is_empty());
-    assert_eq!(lab.world.s3().list_uploads("vault", "").unwrap().len(), 1);
+    assert_eq!(lab.world.s3().list_uploads("vault", "", None, 9).unwrap().uploads.len(), 1);
     assert_eq!(lab.finish(id), "SUCCESS");
     assert_eq!(lab.keys(""), ["full/orders.bak"]);
-    assert!(lab.world.s3().list_uploads("vault", "").unwrap().is_empty());
+    assert!(lab.world.s3().list_uploads("vault", "", None, 9).unwrap().uploads.is_empty());
     assert_eq!(lab.task(id, "% complete"), Value::Int(100));
     let info = lab.info(id);
     assert!(
@@ -137,7 +137,7 @@ fn stripes_are_named_and_all_or_nothing() {
     assert!(lab.info(again).contains("] Please reissue task with correct type and overwrite property ["));
     let over = backup(&mut lab, 3, 1);
     assert_eq!(lab.finish(over), "SUCCESS");
-    assert_eq!(lab.world.s3().list_versions("vault", "a/").unwrap().len(), 6);
+    assert_eq!(lab.world.s3().list_versions("vault", "a/", None, 9).unwrap().versions.len(), 6);
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! Discovery: its settings, a look asked for now, and what the last one saw.
+
+use domain::directory::What;
+use domain::discovery::seen::{Looked, PAGES, Page, looked_key, partition};
+use domain::discovery::settings::{Settings, settings_key};
+use domain::inventory::{Vault, vault_key};
+use domain::policy::{self, Policy};
+use handlers::contract::SCHEMA;
+use handlers::contract::discovery::ListInstancesInput;
+use ports::Clock;
+use ports::executions::{Machine, StartExecution, Started};
+use ports::store::{Expect, ReadItems, Versioned, WriteItems, decode, load};
+
+use crate::Api;
+use crate::digest::{may_replace, tag};
+use crate::enrol::check_name;
+use crate::http::{Request, Response};
+use crate::page::page;
+use crate::problem::Refused;
+use crate::read::{body, instance, json, required};
+use crate::shapes::{DiscoveredShape, DiscoveryBody, LookStarted};
+
+/// Texts of one kind in the settings. Policy of ours: with 200 characters each the record stays far below what an item holds.
+const TEXTS_MAX: usize = 200;
+
+/// Characters of one of them. A tag has a key of 128 and a value of 256 (RDS API reference, `Tag`, read 2026-11).
+const TEXT_CHARS_MAX: usize = 400;
+
+fn check(body: &DiscoveryBody) -> Result<(), Refused> {
+    let lists = [
+        ("tags", &body.tags),
+        ("instances", &body.instances),
+        ("include", &body.include),
+        ("exclude", &body.exclude),
+    ];
+    for (field, texts) in lists {
+        if texts.len() > TEXTS_MAX || texts.iter().any(|text| text.chars().count() > TEXT_CHARS_MAX) {
+            let message = format!("{field}: {TEXTS_MAX} at most, of {TEXT_CHARS_MAX} characters each");
+            return Err(Refused::new(422, "ValueOutOfRange", message));
+        }
+    }
+    let secret = body.secret_arn.as_deref().map(|arn| arn.splitn(7, ':').collect::<Vec<_>>());
+    let is_secret = |parts: &Vec<&str>| {
+        parts.len() == 7 && parts[0] == "arn" && parts[2] == "secretsmanager" && parts[5] == "secret"
+    };
+    if secret.is_some_and(|parts| !is_secret(&parts)) {
+        let message =
+            "secret_arn: no ARN of a secret: write arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME";
+        return Err(Refused::new(422, "ValueOutOfRange", message));
+    }
+    Ok(())
+}
+
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+    pub(crate) async fn get_discovery(&self, name: &str) -> Result<Response, Refused> {
+        let found: Versioned<Settings> = required(&self.store, settings_key(name), "discovery", name).await?;
+        json(200, &DiscoveryBody::of(found.record))
+    }
+
+    pub(crate) async fn put_discovery(
+        &self,
+        request: &Request,
+        caller: &str,
+        name: &str,
+    ) -> Result<Response, Refused> {
+        check_name(name)?;
+        let given: DiscoveryBody = body(request)?;
+        check(&given)?;
+        let record = given.record(name);
+        if let Some(finding) = record.findings().into_iter().next() {
+            return Err(Refused::new(422, "ValueOutOfRange", finding.message));
+        }
+        self.must_exist::<Policy>(policy::key(&record.policy), "policy", &record.policy).await?;
+        self.must_exist::<Vault>(vault_key(&record.vault), "vault", &record.vault).await?;
+        let stored: Option<Versioned<Settings>> = load(&self.store, settings_key(name)).await?;
+        let current =
+            stored.clone().map(|stored| json(200, &DiscoveryBody::of(stored.record))).transpose()?;
+        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
+        let (expect, status) = stored.map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
+        let answer = json(status, &DiscoveryBody::of(record.clone()))?;
+        self.enrol(What::Discovery, name, caller, Versioned { record, expect }.put()?).await?;
+        let tag = tag(&answer.body);
+        Ok(answer.with("etag", tag))
+    }
+
+    /// Starts the machine. Its name is the minute, so that a client that asks again starts nothing twice.
+    pub(crate) async fn look_now(&self) -> Result<Response, Refused> {
+        let execution = self.clock.now().strftime("asked-%Y%m%dT%H%MZ").to_string();
+        let input = ListInstancesInput { schema: SCHEMA, after: None };
+        let input = serde_json::to_string(&input)
+            .map_err(|error| Refused::new(500, "AnswerUnwritable", error.to_string()))?;
+        let started = self.executions.start_execution(Machine::Discovery, &execution, &input).await?;
+        json(202, &LookStarted { execution, is_new: started == Started::Begun })
+    }
+
+    pub(crate) async fn discovered(&self, request: &Request, name: &str) -> Result<Response, Refused> {
+        instance(&self.store, name).await?;
+        let looked: Option<Versioned<Looked>> = load(&self.store, looked_key(name)).await?;
+        let (found, next) = page(&self.store, request, partition(name), PAGES, (1, 1)).await?;
+        let seen = found.items.first().map(decode::<Page>).transpose()?;
+        let looked = looked.map(|looked| looked.record).unwrap_or_default();
+        json(200, &DiscoveredShape::new(looked, seen.map(|seen| seen.record), next))
+    }
+}
