@@ -6,8 +6,8 @@ deployed machines are executed by its engine, the instance is `bakproof serve` o
 Nobody enrols the instance: discovery finds it by its tag, cannot log in, tells people, and protects its databases once it can. A morning of
 the story passes: first fulls, log copies, differentials; a backup on demand is asked of the API and cancelled. Then an hour in
 which every so-manieth request to AWS is turned down or lost, or its answer. In the end what each of them knows is compared: the task
-store, the server's own list of tasks and its history, the buckets, the roles and what was asked for under them, the engine's histories and
-our own interpreter, and everything that was written down anywhere and the secrets that must not be in it.
+store, the server's own list of tasks and its history, the windows that the API, `bakproof window` and a simulation tell, the buckets, the
+roles and what was asked for under them, the engine's histories and our own interpreter, and everything that was written down anywhere and the secrets that must not be in it.
 
 Changed for the test: code is where ministack finds it and for this machine's processor; functions get the ways to ministack and the
 authority of `bakproof serve` in their environment; and their clock is the story's (`clock.c`), so that a morning takes a minute.
@@ -34,6 +34,7 @@ sys.dont_write_bytecode = True
 from cloud import ACCOUNT, REGION, REPOSITORY, Cloud, check, function_zip, rds_front
 from gateway import Gateway, Trouble
 from replay import replayed
+from windows import compared
 
 HERE = pathlib.Path(__file__).resolve().parent
 TEMPLATE = REPOSITORY / "infra" / "template.yaml"
@@ -342,6 +343,13 @@ def trouble_and_calm(stack, story, trouble):
     fleets(stack, story, is_calm, "in the calm the logs of that hour are copied, and nothing is open")
 
 
+def overdue(stack):
+    """What the looks of the fleet told the alarm on missed promises: seconds, `None` where they could not find out."""
+    states = stack.cloud.client("stepfunctions")
+    described = [states.describe_execution(executionArn=execution["executionArn"]) for execution in stack.executions("FleetStateMachineArn")]
+    return [json.loads(look["output"]).get("rpo_overdue_seconds") for look in described if look["status"] == "SUCCEEDED"]
+
+
 def an_event(stack):
     """RDS tells of a backup, twice, and of an instance that nobody enrolled."""
     def told(instance):
@@ -408,17 +416,24 @@ def what_was_asked_of_aws(stack, gateways, ports):
 
 
 def what_the_engines_say(stack, folder):
-    """The deployed machine in the engine of ministack and in our interpreter."""
-    states = stack.cloud.client("stepfunctions")
-    definition = states.describe_state_machine(stateMachineArn=stack.outputs["InstanceStateMachineArn"])["definition"]
-    runs = []
-    for execution in stack.executions("InstanceStateMachineArn"):
-        described = states.describe_execution(executionArn=execution["executionArn"])
-        if described["status"] == "SUCCEEDED":
-            history = states.get_execution_history(executionArn=execution["executionArn"], maxResults=1000)["events"]
-            runs.append((described, history))
-    count, visited, parted = replayed(folder, definition, runs)
-    check(f"{count} runs took the same way through {visited} states in both engines", parted, [])
+    """The deployed machines in the engine of ministack and in our interpreter: the same states, and the same runs started."""
+    states, begun = stack.cloud.client("stepfunctions"), {}
+    for machine in ("Instance", "Fleet"):
+        output = f"{machine}StateMachineArn"
+        definition = states.describe_state_machine(stateMachineArn=stack.outputs[output])["definition"]
+        runs = []
+        for execution in stack.executions(output):
+            described = states.describe_execution(executionArn=execution["executionArn"])
+            if machine == "Instance":
+                begun[execution["name"]] = json.loads(described["input"])
+            if described["status"] == "SUCCEEDED":
+                history = states.get_execution_history(executionArn=execution["executionArn"], maxResults=1000)["events"]
+                runs.append((described, history))
+        visited, parted, started = replayed(folder, definition, runs)
+        check(f"{len(runs)} runs of {machine} took the same way through {visited} states in both engines", parted, [])
+    # The last to be replayed is the fleet, whose Map starts them; the API and runs that hand over start some as well.
+    there = {name: begun.get(name) for name in started}
+    check(f"and the Map of the fleet started the same {len(started)} runs", (there, len(started) > 3), (started, True))
 
 
 def what_was_written_down(stack, story, secrets):
@@ -463,11 +478,14 @@ def main():
             discovery(stack, secret_arn, secret)
             a_morning(stack, story)
             on_demand(stack, story)
+            check("until then no look of the fleet told of a missed promise", set(overdue(stack)), {0})
             trouble_and_calm(stack, story, trouble)
+            fleets(stack, story, lambda: overdue(stack)[-1] == 0, "and none is missed any more")
             looked_at_again(stack)
             an_event(stack)
             what_the_server_says(stack, story)
             what_the_buckets_hold(stack)
+            compared(stack.ask, story, bakproof, folder, POLICY, ["orders", "parts"])
             what_was_asked_of_aws(stack, gateways, ports)
             what_the_engines_say(stack, folder)
             what_was_written_down(stack, story, {"the password": story.instance["password"], "a wrong one": WRONG, "the session token": CANARY})

@@ -8,6 +8,7 @@ mod calendar;
 mod chance;
 mod differential;
 mod discovery;
+mod exposure;
 mod fleets;
 mod forecast;
 mod lease;

@@ -282,12 +282,17 @@ impl Database {
         self.healed.or(full.map(|full| Healed { last_lsn: full.last_lsn, finished_at: full.finished_at }))
     }
 
-    /// Age of the newest moment in the vault: what the loss of the instance would cost now.
-    pub fn exposure(&self, now: Timestamp) -> Option<SignedDuration> {
+    /// The newest moment in the vault; `None` before the first full.
+    pub fn newest_moment(&self) -> Option<Timestamp> {
         let full = self.last_full.as_ref().map(|full| full.finished_at);
         let tail = self.log_tail.as_ref().map(|tail| tail.made_at);
         let differential = self.last_differential.as_ref().map(|differential| differential.finished_at);
-        full.max(differential).max(tail).map(|edge| now.duration_since(edge))
+        full.max(differential).max(tail)
+    }
+
+    /// Age of the newest moment in the vault: what the loss of the instance would cost now.
+    pub fn exposure(&self, now: Timestamp) -> Option<SignedDuration> {
+        self.newest_moment().map(|newest| now.duration_since(newest))
     }
 }
 

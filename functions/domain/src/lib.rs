@@ -9,6 +9,7 @@ pub mod coverage;
 pub mod directory;
 pub mod discovery;
 pub mod event;
+pub mod exposure;
 pub mod facts;
 pub mod forecast;
 pub mod growth;

@@ -12,6 +12,10 @@ pub const DUE_SHARDS: u8 = 8;
 /// The shard of events that were not told. One of their own: however many a broken bus leaves behind, they keep nobody's work waiting.
 pub const OUTBOX_SHARD: u8 = DUE_SHARDS;
 
+/// Shard of the watches over promised RPOs. One is enough: a record is written once an hour, a partition takes 1,000 writes a
+/// second (DynamoDB developer guide, "Partitions", read 2026-11).
+pub const WATCH_SHARD: u8 = OUTBOX_SHARD + 1;
+
 /// A record of the task store.
 pub trait Record: Serialize + DeserializeOwned {
     /// Schema version that is written. `SCHEMA - 1` is read too.

@@ -41,6 +41,13 @@ pub struct ListWorkInput {
 pub struct ListWorkOutput {
     /// Runs to start, each with the name that makes a second start harmless.
     pub runs: Vec<RunStart>,
+    /// Seconds by which the worst database of all instances is over its promised RPO, 0 when none is; absent when that could not be
+    /// found out, which an alarm takes for the worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_overdue_seconds: Option<u64>,
+    /// Why it could not be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwatched: Option<Reason>,
 }
 
 /// One run to start.

@@ -23,6 +23,7 @@ mod shape;
 pub mod validate_region;
 pub mod views;
 pub mod wake;
+mod watch;
 
 pub use handler::Handler;
 

@@ -1,4 +1,5 @@
-//! list-work: which instances have work, and the names their runs must have. Tells the events that others left over, too.
+//! list-work: which instances have work, and the names their runs must have; by how much the worst promise is missed. Tells the events that
+//! others left over, too.
 
 use domain::inventory::instance_of_partition;
 use domain::reason::Reason;
@@ -11,12 +12,13 @@ use crate::contract::{ListWorkInput, ListWorkOutput, check_schema};
 use crate::handler::Handler;
 use crate::outbox::tell_left;
 use crate::wake::offer_run;
+use crate::watch::overdue;
 
 /// Instances read from one shard in one call: with eight shards 512 runs, about 75 KB of payload. What does not fit is
 /// still due five minutes later.
 const PER_SHARD: u32 = 64;
 
-/// Reads what is due and names the runs; starts nothing itself.
+/// Reads what is due and names the runs, and watches the promises; starts nothing itself.
 pub struct ListWork<S, C, P> {
     /// Task store.
     pub store: S,
@@ -47,10 +49,15 @@ where
                 }
             }
         }
+        // Runs start whether or not promises can be watched: silence is what the alarm hears then.
+        let (rpo_overdue_seconds, unwatched) = match overdue(&self.store, now).await {
+            Ok(overdue) => (Some(overdue.as_secs().unsigned_abs()), None),
+            Err(reason) => (None, Some(reason)),
+        };
         if let Some(bus) = &self.events {
             // That they cannot be told keeps no run waiting: they are still there in five minutes.
             let _ = tell_left(&self.store, bus, now).await;
         }
-        Ok(ListWorkOutput { runs })
+        Ok(ListWorkOutput { runs, rpo_overdue_seconds, unwatched })
     }
 }

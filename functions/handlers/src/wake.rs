@@ -7,9 +7,11 @@ use ports::executions::{Machine, StartExecution};
 use ports::store::{CommitFault, Expect, ReadItems, Versioned, WriteItems, load};
 
 use crate::contract::{InstanceRun, RunStart, SCHEMA};
+use crate::watch::with_watch;
 
 /// The run to start, unless one is at work. Its generation is written down before its name is given out: a run that dies
-/// before it takes the lease has spent its name for 90 days, and the next one must have another.
+/// before it takes the lease has spent its name for 90 days, and the next one must have another. With the first of them the
+/// watch over the instance's promises begins: whatever becomes of the run, somebody looks.
 pub(crate) async fn offer_run(
     store: &(impl ReadItems + WriteItems),
     instance: &str,
@@ -21,7 +23,12 @@ pub(crate) async fn offer_run(
         return Ok(None);
     };
     let generation = record.offered;
-    match store.commit(&[Versioned { record, expect }.put()?]).await {
+    let lease = Versioned { record, expect }.put()?;
+    let committed = match expect {
+        Expect::Absent => with_watch(store, lease, instance, now).await,
+        Expect::Version(_) => store.commit(&[lease]).await,
+    };
+    match committed {
         Ok(()) => {}
         // Another offers one, or a run took the lease meanwhile: either is at work.
         Err(CommitFault::Conflict { .. }) => return Ok(None),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::subject::Subject;
-use crate::tell::Told;
+use crate::tell::{RPO_OVERDUE, Told};
 
 /// The metrics' namespace.
 pub const NAMESPACE: &str = "bakproof";
@@ -114,7 +114,7 @@ impl Ending<'_> {
 /// Every metric by function, and errors by class too. Not by instance: each value of a dimension is a metric of its own and is paid
 /// for, and the instance stands in the line.
 fn directives(metrics: impl Iterator<Item = &'static str>, failed: bool) -> Vec<Directive> {
-    let metric = |name| Metric { name, unit: if name == "duration_ms" { "Milliseconds" } else { "Count" } };
+    let metric = |name| Metric { name, unit: unit(name) };
     let directive = |dimensions: &[&'static str], metrics| Directive {
         namespace: NAMESPACE,
         dimensions: vec![dimensions.to_vec()],
@@ -125,6 +125,15 @@ fn directives(metrics: impl Iterator<Item = &'static str>, failed: bool) -> Vec<
         directives.push(directive(&["function", "class"], vec![metric("errors")]));
     }
     directives
+}
+
+/// A metric's unit, in CloudWatch's word.
+fn unit(name: &str) -> &'static str {
+    match name {
+        "duration_ms" => "Milliseconds",
+        RPO_OVERDUE => "Seconds",
+        _ => "Count",
+    }
 }
 
 /// The trace's own id in `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`.

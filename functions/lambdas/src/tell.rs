@@ -10,6 +10,10 @@ use handlers::contract::{
 use serde::Serialize;
 use serde_json::Value;
 
+/// Seconds by which the worst database is over its promised RPO. Absent where it could not be found out: the alarm on it takes
+/// silence for the worst.
+pub const RPO_OVERDUE: &str = "rpo_overdue_seconds";
+
 /// What one output tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
@@ -52,7 +56,12 @@ impl Tell for api::Response {
 
 impl Tell for ListWorkOutput {
     fn tell(&self) -> Told {
-        Told::counts(&[("runs", u32::try_from(self.runs.len()).unwrap_or(u32::MAX))])
+        let mut told = Told::counts(&[("runs", u32::try_from(self.runs.len()).unwrap_or(u32::MAX))]);
+        told.counts.extend(self.rpo_overdue_seconds.map(|seconds| (RPO_OVERDUE, seconds)));
+        match &self.unwatched {
+            Some(reason) => told.outcome(&format!("unwatched: {reason}")),
+            None => told,
+        }
     }
 }
 
@@ -132,9 +141,76 @@ impl Tell for ObserveEventOutput {
 
 #[cfg(test)]
 mod tests {
-    use handlers::contract::PollOutcome;
+    use std::collections::BTreeSet;
+
+    use handlers::contract::{LeaseOutcome, PlanOutcome, PollOutcome};
 
     use super::*;
+
+    /// What each function tells: its name and those of its counts.
+    fn told() -> BTreeSet<(&'static str, &'static str)> {
+        let next_due_at = jiff::Timestamp::UNIX_EPOCH;
+        let all = [
+            (
+                "list-work",
+                ListWorkOutput { runs: Vec::new(), rpo_overdue_seconds: Some(1), unwatched: None }.tell(),
+            ),
+            ("run-lease", RunLeaseOutput { outcome: LeaseOutcome::Taken, round: 0, successor: None }.tell()),
+            ("validate-region", ValidateRegionOutput { region: "eu-west-1".to_owned() }.tell()),
+            (
+                "plan-backups",
+                PlanBackupsOutput { outcome: PlanOutcome::Idle, planned: 0, open: 0, next_due_at }.tell(),
+            ),
+            ("check-chains", CheckChainsOutput { admitted: 0, skipped: 0, promoted: 0, held: 0 }.tell()),
+            ("dispatch-tasks", DispatchTasksOutput { dispatched: 0, wait_seconds: 1 }.tell()),
+            (
+                "poll-tasks",
+                PollTasksOutput { outcome: PollOutcome::Again, round: 1, finished: 0, outstanding: 0 }.tell(),
+            ),
+        ];
+        let counts = |(function, told): (&'static str, Told)| {
+            told.counts.into_iter().map(move |(metric, _)| (function, metric))
+        };
+        all.into_iter().flat_map(counts).collect()
+    }
+
+    /// The dashboard and the alarms show what is told and nothing else; a name that nobody tells would be a flat line, or an alarm that is
+    /// silent or never is.
+    #[test]
+    fn the_template_names_metrics_that_functions_tell() {
+        let template = include_str!("../../../infra/template.yaml");
+        let told = told();
+        let told = |metric: &str, function: &str| told.iter().any(|one| *one == (function, metric));
+        let mut shown = 0;
+        for row in template.lines().filter_map(|line| line.trim().strip_prefix("[\"bakproof\", ")) {
+            let parts: Vec<&str> = row.split('"').collect();
+            let (metric, dimension, function) = (parts[1], parts[3], parts[5]);
+            assert!(dimension == "function" && told(metric, function), "nobody tells {metric} of {function}");
+            shown += 1;
+        }
+        assert!(shown > 10, "{shown} rows of the dashboard were found");
+        let (_, alarm) = template.split_once("Namespace: bakproof\n").unwrap();
+        let after = |word: &str| {
+            let (_, rest) = alarm.split_once(word).unwrap();
+            rest.split([' ', '\n', '}']).next().unwrap()
+        };
+        assert!(told(after("MetricName: "), after("Name: function, Value: ")));
+        assert_eq!(after("MetricName: "), RPO_OVERDUE);
+        assert_eq!(
+            template.matches("Namespace: bakproof\n").count(),
+            1,
+            "each alarm on a metric of ours is looked at here"
+        );
+    }
+
+    #[test]
+    fn a_promise_that_nobody_could_watch_is_no_zero() {
+        let reason = domain::reason::Reason::new(domain::reason::Class::Retry, "Throttled", "slow down");
+        let output = ListWorkOutput { runs: Vec::new(), rpo_overdue_seconds: None, unwatched: Some(reason) };
+        let told = output.tell();
+        assert_eq!(told.counts, [("runs", 0)]);
+        assert_eq!(told.outcome.as_deref(), Some("unwatched: Throttled: slow down"));
+    }
 
     #[test]
     fn an_outcome_is_told_in_the_word_that_a_choice_compares() {

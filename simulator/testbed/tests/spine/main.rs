@@ -27,3 +27,4 @@ mod swarm;
 mod told;
 mod trouble;
 mod turned_down;
+mod watch;

@@ -39,6 +39,7 @@ fn copied_logs_are_found_however_the_service_writes_their_guid() {
 
 #[test]
 fn a_window_begins_when_its_full_had_certainly_ended() {
+    let mut whole = 0;
     for seed in 0..8 {
         let mut story = Story::calm();
         story.seed = seed;
@@ -49,12 +50,9 @@ fn a_window_begins_when_its_full_had_certainly_ended() {
         for database in &report.databases {
             let name = &*database.window.database;
             assert_eq!(tasks(&view, name, Kind::Full).len(), 1, "{name}");
-            let from = database.window.intervals[0].from;
-            assert_ne!(
-                from.subsec_nanosecond(),
-                0,
-                "seed {seed}, {name}: none of these was rounded to a second"
-            );
+            whole += u32::from(database.window.intervals[0].from.subsec_nanosecond() == 0);
         }
     }
+    // A tick is a three hundredth: of sixteen ends one may be that of a second by chance, not two.
+    assert!(whole <= 1, "{whole} were rounded to a second");
 }
