@@ -115,7 +115,7 @@ fn covers_the_calls(cases: &[Case]) {
         .filter(|case| case.place.function == OBSERVER)
         .map(|case| case.place.call.as_str())
         .collect();
-    let known = ["lambda.invoke", "states.start_execution", "store.commit", "store.get"];
+    let known = ["events.put_events", "lambda.invoke", "states.start_execution", "store.commit", "store.get"];
     assert_eq!(observed, BTreeSet::from(known), "events");
 }
 
