@@ -13,7 +13,7 @@ use ports::store::{Expect, ReadItems, Versioned, WriteItems, decode, load};
 
 use crate::Api;
 use crate::digest::{may_replace, tag};
-use crate::enrol::check_name;
+use crate::enrol::{check_name, check_secret};
 use crate::http::{Request, Response};
 use crate::page::page;
 use crate::problem::Refused;
@@ -39,16 +39,7 @@ fn check(body: &DiscoveryBody) -> Result<(), Refused> {
             return Err(Refused::new(422, "ValueOutOfRange", message));
         }
     }
-    let secret = body.secret_arn.as_deref().map(|arn| arn.splitn(7, ':').collect::<Vec<_>>());
-    let is_secret = |parts: &Vec<&str>| {
-        parts.len() == 7 && parts[0] == "arn" && parts[2] == "secretsmanager" && parts[5] == "secret"
-    };
-    if secret.is_some_and(|parts| !is_secret(&parts)) {
-        let message =
-            "secret_arn: no ARN of a secret: write arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME";
-        return Err(Refused::new(422, "ValueOutOfRange", message));
-    }
-    Ok(())
+    body.secret_arn.as_deref().map_or(Ok(()), check_secret)
 }
 
 impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {

@@ -39,6 +39,17 @@ pub(crate) fn check_name(name: &str) -> Result<(), Refused> {
     Err(invalid("a name has 1 to 64 letters, digits, hyphens, underscores and dots"))
 }
 
+/// A secret is named by its ARN. What was given instead may be the secret itself, so that no message repeats it.
+pub(crate) fn check_secret(arn: &str) -> Result<(), Refused> {
+    let secret: Vec<&str> = arn.splitn(7, ':').collect();
+    if secret.len() != 7 || secret[0] != "arn" || secret[2] != "secretsmanager" || secret[5] != "secret" {
+        return Err(invalid(
+            "secret_arn: no ARN of a secret: write arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME",
+        ));
+    }
+    Ok(())
+}
+
 fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
     let fits = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
     let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic());
@@ -54,12 +65,7 @@ fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
     if settings.port == 0 {
         return Err(invalid("port: 0 is no port"));
     }
-    let secret: Vec<&str> = settings.secret_arn.splitn(7, ':').collect();
-    if secret.len() != 7 || secret[0] != "arn" || secret[2] != "secretsmanager" || secret[5] != "secret" {
-        return Err(invalid(
-            "secret_arn: no ARN of a secret: write arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME",
-        ));
-    }
+    check_secret(&settings.secret_arn)?;
     let slots = settings.slots;
     if !(1..=SLOTS_MAX).contains(&slots.running)
         || !(slots.running..=2 * SLOTS_MAX).contains(&slots.queue_depth)

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::lineage_of;
 use crate::facts::DatabaseState;
-use crate::inventory::Lineage;
+use crate::inventory::{Database, Lineage};
 use crate::limits::{Name, Profile};
 use crate::reason::{Class, Reason};
 use settings::Settings;
@@ -45,6 +45,14 @@ pub struct Known {
     pub lineage: Option<Lineage>,
     /// Since when it has not been seen, if so.
     pub gone_at: Option<Timestamp>,
+}
+
+impl Known {
+    /// What a head tells of itself.
+    pub fn of(head: &Database) -> Self {
+        let place = Place { instance: head.instance.clone(), name: head.name.clone() };
+        Self { place, lineage: head.lineage.clone(), gone_at: head.gone_at }
+    }
 }
 
 /// What became of a database that the server shows.

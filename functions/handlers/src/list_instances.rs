@@ -216,8 +216,7 @@ impl<S: ReadItems + WriteItems, L: cloud::ListInstances, C: Clock> ListInstances
     async fn remember(&self, pass: Pass, enrolled: usize, now: Timestamp) -> Result<(), Reason> {
         let known: Option<Versioned<Looked>> = load(&self.store, looked_key("")).await?;
         let expect = known.as_ref().map_or(Expect::Absent, |known| known.expect);
-        let before = known.map(|known| known.record).unwrap_or_default();
-        let mut looked = before.clone();
+        let mut looked = known.map(|known| known.record).unwrap_or_default();
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         (looked.shown, looked.skipped) = (count(pass.listed), count(pass.skipped));
         looked.protected = looked.protected.max(count(enrolled));

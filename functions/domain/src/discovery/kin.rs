@@ -39,9 +39,8 @@ pub fn partition(family: &Guid) -> String {
 impl Kin {
     /// What a head says of its family; `None` while its identity is not known.
     pub fn of(head: &Database) -> Option<Self> {
-        let lineage = head.lineage.clone()?;
-        let place = Place { instance: head.instance.clone(), name: head.name.clone() };
-        Some(Self { lineage, place, gone_at: head.gone_at })
+        let Known { place, lineage, gone_at } = Known::of(head);
+        Some(Self { lineage: lineage?, place, gone_at })
     }
 
     /// As a look takes it.

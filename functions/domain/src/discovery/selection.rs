@@ -1,7 +1,6 @@
 //! Which instances are enrolled by which settings, of those that RDS lists.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 use crate::facts::ListedInstance;
@@ -12,8 +11,7 @@ use crate::reason::{Class, Reason};
 const PLACEHOLDER: &str = "{instance}";
 
 /// What becomes of one instance that RDS lists.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Selection {
     /// It is not selected and nobody enrolled it.
     Unselected,

@@ -11,7 +11,7 @@ use domain::directory::{self, Listed, What};
 use domain::discovery::kin::{self, Kin};
 use domain::discovery::seen::{self, Looked, Page, Seen, looked_key};
 use domain::discovery::settings::{Settings, settings_key};
-use domain::discovery::{Ground, Known, Look, Place, look};
+use domain::discovery::{Ground, Known, Look, look};
 use domain::facts::DatabaseState;
 use domain::inventory::{Database, Lineage};
 use domain::limits::Name;
@@ -106,14 +106,7 @@ impl Sight<'_> {
     }
 
     fn known(&self) -> Vec<Known> {
-        let heads = self.heads.iter().map(|head| &head.record);
-        heads
-            .map(|head| Known {
-                place: Place { instance: head.instance.clone(), name: head.name.clone() },
-                lineage: head.lineage.clone(),
-                gone_at: head.gone_at,
-            })
-            .collect()
+        self.heads.iter().map(|head| Known::of(&head.record)).collect()
     }
 }
 

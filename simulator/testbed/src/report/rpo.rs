@@ -61,11 +61,16 @@ fn worst_minutes(mut edges: Vec<(Timestamp, Timestamp)>, end: Timestamp) -> Opti
     u64::try_from(worst).ok().map(|seconds| seconds.div_ceil(60))
 }
 
-pub(super) fn reached(scenario: &Scenario, view: &View, database: &DatabaseView, window: &Window) -> Rpo {
+/// What a database reached. `gone`: when it went, if it did.
+pub(super) fn reached(
+    scenario: &Scenario,
+    view: &View,
+    (database, gone): (&DatabaseView, Option<Timestamp>),
+    window: &Window,
+) -> Rpo {
     let promised = scenario.policy.objectives.rpo_minutes;
     let tasks: Vec<&Task> = view.done.iter().filter(|task| is_of(task, database)).collect();
     let held = window.moments();
-    let gone = scenario.last_moment(&database.head.instance, &database.head.name);
     let end = gone.map_or(view.now, |gone| gone.min(view.now));
     Rpo {
         damage: Loss {

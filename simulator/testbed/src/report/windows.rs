@@ -72,15 +72,18 @@ pub(super) fn databases(
     claims: Claims,
 ) -> Vec<DatabaseReport> {
     let objectives = scenario.policy.objectives;
+    let last_moments = scenario.last_moments();
     view.databases
         .iter()
         .zip(claims)
         .map(|(database, (window, _))| {
             let speed = speed(scenario, bed, &database.head.instance);
             let headers = headers(database);
+            let of = (database.head.instance.clone(), database.head.name.clone());
+            let gone = last_moments.get(&of).copied();
             DatabaseReport {
                 instance: database.head.instance.clone(),
-                rpo: rpo::reached(scenario, view, database, &window),
+                rpo: rpo::reached(scenario, view, (database, gone), &window),
                 rto: rto::worst(database, headers, &window, view.now, speed, objectives.rto_minutes),
                 window,
             }

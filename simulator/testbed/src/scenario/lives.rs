@@ -1,5 +1,7 @@
 //! Which databases are there when, under which names: told by the scenario alone.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::Scenario;
@@ -41,17 +43,16 @@ impl Scenario {
         }
         lives
     }
-}
 
-impl Scenario {
-    /// When the last database of a name went, if none is there any more: from then on nothing of it can be lost.
-    pub fn last_moment(&self, instance: &str, name: &str) -> Option<Timestamp> {
-        let lives = self.lives();
-        let mut last = None;
-        for life in lives.iter().filter(|life| life.instance == instance && life.name == name) {
-            last = last.max(Some(life.until?));
+    /// When the last database of a name went, by instance and name, of those names that none has any more: from then on nothing of it
+    /// can be lost.
+    pub fn last_moments(&self) -> BTreeMap<(String, String), Timestamp> {
+        let mut last: BTreeMap<(String, String), Option<Timestamp>> = BTreeMap::new();
+        for Life { instance, name, until, .. } in self.lives() {
+            let moment = last.entry((instance, name)).or_insert(until);
+            *moment = moment.zip(until).map(|(one, other)| one.max(other));
         }
-        last
+        last.into_iter().filter_map(|(of, moment)| Some((of, moment?))).collect()
     }
 }
 
