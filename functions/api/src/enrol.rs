@@ -181,7 +181,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
 fn set(stored: Option<Instance>, name: &str, given: InstanceBody, now: Timestamp) -> Instance {
     let InstanceBody { host, port, secret_arn, policy, vault, slots } = given;
     let mut record = stored.unwrap_or_else(|| Instance::new(name, (&host, port), &secret_arn, now));
-    record.due_at = Some(record.due_at.map_or(now, |due_at| due_at.min(now)));
+    record.due_by(now);
     Instance { host, port, secret_arn, policy, vault, slots, ..record }
 }
 

@@ -110,6 +110,11 @@ impl Instance {
             discovery: None,
         }
     }
+
+    /// Makes it due by a moment; one that is due sooner stays so.
+    pub fn due_by(&mut self, at: Timestamp) {
+        self.due_at = Some(self.due_at.map_or(at, |due_at| due_at.min(at)));
+    }
 }
 
 impl Record for Instance {

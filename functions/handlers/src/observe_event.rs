@@ -4,7 +4,6 @@
 //! may be worth nothing any more, or has the next look come sooner. What is true, the server says in that look. All effects are
 //! conditional on what is stored: the same event again, or an older one, finds nothing to do.
 
-use domain::event::Event as Told;
 use domain::inventory::{Instance, instance_key};
 use domain::lease::{self, Lease};
 use domain::observed::{Marks, Observed, RunEnded, freed, marks_key, of_execution, of_rds};
@@ -20,8 +19,8 @@ use serde::de::DeserializeOwned;
 
 use crate::contract::{Event, ObserveEventOutput, ObserveOutcome};
 use crate::handler::Handler;
-use crate::outbox::{self, Outbox};
-use crate::scope::{SORT_MAX, commit};
+use crate::outbox::Outbox;
+use crate::scope::{SORT_MAX, commit, of_trouble};
 use crate::wake::wake;
 
 /// Times that an event is written anew because others wrote first. Policy of ours: behind it, whoever invokes tries again.
@@ -177,13 +176,10 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock, P: PublishEvents> O
         let mut writes = vec![free.put()?];
         let instance: Option<Versioned<Instance>> = load(&self.store, instance_key(&ended.instance)).await?;
         if let Some(mut instance) = instance {
-            let due_at = &mut instance.record.due_at;
-            *due_at = Some(due_at.map_or(now, |at| at.min(now)));
+            instance.record.due_by(now);
             let before = instance.record.trouble.replace(ended.trouble.clone());
             writes.push(instance.put()?);
-            let after = instance.record.trouble.as_ref();
-            let told = Told::of_trouble(&ended.instance, before.as_ref(), after, now);
-            writes.extend(told.map(outbox::with).transpose()?);
+            writes.extend(of_trouble(&instance.record, before.as_ref(), now)?);
         }
         let outbox = Outbox::new(&self.store, self.events.as_ref());
         commit(&outbox, &writes).await?;

@@ -153,8 +153,7 @@ fn unknown(instance: &str, database: &str) -> Reason {
 
 /// The write that makes the instance due.
 fn due_now(scope: &mut Scope, now: Timestamp) -> Result<Write, Reason> {
-    let due_at = &mut scope.instance.record.due_at;
-    *due_at = Some(due_at.map_or(now, |at| at.min(now)));
+    scope.instance.record.due_by(now);
     Ok(scope.instance.put()?)
 }
 

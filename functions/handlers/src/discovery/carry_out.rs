@@ -63,8 +63,7 @@ impl<S: ReadItems + WriteItems> Discovery<'_, S> {
         if is_due && let Some(first) = commits.first_mut() {
             // With the first of them: whoever starts over finds nothing new, and the instance due.
             let mut instance = sight.scope.instance.clone();
-            let due_at = instance.record.due_at.map_or(sight.now, |at| at.min(sight.now));
-            instance.record.due_at = Some(due_at);
+            instance.record.due_by(sight.now);
             first.push(instance.put()?);
         }
         commit_groups(self.store, commits).await?;

@@ -39,8 +39,8 @@ pub(crate) async fn discover<S: ReadItems + WriteItems>(
     states: &[DatabaseState],
     now: Timestamp,
 ) -> Result<Found, Reason> {
-    let discovery = Discovery { store, now };
-    let sight = discovery.sight(scope, states).await?;
+    let discovery = Discovery { store };
+    let sight = discovery.sight(scope, states, now).await?;
     let look = discovery.look(&sight).await?;
     let done = discovery.carry_out(&sight, &look).await?;
     let looked = discovery.remember(&sight, &look, &done).await?;
@@ -69,7 +69,6 @@ pub(crate) fn shows_renamed(heads: &[Versioned<Database>], states: &[DatabaseSta
 
 struct Discovery<'a, S> {
     store: &'a S,
-    now: Timestamp,
 }
 
 /// What a look is made from, all read before anything is decided.
@@ -132,12 +131,17 @@ impl<S: ReadItems + WriteItems> Discovery<'_, S> {
         Ok(settings)
     }
 
-    async fn sight<'s>(&self, scope: &'s Scope, states: &'s [DatabaseState]) -> Result<Sight<'s>, Reason> {
+    async fn sight<'s>(
+        &self,
+        scope: &'s Scope,
+        states: &'s [DatabaseState],
+        now: Timestamp,
+    ) -> Result<Sight<'s>, Reason> {
         let settings = self.settings(scope).await?;
         let instance = scope.instance.record.name.clone();
         let heads = databases(self.store, &instance).await?;
         let pages = load_range(self.store, &seen::partition(&instance), seen::PAGES).await?;
-        Ok(Sight { scope, settings, states, heads, pages, now: self.now })
+        Ok(Sight { scope, settings, states, heads, pages, now })
     }
 
     /// The look. Families and the vault are asked about only where a database is there that nobody knows.
