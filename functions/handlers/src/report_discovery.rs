@@ -3,24 +3,38 @@
 use std::fmt::Write as _;
 
 use domain::discovery::seen::{Looked, looked_key};
+use domain::event::{Event, What};
 use domain::reason::Reason;
+use ports::Clock;
+use ports::events::PublishEvents;
 use ports::notify::{Notice, Notify};
 use ports::store::{Expect, ReadItems, Versioned, WriteItems, load};
 
 use crate::contract::check_schema;
 use crate::contract::discovery::{ReportDiscoveryInput, ReportDiscoveryOutput};
 use crate::handler::Handler;
+use crate::outbox::{self, Outbox};
 use crate::scope::{caught, commit};
 
 /// Tells people.
-pub struct ReportDiscovery<S, N> {
+pub struct ReportDiscovery<S, N, C, P> {
     /// Task store.
     pub store: S,
     /// People.
     pub people: N,
+    /// Clock.
+    pub clock: C,
+    /// The bus, where there is one.
+    pub events: Option<P>,
 }
 
-impl<S: ReadItems + WriteItems, N: Notify> Handler for ReportDiscovery<S, N> {
+impl<S, N, C, P> Handler for ReportDiscovery<S, N, C, P>
+where
+    S: ReadItems + WriteItems,
+    N: Notify,
+    C: Clock,
+    P: PublishEvents,
+{
     type Input = ReportDiscoveryInput;
     type Output = ReportDiscoveryOutput;
     const NAME: &'static str = "report-discovery";
@@ -29,33 +43,53 @@ impl<S: ReadItems + WriteItems, N: Notify> Handler for ReportDiscovery<S, N> {
     /// look.
     async fn handle(&self, input: ReportDiscoveryInput) -> Result<ReportDiscoveryOutput, Reason> {
         check_schema(input.schema)?;
-        let instance = input.instance.unwrap_or_default();
-        let mut looked = self.looked(&instance).await?;
-        if let Some(error) = input.error {
-            looked.record.fail(caught("LookFailed", &error));
-            commit(&self.store, &[looked.put()?]).await?;
-            // Its version is another now.
-            looked = self.looked(&instance).await?;
-        }
-        if !looked.record.is_untold() {
-            return Ok(ReportDiscoveryOutput { told: false });
-        }
-        self.people.notify(&notice(&looked.record)).await?;
-        looked.record.told = looked.record.mark();
-        commit(&self.store, &[looked.put()?]).await?;
-        Ok(ReportDiscoveryOutput { told: true })
+        let outbox = Outbox::new(&self.store, self.events.as_ref());
+        let reported = self.report(&outbox, input).await;
+        outbox.tell(&self.clock).await;
+        Ok(ReportDiscoveryOutput { told: reported? })
     }
 }
 
-impl<S: ReadItems, N> ReportDiscovery<S, N> {
-    async fn looked(&self, instance: &str) -> Result<Versioned<Looked>, Reason> {
-        let stored = load(&self.store, looked_key(instance)).await?;
-        let fresh = || Versioned {
-            record: Looked { instance: instance.to_owned(), ..Looked::default() },
-            expect: Expect::Absent,
-        };
-        Ok(stored.unwrap_or_else(fresh))
+impl<S, N: Notify, C: Clock, P> ReportDiscovery<S, N, C, P> {
+    /// Whether people were told something.
+    async fn report(
+        &self,
+        store: &(impl ReadItems + WriteItems),
+        input: ReportDiscoveryInput,
+    ) -> Result<bool, Reason> {
+        let instance = input.instance.unwrap_or_default();
+        let mut looked = self::looked(store, &instance).await?;
+        if let Some(error) = input.error {
+            let trouble = caught("LookFailed", &error);
+            let mut writes = Vec::new();
+            // Another trouble behind the first one is no news. A listing that failed is about no instance: that one people are told alone.
+            if looked.record.trouble.is_none() && !instance.is_empty() {
+                let what = What::EnrolmentFailed { reason: trouble.clone() };
+                writes.push(outbox::with(Event::new(&instance, None, self.clock.now(), what))?);
+            }
+            looked.record.fail(trouble);
+            writes.push(looked.put()?);
+            commit(store, &writes).await?;
+            // Its version is another now.
+            looked = self::looked(store, &instance).await?;
+        }
+        if !looked.record.is_untold() {
+            return Ok(false);
+        }
+        self.people.notify(&notice(&looked.record)).await?;
+        looked.record.told = looked.record.mark();
+        commit(store, &[looked.put()?]).await?;
+        Ok(true)
     }
+}
+
+async fn looked(store: &impl ReadItems, instance: &str) -> Result<Versioned<Looked>, Reason> {
+    let stored = load(store, looked_key(instance)).await?;
+    let fresh = || Versioned {
+        record: Looked { instance: instance.to_owned(), ..Looked::default() },
+        expect: Expect::Absent,
+    };
+    Ok(stored.unwrap_or_else(fresh))
 }
 
 /// What people read: what is wrong, how to mend it, and where it can be looked at.

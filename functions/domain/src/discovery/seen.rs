@@ -11,8 +11,9 @@ use crate::inventory::Lineage;
 use crate::reason::{Class, Reason};
 use crate::record::Record;
 
-/// Databases of one page: with names of 128 characters and a reason each they stay below a quarter of what an item holds.
-pub const PAGE_DATABASES: usize = 100;
+/// Databases of one page: with the longest names and reasons they stay below what an item holds, and a page with an event of each is
+/// one commit.
+pub const PAGE_DATABASES: usize = 90;
 
 /// Reasons that are kept and told of one look; more are counted.
 pub const NEEDS_MAX: usize = 50;
@@ -40,7 +41,34 @@ pub struct Seen {
     pub listed: bool,
 }
 
-/// A hundred of them, in order of their names.
+impl Seen {
+    /// Why it was to be protected and is not, where a person has to mend that and the last look did not find the same. What is refused
+    /// of a look as a whole is told of the instance, once.
+    pub fn fails_anew(&self, before: Option<&Self>, refused: &[Reason]) -> Option<&Reason> {
+        let failure = |seen: &Self| match &seen.change {
+            Change::Skipped(reason) if reason.class == Class::Human => Some(reason.name.clone()),
+            _ => None,
+        };
+        let is_known = || before.and_then(failure) == failure(self);
+        match &self.change {
+            Change::Skipped(reason) if failure(self).is_some() => {
+                (!refused.contains(reason) && !is_known()).then_some(reason)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why many databases at once were to be protected and are not, where the last look did not find the same.
+pub fn refused_anew<'l>(look: &'l Look, before: &Looked) -> Vec<&'l Reason> {
+    let is_of_databases = |reason: &&Reason| {
+        look.shown.iter().any(|(_, change)| matches!(change, Change::Skipped(of) if of == *reason))
+    };
+    let is_known = |reason: &&Reason| before.needs.iter().any(|need| need.name == reason.name);
+    look.refused.iter().filter(is_of_databases).filter(|reason| !is_known(reason)).collect()
+}
+
+/// A page of them, in order of their names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// Instance.
@@ -171,6 +199,20 @@ mod tests {
     use super::*;
     use crate::limits::Profile;
 
+    fn seen(name: &str) -> Seen {
+        Seen {
+            name: name.to_owned(),
+            state: "ONLINE".to_owned(),
+            recovery_model: None,
+            data_bytes: None,
+            files: 2,
+            lineage: None,
+            change: Change::Unchanged,
+            no_logs: None,
+            listed: false,
+        }
+    }
+
     #[test]
     fn what_only_a_person_can_mend_is_a_need_and_what_time_mends_is_none() {
         let mut settings = Settings::new("all", "weekly", "vault");
@@ -188,6 +230,46 @@ mod tests {
         ] {
             assert_eq!(names(server, enrol_max), expected, "{server}");
         }
+    }
+
+    #[test]
+    fn an_enrolment_fails_anew_where_the_look_before_did_not_find_the_same() {
+        let skipped = |class, name| Change::Skipped(Reason::new(class, name, "x"));
+        let suspect = || skipped(Class::Human, "DatabaseNotOnline");
+        let full = || skipped(Class::Human, "VaultFull");
+        let refused = [Reason::new(Class::Human, "VaultFull", "x")];
+        for (before, after, anew) in [
+            (None, Change::New, false),
+            (None, suspect(), true),
+            (Some(Change::New), suspect(), true),
+            (Some(suspect()), suspect(), false),
+            (Some(skipped(Class::Wait, "DatabaseNotOnline")), suspect(), true),
+            (Some(full()), suspect(), true),
+            (None, skipped(Class::Wait, "DatabaseNotOnline"), false),
+            (None, skipped(Class::Never, "Excluded"), false),
+            (None, full(), false),
+        ] {
+            let seen = |change| Seen { change, ..seen("orders") };
+            let before = before.map(seen);
+            let told = seen(after.clone()).fails_anew(before.as_ref(), &refused).is_some();
+            assert_eq!(told, anew, "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_of_many_at_once_is_told_once() {
+        let refused = |name| Reason::new(Class::Human, name, "x");
+        let of_databases = Change::Skipped(refused("VaultFull"));
+        let look = Look {
+            shown: vec![("a".to_owned(), of_databases), ("b".to_owned(), Change::New)],
+            // Nobody is left out because too many are gone.
+            refused: vec![refused("VaultFull"), refused("TooManyGone")],
+            ..Look::default()
+        };
+        let mut before = Looked::default();
+        assert_eq!(refused_anew(&look, &before), [&refused("VaultFull")]);
+        before.needs = vec![Reason::new(Class::Human, "VaultFull", "another number")];
+        assert!(refused_anew(&look, &before).is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! no rule of the product, because the rules are what they judge.
 
 mod discovery;
+mod enrolled;
 mod once;
 mod recoverability;
 mod silence;

@@ -1,4 +1,5 @@
-//! Everything told that happened, and nothing that did not: the bus against the tasks that ended, the heads and the instances.
+//! Everything told that happened, and nothing that did not: the bus against the tasks that ended, the heads, the
+//! instances and what discovery saw.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use ports::store::{Key, decode};
 use serde_json::Value;
 
-use super::Checked;
+use super::{Checked, enrolled};
 use crate::scenario::Scenario;
 use crate::simulation::View;
 use crate::testbed::Testbed;
@@ -61,6 +62,7 @@ pub(super) fn check(scenario: &Scenario, bed: &Testbed, view: &View) -> Checked 
         let about = (instance.name.as_str(), None);
         checked.look(turns(&told, about, words, stored.record.trouble.is_some()));
     }
+    enrolled::check(&told, bed, view, &mut checked);
     checked
 }
 

@@ -114,7 +114,15 @@ fn functions(bed: &mut Testbed, bus: Option<&EventBus>) {
         bed,
         DiscoverDatabases { store: store.clone(), servers, clock: clock.clone(), events: events.clone() },
     );
-    deploy(bed, ReportDiscovery { store: store.clone(), people: bed.people() });
+    deploy(
+        bed,
+        ReportDiscovery {
+            store: store.clone(),
+            people: bed.people(),
+            clock: clock.clone(),
+            events: events.clone(),
+        },
+    );
     let servers = self::servers(bed);
     deploy(bed, Requests { store: store.clone(), clock: clock.clone() });
     let anonymous = Anonymous::Named(LOOPBACK.to_owned());

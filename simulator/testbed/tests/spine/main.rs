@@ -10,6 +10,7 @@ mod calm;
 mod chains;
 mod differentials;
 mod discovery;
+mod enrolments;
 mod events;
 mod foreign;
 mod history;
