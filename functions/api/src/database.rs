@@ -1,10 +1,10 @@
 //! One instance or database; the window of a database, and plans to restore it.
 
 use domain::backup::Backup;
-use domain::catalogue::{DATA_RANGE, DataBackup, LOG_RANGE, LogDay};
+use domain::catalogue::{DATA_RANGE, DataBackup, LOG_RANGE, Life, LogDay};
 use domain::coverage;
 use domain::history::History;
-use domain::inventory::{Lineage, instance_key};
+use domain::inventory::instance_key;
 use domain::lease::{self, Lease};
 use domain::restore::{Request as Wanted, Target};
 use ports::Clock;
@@ -17,7 +17,7 @@ use sqlserver::script::Naming;
 use crate::Api;
 use crate::http::{Request, Response};
 use crate::problem::Refused;
-use crate::read::{database, instance, json, lineage, required};
+use crate::read::{database, instance, json, life, required};
 use crate::shapes::{DatabaseShape, InstanceShape};
 
 /// What a window from the store does not know.
@@ -41,8 +41,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     }
 
     pub(crate) async fn window(&self, on: &str, name: &str) -> Result<Response, Refused> {
-        let lineage = lineage(&self.store, on, name).await?;
-        let history = self.history(&lineage).await?;
+        let life = life(&self.store, on, name).await?;
+        let history = self.history(&life).await?;
         let mut report = coverage::report(&history, self.clock.now(), |_| true);
         report.warnings.push(SERVICE_LOGS.to_owned());
         json(200, &report)
@@ -61,8 +61,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             target_zone: zone.map_err(|why| malformed("target_zone", why.to_string()))?,
             source_zone: None,
         };
-        let lineage = lineage(&self.store, on, name).await?;
-        let history = self.history(&lineage).await?;
+        let life = life(&self.store, on, name).await?;
+        let history = self.history(&life).await?;
         let Some(lineage) = history.lineages().first() else {
             return Err(Refused::new(
                 404,
@@ -73,10 +73,10 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         json(200, &plan(lineage, &Wanted::at(at), &naming, history.warnings()))
     }
 
-    /// All backups of a lineage that are in the vault. Reads its catalogue whole: a day of logs is one item, so 35 days with hourly
+    /// All backups of a life that are in the vault. Reads its catalogue whole: a day of logs is one item, so 35 days with hourly
     /// copies are two pages.
-    pub(crate) async fn history(&self, lineage: &Lineage) -> Result<History, Refused> {
-        let partition = lineage.partition();
+    pub(crate) async fn history(&self, life: &Life) -> Result<History, Refused> {
+        let partition = life.partition();
         let data: Vec<Versioned<DataBackup>> = load_range(&self.store, &partition, DATA_RANGE).await?;
         let days: Vec<Versioned<LogDay>> = load_range(&self.store, &partition, LOG_RANGE).await?;
         let mut headers: Vec<Backup> = data.into_iter().map(|entry| entry.record.backup).collect();

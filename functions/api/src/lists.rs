@@ -14,7 +14,7 @@ use crate::Api;
 use crate::http::{Request, Response};
 use crate::page::{EVERYTHING, LIMIT_DEFAULT, LIMIT_MAX, page};
 use crate::problem::Refused;
-use crate::read::{instance, json, lineage};
+use crate::read::{instance, json, life};
 use crate::shapes::{BackupShape, DatabaseShape, Listing, LogsShape, NameShape};
 
 impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
@@ -58,7 +58,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         instance: &str,
         database: &str,
     ) -> Result<Response, Refused> {
-        let partition = lineage(&self.store, instance, database).await?.partition();
+        let partition = life(&self.store, instance, database).await?.partition();
         self.list(request, (partition, DATA_RANGE), |entry: DataBackup| BackupShape::new(&entry)).await
     }
 
@@ -68,7 +68,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         instance: &str,
         database: &str,
     ) -> Result<Response, Refused> {
-        let partition = lineage(&self.store, instance, database).await?.partition();
+        let partition = life(&self.store, instance, database).await?.partition();
         self.list(request, (partition, LOG_RANGE), |day: LogDay| LogsShape::new(&day)).await
     }
 }

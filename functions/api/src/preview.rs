@@ -1,6 +1,7 @@
 //! What would another policy do? Retention is asked twice for each database, by the policy as it is and as it would be, and so is the
 //! forecast for the instance; nothing is written.
 
+use domain::catalogue::Life;
 use domain::history::History;
 use domain::inventory::{Database, Vault, databases_partition, vault_key};
 use domain::policy::Policy;
@@ -71,8 +72,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         then: &Policy,
         now: Timestamp,
     ) -> Result<PreviewDatabase, Refused> {
-        let (history, holds) = match &head.lineage {
-            Some(lineage) => (self.history(lineage).await?, self.holds(lineage).await?),
+        let (history, holds) = match &Life::of(&head) {
+            Some(life) => (self.history(life).await?, self.holds(life).await?),
             None => (empty(now)?, Vec::new()),
         };
         let window = domain::coverage::report(&history, now, |_| true).databases;

@@ -1,6 +1,7 @@
 //! What operations share: bodies in and out, records that must be there.
 
-use domain::inventory::{Database, Instance, Lineage, database_key, instance_key};
+use domain::catalogue::Life;
+use domain::inventory::{Database, Instance, database_key, instance_key};
 use domain::record::Record;
 use ports::store::{ReadItems, Versioned, load};
 use serde::Serialize;
@@ -75,10 +76,10 @@ pub(crate) async fn database(
     Ok(found.record)
 }
 
-/// The lineage of a database, once it was seen on its server.
-pub(crate) async fn lineage(store: &impl ReadItems, instance: &str, name: &str) -> Result<Lineage, Refused> {
+/// The life of a database, once it was seen on its server.
+pub(crate) async fn life(store: &impl ReadItems, instance: &str, name: &str) -> Result<Life, Refused> {
     let database = database(store, instance, name).await?;
-    database.lineage.ok_or_else(|| {
+    Life::of(&database).ok_or_else(|| {
         Refused::new(
             404,
             "NothingInVault",

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Guid;
-use crate::inventory::Lineage;
+use crate::inventory::{Database, Lineage};
 use crate::mailbox::Requested;
 use crate::paths::key_part;
 use crate::reason::{Class, Reason};
@@ -240,6 +240,17 @@ pub struct Seen {
     pub lineage: Lineage,
     /// Its recovery fork: log metadata carries none, so it is sampled here.
     pub fork: Option<Guid>,
+    /// When.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+}
+
+impl Seen {
+    /// Whether the head is another database's that took the name after this look: it is not for this task to write.
+    pub fn is_former(&self, head: &Database) -> bool {
+        let is_other = head.lineage.as_ref().is_some_and(|own| own.folded() != self.lineage.folded());
+        is_other && head.begun_at.is_some_and(|begun| self.at.is_none_or(|at| at <= begun))
+    }
 }
 
 /// Notes kept on one task: enough to see a pattern, few enough that no item grows.
@@ -415,6 +426,27 @@ fn is_legal(from: &State, to: &State) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_head_that_began_behind_the_look_is_not_the_tasks() {
+        let lineage = |text: &str| Lineage { family_guid: Guid::from("F"), database_guid: Guid::from(text) };
+        let at = |second| Timestamp::from_second(second).unwrap();
+        for (known, begun, looked, former) in [
+            (Some("D"), None, Some(5), false),
+            (Some("d"), Some(9), Some(5), false),
+            (Some("other"), Some(9), Some(5), true),
+            (Some("other"), Some(9), None, true),
+            // The look is newer than the head: the head has not heard of it yet.
+            (Some("other"), Some(4), Some(5), false),
+            (Some("other"), None, Some(5), false),
+            (None, Some(9), Some(5), false),
+        ] {
+            let mut head = Database::new("sales", "orders");
+            (head.lineage, head.begun_at) = (known.map(lineage), begun.map(at));
+            let seen = Seen { lineage: lineage("D"), fork: None, at: looked.map(at) };
+            assert_eq!(seen.is_former(&head), former, "{known:?} {begun:?} {looked:?}");
+        }
+    }
 
     fn request(database: &str) -> Request {
         Request::Copy(CopyLogs {

@@ -119,7 +119,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock, P: PublishEvents> O
         let is_news = marks.record.fold(observed);
         let is_due = instance.record.due_at.is_some_and(|at| at <= now);
         // Told before, and whoever wrote it down may have died before it woke anybody: then the instance is due.
-        let wakes = observed.is_over() && (is_news || is_due) && self.waits(&instance.record, now).await?;
+        let may_wake = observed.is_over() && (is_news || is_due) && instance.record.stopped.is_none();
+        let wakes = may_wake && self.waits(&instance.record, now).await?;
         if is_news {
             let mut writes = vec![marks.put()?];
             if wakes && !is_due {

@@ -85,7 +85,7 @@ pub enum CancelOutcome {
 /// Plans a backup on demand, or finds the open task that answers the request.
 ///
 /// # Errors
-/// `RequestMalformed`, `KeyReused`, `DatabaseUnknown`, `CancelPending`, `TooManyRequests`, `RecordMissing`; `Conflict` when others
+/// `RequestMalformed`, `ProtectionStopped`, `KeyReused`, `DatabaseUnknown`, `CancelPending`, `TooManyRequests`, `RecordMissing`; `Conflict` when others
 /// wrote first again and again; the store's own.
 pub async fn request_backup(
     store: &(impl ReadItems + WriteItems),
@@ -117,6 +117,7 @@ async fn accept(
 ) -> Result<(Accepted, Vec<Write>), Reason> {
     let BackupRequest { instance, database, kind, requested_by, idempotency_key } = request;
     let mut scope = Scope::load(store, instance).await?;
+    scope.instance.record.must_be_protected()?;
     let stored: Option<Versioned<Answers>> = load(store, answers_key(instance, idempotency_key)).await?;
     let mut answers = stored.unwrap_or_else(|| Versioned::new(Answers::none(instance, idempotency_key)));
     if let Some(given) = answers.record.find(idempotency_key, (database.as_str(), *kind), now)? {

@@ -278,6 +278,26 @@ impl World {
         Ok(Some(self.incarnate(&old, self.now(), index, name)))
     }
 
+    /// Somebody restores the storage of an instance, from a snapshot of now, to another one: the database is there as well, with the same
+    /// guids on the same recovery fork, and each goes on with logs of its own.
+    ///
+    /// # Errors
+    /// The name is taken, or there is no such instance.
+    pub fn break_twin(
+        &mut self,
+        database: DatabaseId,
+        instance: &str,
+    ) -> Result<Option<DatabaseId>, EngineError> {
+        let Some(name) = self.database(database).map(|held| Arc::clone(&held.name)) else { return Ok(None) };
+        let Some(id) = self.break_restore_copy(database, instance, &name)? else { return Ok(None) };
+        let Some(old) = self.database(database).cloned() else { return Ok(None) };
+        if let Some(twin) = self.database_mut(id) {
+            twin.database_guid = old.database_guid;
+            twin.forks = old.forks;
+        }
+        Ok(Some(id))
+    }
+
     /// Another incarnation of a family, from what a database held at a moment.
     fn incarnate(&mut self, old: &Database, to: Timestamp, instance: usize, name: &str) -> DatabaseId {
         let now = self.now_ms;
