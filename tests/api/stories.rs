@@ -257,6 +257,41 @@ fn a_preview_forecasts_the_instance_from_what_its_heads_tell() {
 }
 
 #[test]
+fn an_instance_whose_protection_is_ended_rests_and_keeps_what_it_has() {
+    let mut asker = Asker::after(6);
+    let path = "/v1/instances/ledger/settings";
+    let (_, mut settings) = asker.get(path);
+    assert_eq!(settings["is_protected"], json!(true));
+    let tag = asker.tag(path);
+    settings["is_protected"] = json!(false);
+    assert_eq!(asker.with("PUT", path, &[("if-match", &tag)], &settings).0, 200);
+    let runs = |asker: &mut Asker| {
+        asker.simulation.bed().executions().iter().filter(|run| &*run.machine == "instance").count()
+    };
+    asker.wait(SignedDuration::from_mins(15));
+    let before = runs(&mut asker);
+    let (_, window) = asker.get(&format!("{DATABASE}/window"));
+    asker.wait(SignedDuration::from_hours(6));
+    assert_eq!(runs(&mut asker), before, "no run starts");
+    let (_, instance) = asker.get("/v1/instances/ledger");
+    assert_eq!(instance["stopped"]["by"], "loopback", "{instance}");
+    let (_, fleet) = asker.get("/v1/fleet");
+    assert_eq!(fleet["instances"][0]["beyond_count"], 0, "nothing is promised: {fleet}");
+    assert_eq!(asker.get(&format!("{DATABASE}/window")).1["databases"], window["databases"]);
+    let key = [("Idempotency-Key", "while-it-rests")];
+    let (status, refused) =
+        asker.with("POST", &format!("{DATABASE}/backups"), &key, &json!({ "kind": "full" }));
+    assert_eq!((status, &refused["name"]), (409, &json!("ProtectionStopped")), "{refused}");
+
+    let tag = asker.tag(path);
+    settings["is_protected"] = json!(true);
+    assert_eq!(asker.with("PUT", path, &[("if-match", &tag)], &settings).0, 200);
+    asker.wait(SignedDuration::from_hours(2));
+    assert!(runs(&mut asker) > before);
+    assert!(asker.get(&format!("{DATABASE}/window")).1["databases"] != window["databases"], "it goes on");
+}
+
+#[test]
 fn whoever_the_gateway_did_not_name_is_refused() {
     use handlers::Handler;
     let mut asker = Asker::after(0);

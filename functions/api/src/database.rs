@@ -17,8 +17,9 @@ use sqlserver::script::Naming;
 
 use crate::Api;
 use crate::http::{Request, Response};
+use crate::lives::life;
 use crate::problem::Refused;
-use crate::read::{database, instance, json, life, required};
+use crate::read::{database, instance, json, required};
 use crate::shapes::{DatabaseShape, ExposureShape, InstanceShape};
 
 /// What a window from the store does not know.
@@ -36,7 +37,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     pub(crate) async fn get_database(&self, on: &str, name: &str) -> Result<Response, Refused> {
         let found = database(&self.store, on, name).await?;
         let instance = instance(&self.store, on).await?.record;
-        let policy = self.policy_of(&instance.policy).await?;
+        let policy = self.promises_of(&instance).await?;
         let (watch, now) = (self.watch_of(on).await?, self.clock.now());
         let exposure = ExposureShape::new(&found, policy.as_ref(), &watch, now)?;
         json(200, &DatabaseShape::new(found, exposure))
@@ -48,8 +49,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         Ok(found.map_or_else(|| Watch::new(on, self.clock.now()), |found| found.record))
     }
 
-    pub(crate) async fn window(&self, on: &str, name: &str) -> Result<Response, Refused> {
-        let life = life(&self.store, on, name).await?;
+    pub(crate) async fn window(&self, request: &Request, on: &str, name: &str) -> Result<Response, Refused> {
+        let life = life(&self.store, request, on, name).await?;
         let history = self.history(&life).await?;
         let mut report = coverage::report(&history, self.clock.now(), |_| true);
         report.warnings.push(SERVICE_LOGS.to_owned());
@@ -69,7 +70,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             target_zone: zone.map_err(|why| malformed("target_zone", why.to_string()))?,
             source_zone: None,
         };
-        let life = life(&self.store, on, name).await?;
+        let life = life(&self.store, request, on, name).await?;
         let history = self.history(&life).await?;
         let Some(lineage) = history.lineages().first() else {
             return Err(Refused::new(

@@ -2,9 +2,9 @@
 
 use domain::directory::{Listed, What};
 use domain::inventory::{Instance, Vault, instance_key, vault_key};
+use domain::mailbox::Requested;
 use domain::policy::{self, Policy};
 use domain::record::Record;
-use jiff::Timestamp;
 use ports::Clock;
 use ports::executions::StartExecution;
 use ports::store::{Expect, ReadItems, Versioned, Write, WriteItems, load};
@@ -131,7 +131,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         let current = stored.as_ref().map(|stored| json(200, &settings(&stored.record))).transpose()?;
         may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
         let (expect, status) = stored.as_ref().map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
-        let record = set(stored.map(|stored| stored.record), name, given, self.clock.now());
+        let by = Requested { by: caller.to_owned(), at: self.clock.now() };
+        let record = set(stored.map(|stored| stored.record), name, given, by);
         let answer = json(status, &settings(&record))?;
         self.enrol(What::Instance, name, caller, Versioned { record, expect }.put()?).await?;
         let tag = tag(&answer.body);
@@ -178,16 +179,19 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
 
 /// The record of an instance as it is set now; what is known of it stays. It is due at once: who sets it wants to see what
 /// comes of it.
-fn set(stored: Option<Instance>, name: &str, given: InstanceBody, now: Timestamp) -> Instance {
-    let InstanceBody { host, port, secret_arn, policy, vault, slots } = given;
+fn set(stored: Option<Instance>, name: &str, given: InstanceBody, by: Requested) -> Instance {
+    let now = by.at;
+    let InstanceBody { host, port, secret_arn, policy, vault, slots, is_protected } = given;
     let mut record = stored.unwrap_or_else(|| Instance::new(name, (&host, port), &secret_arn, now));
     record.due_by(now);
-    Instance { host, port, secret_arn, policy, vault, slots, ..record }
+    let stopped = if is_protected { None } else { record.stopped.take().or(Some(by)) };
+    Instance { host, port, secret_arn, policy, vault, slots, stopped, ..record }
 }
 
 #[cfg(test)]
 mod tests {
     use domain::slots::Slots;
+    use jiff::Timestamp;
 
     use super::*;
 
@@ -199,6 +203,7 @@ mod tests {
             policy: "weekly".to_owned(),
             vault: "main".to_owned(),
             slots: Slots::default(),
+            is_protected: true,
         }
     }
 
@@ -229,13 +234,22 @@ mod tests {
     #[test]
     fn what_is_known_of_an_instance_stays_when_it_is_set_anew() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut known = set(None, "sales", given(), at(100));
+        let by = |second| Requested { by: "ada".to_owned(), at: at(second) };
+        let mut known = set(None, "sales", given(), by(100));
         assert_eq!((known.due_at, known.tasks_from), (Some(at(100)), 1));
         (known.tasks_from, known.due_at, known.bytes_per_second) = (70, Some(at(50)), Some(9));
         let mut other = given();
         other.policy = "daily".to_owned();
-        let anew = set(Some(known.clone()), "sales", other, at(200));
+        let anew = set(Some(known.clone()), "sales", other, by(200));
         assert_eq!(anew, Instance { policy: "daily".to_owned(), ..known });
+        // Its protection ends once, however often it is said, and begins again.
+        let off = || InstanceBody { is_protected: false, ..given() };
+        let stopped = set(Some(anew), "sales", off(), by(300));
+        assert_eq!((stopped.due(), stopped.stopped.clone()), (None, Some(by(300))));
+        let again = set(Some(stopped.clone()), "sales", off(), by(400));
+        assert_eq!(again.stopped, stopped.stopped);
+        let begun = set(Some(again), "sales", given(), by(500));
+        assert!(begun.stopped.is_none() && begun.due().is_some());
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             if !policies.iter().any(|policy| policy.name == instance.policy) {
                 policies.extend(self.policy_of(&instance.policy).await?);
             }
-            let policy = policies.iter().find(|policy| policy.name == instance.policy);
+            let followed = policies.iter().find(|policy| policy.name == instance.policy);
+            let policy = followed.filter(|_| instance.stopped.is_none());
             let watch = self.watch_of(&name).await?;
             let looked: Option<Versioned<Looked>> = load(&self.store, looked_key(&name)).await?;
             let heads: Vec<Versioned<Database>> =

@@ -10,9 +10,10 @@ use ports::store::{Expect, ReadItems, Versioned, WriteItems, load, load_range};
 use crate::Api;
 use crate::digest::{may_replace, tag};
 use crate::http::{Request, Response};
+use crate::lives::life;
 use crate::page::EVERYTHING;
 use crate::problem::Refused;
-use crate::read::{body, json, life, required};
+use crate::read::{body, json, required};
 use crate::shapes::{HoldBody, HoldShape};
 
 /// Characters of a hold's `why`. Policy of ours: some words.
@@ -25,7 +26,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         on: &str,
         name: &str,
     ) -> Result<Response, Refused> {
-        let life = life(&self.store, on, name).await?;
+        let life = life(&self.store, request, on, name).await?;
         let now = self.clock.now();
         self.list(request, (hold::partition(&life), EVERYTHING), |hold: Hold| Ok(HoldShape::new(hold, now)))
             .await
@@ -49,7 +50,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         if until.is_some_and(|until| until <= now) {
             return Err(Refused::new(422, "ValueOutOfRange", format!("until: {now} is past it already")));
         }
-        let life = life(&self.store, on, name).await?;
+        let life = life(&self.store, request, on, name).await?;
         let backup = self.held_backup(&life, backup).await?;
         let stored: Option<Versioned<Hold>> = load(&self.store, hold::key(&life, &backup)).await?;
         let current =
@@ -65,8 +66,12 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         Ok(answer.with("etag", tag))
     }
 
-    pub(crate) async fn get_hold(&self, on: &str, name: &str, backup: &str) -> Result<Response, Refused> {
-        let life = life(&self.store, on, name).await?;
+    pub(crate) async fn get_hold(
+        &self,
+        request: &Request,
+        [on, name, backup]: [&str; 3],
+    ) -> Result<Response, Refused> {
+        let life = life(&self.store, request, on, name).await?;
         let key = hold::key(&life, &BackupId::new(backup));
         let found: Versioned<Hold> = required(&self.store, key, "hold", backup).await?;
         json(200, &HoldShape::new(found.record, self.clock.now()))
@@ -88,8 +93,12 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         })
     }
 
-    pub(crate) async fn delete_hold(&self, on: &str, name: &str, backup: &str) -> Result<Response, Refused> {
-        let life = life(&self.store, on, name).await?;
+    pub(crate) async fn delete_hold(
+        &self,
+        request: &Request,
+        [on, name, backup]: [&str; 3],
+    ) -> Result<Response, Refused> {
+        let life = life(&self.store, request, on, name).await?;
         let key = hold::key(&life, &BackupId::new(backup));
         let stored: Option<Versioned<Hold>> = load(&self.store, key).await?;
         if let Some(stored) = stored {

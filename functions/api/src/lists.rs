@@ -12,9 +12,10 @@ use serde::Serialize;
 
 use crate::Api;
 use crate::http::{Request, Response};
+use crate::lives::life;
 use crate::page::{EVERYTHING, LIMIT_DEFAULT, LIMIT_MAX, page};
 use crate::problem::Refused;
-use crate::read::{instance, json, life};
+use crate::read::{instance, json};
 use crate::shapes::{BackupShape, DatabaseShape, ExposureShape, Listing, LogsShape, NameShape};
 
 impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
@@ -43,7 +44,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     pub(crate) async fn list_databases(&self, request: &Request, name: &str) -> Result<Response, Refused> {
         let now = self.clock.now();
         let instance = instance(&self.store, name).await?.record;
-        let policy = self.policy_of(&instance.policy).await?;
+        let policy = self.promises_of(&instance).await?;
         let range = (databases_partition(name), EVERYTHING);
         let watch = self.watch_of(name).await?;
         self.list(request, range, |database: Database| {
@@ -59,7 +60,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         instance: &str,
         database: &str,
     ) -> Result<Response, Refused> {
-        let partition = life(&self.store, instance, database).await?.partition();
+        let partition = life(&self.store, request, instance, database).await?.partition();
         self.list(request, (partition, DATA_RANGE), |entry: DataBackup| Ok(BackupShape::new(&entry))).await
     }
 
@@ -69,7 +70,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         instance: &str,
         database: &str,
     ) -> Result<Response, Refused> {
-        let partition = life(&self.store, instance, database).await?.partition();
+        let partition = life(&self.store, request, instance, database).await?.partition();
         self.list(request, (partition, LOG_RANGE), |day: LogDay| Ok(LogsShape::new(&day))).await
     }
 }

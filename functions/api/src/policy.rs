@@ -1,6 +1,7 @@
 //! Policies: read, made, replaced.
 
 use domain::directory::What;
+use domain::inventory::Instance;
 use domain::limits::Profile;
 use domain::policy::{self, Finding, Policy};
 use ports::Clock;
@@ -42,6 +43,11 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     pub(crate) async fn policy_of(&self, name: &str) -> Result<Option<Policy>, Refused> {
         let found: Option<Versioned<Policy>> = load(&self.store, policy::key(name)).await?;
         Ok(found.map(|found| found.record))
+    }
+
+    /// The policy that an instance follows, as long as it is protected: of any other nothing is promised.
+    pub(crate) async fn promises_of(&self, instance: &Instance) -> Result<Option<Policy>, Refused> {
+        if instance.stopped.is_some() { Ok(None) } else { self.policy_of(&instance.policy).await }
     }
 
     pub(crate) async fn get_policy(&self, name: &str) -> Result<Response, Refused> {

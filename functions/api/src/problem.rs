@@ -116,7 +116,7 @@ fn status_of(reason: &Reason) -> u16 {
     match (&*reason.name, reason.class) {
         ("RequestMalformed", _) => 400,
         ("DatabaseUnknown" | "RecordMissing" | "TaskUnknown" | "TaskOutOfReach", _) => 404,
-        ("Conflict" | "CancelPending" | "DatabaseGone", _) => 409,
+        ("Conflict" | "CancelPending" | "DatabaseGone" | "ProtectionStopped", _) => 409,
         ("KeyReused" | "PolicyOutOfRange", _) => 422,
         ("TooManyRequests", _) => 429,
         (_, Class::Retry) => 503,

@@ -1,6 +1,5 @@
 //! What operations share: bodies in and out, records that must be there.
 
-use domain::catalogue::Life;
 use domain::inventory::{Database, Instance, database_key, instance_key};
 use domain::record::Record;
 use ports::store::{ReadItems, Versioned, load};
@@ -74,17 +73,4 @@ pub(crate) async fn database(
 ) -> Result<Database, Refused> {
     let found: Versioned<Database> = required(store, database_key(instance, name), "database", name).await?;
     Ok(found.record)
-}
-
-/// The life of a database, once it was seen on its server.
-pub(crate) async fn life(store: &impl ReadItems, instance: &str, name: &str) -> Result<Life, Refused> {
-    let database = database(store, instance, name).await?;
-    Life::of(&database).ok_or_else(|| {
-        Refused::new(
-            404,
-            "NothingInVault",
-            format!("database {name:?} was not seen on its server yet: nothing is backed up"),
-        )
-        .guidance("its first full is taken by the next run of the instance")
-    })
 }

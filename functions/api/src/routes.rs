@@ -29,6 +29,8 @@ pub(crate) enum Does {
     PutInstanceSettings,
     ListDatabases,
     GetDatabase,
+    LetDatabaseGo,
+    ListLives,
     GetWindow,
     GetPlan,
     ListBackups,

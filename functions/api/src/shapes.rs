@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) use backup::{BackupShape, HoldBody, HoldShape, LogsShape};
-pub(crate) use database::{DatabaseShape, ExposureShape};
+pub(crate) use database::{DatabaseShape, ExposureShape, LifeShape};
 pub(crate) use discovery::{DiscoveredShape, DiscoveryBody, LookStarted};
 pub(crate) use fleet::{
     BrokenDatabase, FailingDatabase, FleetDatabase, FleetInstance, FleetShape, FleetTotals,

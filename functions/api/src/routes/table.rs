@@ -9,13 +9,22 @@ use crate::page::LIMIT_MAX;
 use crate::policy::PolicyPut;
 use crate::shapes::{
     AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, DiscoveredShape, DiscoveryBody,
-    FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, Listing, LogsShape, LookStarted, NameShape,
-    PreviewBody, PreviewShape, TaskShape, VaultBody,
+    FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, LifeShape, Listing, LogsShape, LookStarted,
+    NameShape, PreviewBody, PreviewShape, TaskShape, VaultBody,
 };
 
 const CURSOR: Parameter = optional("cursor", "Where to go on: `next` of the page before.", Kind::Text);
 const LIMIT: Parameter = optional("limit", "Things a page holds at most.", Kind::UpTo(LIMIT_MAX));
 const PAGES: &[Parameter] = &[LIMIT, CURSOR];
+
+/// One of those that had the name.
+const WHICH: Parameter = optional(
+    crate::lives::WHICH,
+    "Of a database that had the name before (…/lives); the one that has it now without.",
+    Kind::Text,
+);
+const OF_LIFE: &[Parameter] = &[WHICH];
+const PAGES_OF_LIFE: &[Parameter] = &[LIMIT, CURSOR, WHICH];
 
 const fn optional(name: &'static str, about: &'static str, kind: Kind) -> Parameter {
     Parameter { name, about, is_required: false, kind }
@@ -44,7 +53,7 @@ const fn at(path: &'static str, routes: &'static [Route]) -> Resource {
 }
 
 /// Everything there is.
-pub(crate) static RESOURCES: [Resource; 24] = [
+pub(crate) static RESOURCES: [Resource; 25] = [
     at(
         "/openapi.json",
         &[get(
@@ -112,11 +121,30 @@ pub(crate) static RESOURCES: [Resource; 24] = [
     ),
     at(
         "/v1/instances/{instance}/databases/{database}",
+        &[
+            get(
+                Does::GetDatabase,
+                "A database: its newest backups, and what the loss of the instance would cost now.",
+                &[],
+                &[(200, Some(shape::<DatabaseShape>))],
+            ),
+            Route {
+                method: "DELETE",
+                does: Does::LetDatabaseGo,
+                about: "Lets a database go that is gone from its server: its name is listed no more, what the vault has of it stays (…/lives).",
+                query: &[],
+                body: None,
+                answers: &[(204, None)],
+            },
+        ],
+    ),
+    at(
+        "/v1/instances/{instance}/databases/{database}/lives",
         &[get(
-            Does::GetDatabase,
-            "A database: its newest backups, and what the loss of the instance would cost now.",
-            &[],
-            &[(200, Some(shape::<DatabaseShape>))],
+            Does::ListLives,
+            "Databases that had the name before: dropped and created again, restored over, let go. Each is asked for by its database_guid.",
+            PAGES,
+            &[(200, Some(shape::<Listing<LifeShape>>))],
         )],
     ),
     at(
@@ -125,7 +153,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
             Does::GetWindow,
             "Which moments can be restored now from the vault, and every hole with cause and repair. Reads the catalogue of one \
              lineage.",
-            &[],
+            OF_LIFE,
             &[(200, Some(shape::<Report>))],
         )],
     ),
@@ -151,6 +179,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
                     "Time zone in which the server reads STOPAT: UTC, +02:00 or an IANA name; that of the backups without.",
                     Kind::Text,
                 ),
+                WHICH,
             ],
             &[(200, Some(shape::<Answer>))],
         )],
@@ -161,7 +190,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
             get(
                 Does::ListBackups,
                 "Fulls and differentials of a database in the vault, by LSN.",
-                PAGES,
+                PAGES_OF_LIFE,
                 &[(200, Some(shape::<Listing<BackupShape>>))],
             ),
             Route {
@@ -180,7 +209,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
         &[get(
             Does::ListLogDays,
             "Log files of a database in the vault, by the day on which they were made.",
-            PAGES,
+            PAGES_OF_LIFE,
             &[(200, Some(shape::<Listing<LogsShape>>))],
         )],
     ),
@@ -189,25 +218,28 @@ pub(crate) static RESOURCES: [Resource; 24] = [
         &[get(
             Does::ListHolds,
             "What keeps backups of a database whatever retention says.",
-            PAGES,
+            PAGES_OF_LIFE,
             &[(200, Some(shape::<Listing<HoldShape>>))],
         )],
     ),
     at(
         "/v1/instances/{instance}/databases/{database}/holds/{backup}",
         &[
-            get(Does::GetHold, "A hold.", &[], &[(200, Some(shape::<HoldShape>))]),
-            put(
-                Does::PutHold,
-                "Holds a full or differential and all it needs, or says anew why and until when (If-Match).",
-                shape::<HoldBody>,
-                &[(200, Some(shape::<HoldShape>)), (201, Some(shape::<HoldShape>))],
-            ),
+            get(Does::GetHold, "A hold.", OF_LIFE, &[(200, Some(shape::<HoldShape>))]),
+            Route {
+                query: OF_LIFE,
+                ..put(
+                    Does::PutHold,
+                    "Holds a full or differential and all it needs, or says anew why and until when (If-Match).",
+                    shape::<HoldBody>,
+                    &[(200, Some(shape::<HoldShape>)), (201, Some(shape::<HoldShape>))],
+                )
+            },
             Route {
                 method: "DELETE",
                 does: Does::DeleteHold,
                 about: "Lets a backup go as far as this hold is concerned. What is not held is let go already.",
-                query: &[],
+                query: OF_LIFE,
                 body: None,
                 answers: &[(204, None)],
             },

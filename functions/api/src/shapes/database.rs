@@ -1,15 +1,18 @@
 //! Databases: the head of each, and what its loss would cost now.
 
+use domain::discovery::former::Former;
 use domain::exposure::{self, Watch};
 use domain::facts::RecoveryModel;
 use domain::id::{BackupId, Guid};
-use domain::inventory::Database;
+use domain::inventory::{Database, Lineage};
 use domain::lsn::Lsn;
 use domain::policy::Policy;
 use domain::reason::Reason;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use super::task::AskedShape;
 
 /// A protected database.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -47,6 +50,28 @@ pub(crate) struct DatabaseShape {
     pub(crate) gone_at: Option<Timestamp>,
     /// What the loss of the instance would cost now, against what was promised.
     pub(crate) exposure: ExposureShape,
+}
+
+/// A database that had a name before.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Life")]
+pub(crate) struct LifeShape {
+    /// Original database.
+    pub(crate) family_guid: Guid,
+    /// Physical incarnation: `?database_guid=` asks for what the vault has of it.
+    pub(crate) database_guid: Guid,
+    /// Since when it has not the name any more.
+    pub(crate) until: Timestamp,
+    /// Who let it go; absent where another database took its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) let_go: Option<AskedShape>,
+}
+
+impl LifeShape {
+    pub(crate) fn new(former: Former) -> Self {
+        let Lineage { family_guid, database_guid } = former.lineage;
+        Self { family_guid, database_guid, until: former.until, let_go: former.let_go.map(AskedShape::new) }
+    }
 }
 
 /// A data backup as a head knows it.

@@ -65,7 +65,7 @@ pub(crate) struct AskedShape {
 }
 
 impl AskedShape {
-    fn new(Requested { by, at }: Requested) -> Self {
+    pub(crate) fn new(Requested { by, at }: Requested) -> Self {
         Self { by, at }
     }
 }
