@@ -100,13 +100,10 @@ pub async fn one_task(store: &impl ReadItems, instance: &str, key: &str) -> Resu
         if let Some(item) = found {
             return decode::<Task>(item).map(|task| task.record).map_err(Fault::into_reason);
         }
-        match page.after {
-            Some(last) => range.after = Some(last),
-            None => {
-                let since =
-                    format!("which is not open and not among the tasks that ended since {planned_at}");
-                return Err(unknown(instance, key, &since));
-            }
+        range.after = page.after;
+        if range.after.is_none() {
+            let since = format!("which is not open and not among the tasks that ended since {planned_at}");
+            return Err(unknown(instance, key, &since));
         }
     }
     let reached = range.after.as_deref().and_then(|last| last.split_once('#'));

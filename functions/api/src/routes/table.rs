@@ -9,8 +9,8 @@ use crate::page::LIMIT_MAX;
 use crate::policy::PolicyPut;
 use crate::shapes::{
     AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, DiscoveredShape, DiscoveryBody,
-    FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, LifeShape, Listing, LogsShape, LookStarted,
-    NameShape, PreviewBody, PreviewShape, TaskShape, VaultBody,
+    FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, LifeShape, ListedShape, Listing, LogsShape,
+    LookStarted, NameShape, PreviewBody, PreviewShape, TaskShape, VaultBody,
 };
 
 const CURSOR: Parameter = optional("cursor", "Where to go on: `next` of the page before.", Kind::Text);
@@ -53,7 +53,7 @@ const fn at(path: &'static str, routes: &'static [Route]) -> Resource {
 }
 
 /// Everything there is.
-pub(crate) static RESOURCES: [Resource; 25] = [
+pub(crate) static RESOURCES: [Resource; 26] = [
     at(
         "/openapi.json",
         &[get(
@@ -197,7 +197,7 @@ pub(crate) static RESOURCES: [Resource; 25] = [
                 method: "POST",
                 does: Does::RequestBackup,
                 about: "Asks for a backup now. RDS knows no copy-only: a full becomes the differential base, and the notes say so. With the \
-                        same Idempotency-Key the same answer for a day, and one task.",
+                        same Idempotency-Key the same answer for a day, and one task; the key of another caller is refused.",
                 query: &[],
                 body: Some(shape::<BackupBody>),
                 answers: &[(202, Some(shape::<AcceptedShape>))],
@@ -287,12 +287,20 @@ pub(crate) static RESOURCES: [Resource; 25] = [
         "/v1/policies/{policy}",
         &[
             get(Does::GetPolicy, "A policy.", &[], &[(200, Some(shape::<Policy>))]),
-            put(
-                Does::PutPolicy,
-                "Makes a policy, or replaces it (If-Match), and says what was found in it. Runs follow it from their next planning on.",
-                shape::<Policy>,
-                &[(200, Some(shape::<PolicyPut>)), (201, Some(shape::<PolicyPut>))],
-            ),
+            Route {
+                query: &[optional(
+                    "cursor",
+                    "Where making followers due goes on: `next` of `followers` in the answer before.",
+                    Kind::Text,
+                )],
+                ..put(
+                    Does::PutPolicy,
+                    "Makes a policy, or replaces it (If-Match), says what was found in it, and makes the instances that follow it due. One that would \
+                     stop every backup, of anybody or of one that follows it, is refused.",
+                    shape::<Policy>,
+                    &[(200, Some(shape::<PolicyPut>)), (201, Some(shape::<PolicyPut>))],
+                )
+            },
         ],
     ),
     at(
@@ -342,7 +350,8 @@ pub(crate) static RESOURCES: [Resource; 25] = [
             Route {
                 method: "POST",
                 does: Does::LookNow,
-                about: "Looks now which instances and databases there are, without waiting for the schedule.",
+                about: "Looks now which instances and databases there are, without waiting for the schedule. With the same Idempotency-Key of the same \
+                        caller it is one look for 90 days; without a key, one a minute.",
                 query: &[],
                 body: None,
                 answers: &[(202, Some(shape::<LookStarted>))],
@@ -373,6 +382,15 @@ pub(crate) static RESOURCES: [Resource; 25] = [
             "What discovery saw last of an instance: every database with what became of it, and why which are not protected.",
             &[CURSOR],
             &[(200, Some(shape::<DiscoveredShape>))],
+        )],
+    ),
+    at(
+        "/v1/discovered",
+        &[get(
+            Does::GetListed,
+            "What discovery found last when it listed the instances: how many are selected and not enrolled, and why.",
+            &[],
+            &[(200, Some(shape::<ListedShape>))],
         )],
     ),
 ];

@@ -83,21 +83,20 @@ impl Answers {
         let Some(found) = self.given.iter().find(|answer| answer.key == key && is_kept(answer, now)) else {
             return Ok(None);
         };
-        let reused = |of: String| {
-            let message = format!("the idempotency key was used {of} at {}", found.at);
-            Err(Reason::new(Class::Never, "KeyReused", message))
-        };
-        if !found.by.is_empty() && found.by != by {
-            let refused = reused("by another caller".to_owned());
-            return refused.map_err(|reason| {
-                reason.guidance("use a key of your own; where the request is the same, look at the database's tasks first")
-            });
-        }
-        if found.database == database && found.kind == kind {
+        let is_theirs = found.by.is_empty() || found.by == by;
+        if is_theirs && found.database == database && found.kind == kind {
             return Ok(Some(found));
         }
-        let refused = reused(format!("for a {} of {}", found.kind.as_str(), found.database));
-        refused.map_err(|reason| reason.guidance("use a new key for another request"))
+        let (used, guidance) = if is_theirs {
+            let used = format!("for a {} of {}", found.kind.as_str(), found.database);
+            (used, "use a new key for another request")
+        } else {
+            let guidance =
+                "use a key of your own; where the request is the same, look at the database's tasks first";
+            ("by another caller".to_owned(), guidance)
+        };
+        let message = format!("the idempotency key was used {used} at {}", found.at);
+        Err(Reason::new(Class::Never, "KeyReused", message).guidance(guidance))
     }
 
     /// Keeps an answer, and lets go those that are old enough.
