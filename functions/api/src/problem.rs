@@ -115,8 +115,8 @@ impl From<CommitFault> for Refused {
 fn status_of(reason: &Reason) -> u16 {
     match (&*reason.name, reason.class) {
         ("RequestMalformed", _) => 400,
-        ("DatabaseUnknown" | "RecordMissing" | "TaskUnknown", _) => 404,
-        ("Conflict" | "CancelPending", _) => 409,
+        ("DatabaseUnknown" | "RecordMissing" | "TaskUnknown" | "TaskOutOfReach", _) => 404,
+        ("Conflict" | "CancelPending" | "DatabaseGone", _) => 409,
         ("KeyReused" | "PolicyOutOfRange", _) => 422,
         ("TooManyRequests", _) => 429,
         (_, Class::Retry) => 503,
@@ -165,6 +165,7 @@ mod tests {
             ("RecordMissing", Class::Human, 404),
             ("PolicyOutOfRange", Class::Human, 422),
             ("Conflict", Class::Retry, 409),
+            ("DatabaseGone", Class::Human, 409),
             ("Unavailable", Class::Retry, 503),
             ("UnknownOutcome", Class::Retry, 503),
             ("LeaseLost", Class::Never, 422),

@@ -35,7 +35,7 @@ pub struct BackupRequest {
     pub kind: Kind,
     /// Who asks.
     pub requested_by: String,
-    /// The same key asks for the same thing, for a day.
+    /// The same key of the same caller asks for the same thing, for a day.
     pub idempotency_key: String,
 }
 
@@ -85,7 +85,7 @@ pub enum CancelOutcome {
 /// Plans a backup on demand, or finds the open task that answers the request.
 ///
 /// # Errors
-/// `RequestMalformed`, `KeyReused`, `DatabaseUnknown`, `CancelPending`, `TooManyRequests`, `RecordMissing`; `Conflict` when others
+/// `RequestMalformed`, `KeyReused`, `DatabaseUnknown`, `DatabaseGone`, `CancelPending`, `TooManyRequests`, `RecordMissing`; `Conflict` when others
 /// wrote first again and again; the store's own.
 pub async fn request_backup(
     store: &(impl ReadItems + WriteItems),
@@ -119,7 +119,8 @@ async fn accept(
     let mut scope = Scope::load(store, instance).await?;
     let stored: Option<Versioned<Answers>> = load(store, answers_key(instance, idempotency_key)).await?;
     let mut answers = stored.unwrap_or_else(|| Versioned::new(Answers::none(instance, idempotency_key)));
-    if let Some(given) = answers.record.find(idempotency_key, (database.as_str(), *kind), now)? {
+    let of = (database.as_str(), *kind);
+    if let Some(given) = answers.record.find(idempotency_key, of, requested_by, now)? {
         let Answer { task, is_new, notes, .. } = given.clone();
         return Ok((Accepted { task, is_new, notes }, Vec::new()));
     }
@@ -141,7 +142,8 @@ async fn accept(
     };
     let Accepted { task, is_new, notes } = accepted.clone();
     let (key, database) = (idempotency_key.clone(), database.clone());
-    answers.record.remember(Answer { key, database, kind: *kind, at: now, task, is_new, notes }, now)?;
+    let by = requested_by.clone();
+    answers.record.remember(Answer { key, database, kind: *kind, by, at: now, task, is_new, notes }, now)?;
     writes.push(answers.put()?);
     Ok((accepted, writes))
 }
