@@ -162,7 +162,7 @@ fn due_now(scope: &mut Scope, now: Timestamp) -> Result<Write, Reason> {
 /// Writes down that a task is to be cancelled. Asking again changes nothing.
 ///
 /// # Errors
-/// `RequestMalformed`, `TaskUnknown`, `RecordMissing`; `Conflict` when others wrote first again and again; the store's own.
+/// `RequestMalformed`, `TaskUnknown`, `TaskOutOfReach`, `RecordMissing`; `Conflict` when others wrote first again and again; the store's own.
 pub async fn request_cancel(
     store: &(impl ReadItems + WriteItems),
     request: &CancelRequest,
@@ -188,10 +188,7 @@ async fn cancel(
     let mut scope = Scope::load(store, instance).await?;
     let open = open_tasks(store, instance).await?;
     let Some(mut task) = open.into_iter().find(|task| task.record.key == *key) else {
-        let ended = one_task(store, instance, key).await?.ok_or_else(|| {
-            Reason::new(Class::Human, "TaskUnknown", format!("{instance} has no task {key}"))
-                .guidance("compare the key with the list of tasks")
-        })?;
+        let ended = one_task(store, instance, key).await?;
         let (outcome, notes) = (CancelOutcome::AlreadyEnded, vec![after_end(&ended)]);
         return Ok((CancelAnswer { task: key.clone(), outcome, notes }, Vec::new()));
     };
