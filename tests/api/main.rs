@@ -4,5 +4,6 @@
 
 mod contract;
 mod hostile;
+mod promises;
 mod stories;
 mod story;

@@ -3,6 +3,7 @@
 use domain::backup::Backup;
 use domain::catalogue::{DATA_RANGE, DataBackup, LOG_RANGE, LogDay};
 use domain::coverage;
+use domain::exposure::{self, Watch};
 use domain::history::History;
 use domain::inventory::{Lineage, instance_key};
 use domain::lease::{self, Lease};
@@ -18,7 +19,7 @@ use crate::Api;
 use crate::http::{Request, Response};
 use crate::problem::Refused;
 use crate::read::{database, instance, json, lineage, required};
-use crate::shapes::{DatabaseShape, InstanceShape};
+use crate::shapes::{DatabaseShape, ExposureShape, InstanceShape};
 
 /// What a window from the store does not know.
 const SERVICE_LOGS: &str = "logs that RDS keeps and that are not copied yet are not in here: they help after damage, as long as the \
@@ -36,8 +37,15 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         let found = database(&self.store, on, name).await?;
         let instance = instance(&self.store, on).await?.record;
         let policy = self.policy_of(&instance.policy).await?;
-        let rpo = policy.and_then(|policy| policy.rpo_of(name));
-        json(200, &DatabaseShape::new(found, rpo, self.clock.now()))
+        let (watch, now) = (self.watch_of(on).await?, self.clock.now());
+        let exposure = ExposureShape::new(&found, policy.as_ref(), &watch, now)?;
+        json(200, &DatabaseShape::new(found, exposure))
+    }
+
+    /// What is known of the promises of an instance; before its first run, nothing is.
+    pub(crate) async fn watch_of(&self, on: &str) -> Result<Watch, Refused> {
+        let found: Option<Versioned<Watch>> = load(&self.store, exposure::key(on)).await?;
+        Ok(found.map_or_else(|| Watch::new(on, self.clock.now()), |found| found.record))
     }
 
     pub(crate) async fn window(&self, on: &str, name: &str) -> Result<Response, Refused> {

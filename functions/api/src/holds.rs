@@ -28,8 +28,10 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     ) -> Result<Response, Refused> {
         let lineage = lineage(&self.store, on, name).await?;
         let now = self.clock.now();
-        self.list(request, (hold::partition(&lineage), EVERYTHING), |hold: Hold| HoldShape::new(hold, now))
-            .await
+        self.list(request, (hold::partition(&lineage), EVERYTHING), |hold: Hold| {
+            Ok(HoldShape::new(hold, now))
+        })
+        .await
     }
 
     pub(crate) async fn put_hold(

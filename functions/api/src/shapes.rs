@@ -14,7 +14,9 @@ use serde::Serialize;
 pub(crate) use backup::{BackupShape, HoldBody, HoldShape, LogsShape};
 pub(crate) use database::{DatabaseShape, ExposureShape};
 pub(crate) use discovery::{DiscoveredShape, DiscoveryBody, LookStarted};
-pub(crate) use fleet::{FleetDatabase, FleetInstance, FleetShape};
+pub(crate) use fleet::{
+    BrokenDatabase, FailingDatabase, FleetDatabase, FleetInstance, FleetShape, FleetTotals,
+};
 pub(crate) use instance::{InstanceBody, InstanceShape, VaultBody, settings};
 pub(crate) use preview::{Forecasted, PreviewBody, PreviewDatabase, PreviewShape, Swept};
 pub(crate) use task::{AcceptedShape, BackupBody, CancelShape, OutcomeShape, TaskShape};

@@ -26,7 +26,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
                 if request.parameter("before").is_some() {
                     return Err(malformed("before is for tasks that ended: say state=ended"));
                 }
-                self.list(request, (open_partition(on), EVERYTHING), |task: Task| TaskShape::new(task)).await
+                self.list(request, (open_partition(on), EVERYTHING), |task: Task| Ok(TaskShape::new(task)))
+                    .await
             }
             Some("ended") => self.list_ended(request, on).await,
             Some(other) => Err(malformed(&format!("state: {other:?} is neither open nor ended"))),

@@ -58,7 +58,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
         "/v1/fleet",
         &[get(
             Does::GetFleet,
-            "The state of the fleet: trouble, databases beyond their RPO, open tasks. Three reads an instance.",
+            "The state of the fleet: trouble, databases beyond their RPO, broken chains, failures, open tasks. Five reads an instance.",
             &[
                 optional("limit", "Instances a page holds at most.", Kind::UpTo(crate::fleet::INSTANCES_MAX)),
                 CURSOR,
