@@ -181,6 +181,33 @@ fn a_preview_tells_what_would_go_and_changes_nothing() {
     assert!(kept["then"]["removed_count"].as_u64().unwrap() < then, "{kept}");
     assert_eq!(asker.get("/v1/policies/weekly").1["objectives"]["window_days"], 7);
     assert_eq!(asker.get(&format!("{DATABASE}/backups")).1, backups);
+    assert_eq!(asker.with("DELETE", &hold, &[], &Value::Null).0, 204);
+    moves_to_daily(&mut asker, policy);
+}
+
+/// Asks what the instance would lose by a policy that it does not follow, puts that and moves the instance to it.
+fn moves_to_daily(asker: &mut Asker, mut daily: Value) {
+    let (path, settings) = ("/v1/policies/daily/preview", "/v1/instances/ledger/settings");
+    daily["name"] = json!("daily");
+    assert_eq!(asker.with("PUT", "/v1/policies/daily", &[], &daily).0, 201);
+    let body = json!({ "policy": daily, "instance": "ledger" });
+    let (status, told) = asker.with("POST", path, &[], &body);
+    assert_eq!((status, &told["follows"]), (200, &json!("weekly")), "{told}");
+    let ledger =
+        told["databases"].as_array().unwrap().iter().find(|one| one["name"] == "general-ledger").unwrap();
+    // Of now the week is asked, which it follows: nothing goes; by the day it would be a thousand logs.
+    let count = |when: &str| ledger[when]["removed_count"].as_u64().unwrap();
+    assert!(count("then") > count("now") + 1_000, "{} {}", count("now"), count("then"));
+    // Once it has moved there is nothing left to tell.
+    let (_, mut moved) = asker.get(settings);
+    let tag = asker.tag(settings);
+    moved["policy"] = json!("daily");
+    assert_eq!(asker.with("PUT", settings, &[("if-match", &tag)], &moved).0, 200);
+    let (_, told) = asker.with("POST", path, &[], &body);
+    assert_eq!(told["follows"], json!("daily"));
+    for one in told["databases"].as_array().unwrap() {
+        assert_eq!(one["now"], one["then"], "{one}");
+    }
 }
 
 #[test]
