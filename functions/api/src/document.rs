@@ -106,7 +106,7 @@ fn parameters(path: &str, route: &Route) -> Vec<Value> {
             "name": name,
             "in": "path",
             "required": true,
-            "description": format!("Name of the {name}, percent-encoded."),
+            "description": format!("Name of the {name}, percent-encoded; a slash in it as ~2F, and a tilde that 2F or 7E follows as ~7E."),
             "schema": { "type": "string", "minLength": 1 },
         })
     });
