@@ -4,6 +4,8 @@
 //! learned about it later is folded into the same record. Lifecycle as the RDS user guide names it ("Tracking the status of
 //! tasks"): CREATED, `IN_PROGRESS`, SUCCESS, ERROR, `CANCEL_REQUESTED`, CANCELLED.
 
+mod heard;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -18,6 +20,8 @@ use crate::record::Record;
 use crate::request::{CopyLogs, NativeBackup};
 use crate::schedule::DueItem;
 use crate::stripes::Layout;
+
+pub use heard::Heard;
 
 /// Id of a native task on one instance: a positive number that grows.
 pub type TaskId = i64;
@@ -167,6 +171,9 @@ pub enum State {
         task_id: TaskId,
         /// When the intent was written: what the task made is looked for from then on.
         at: Timestamp,
+        /// How far the service said last that it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard: Option<Heard>,
     },
     /// Ended.
     Done {
@@ -431,7 +438,7 @@ mod tests {
             State::Planned,
             State::Admitted { request: request("a"), at },
             State::Intended { request: request("a"), at, above: 7 },
-            State::Submitted { request: request("a"), task_id: 8, at },
+            State::Submitted { request: request("a"), task_id: 8, at, heard: None },
             State::Done { outcome: Outcome::Succeeded, at, task_id: Some(8), request: None },
         ]
     }
