@@ -1,7 +1,7 @@
 //! What is enrolled: instances and vaults. A record and its line in the directory are written in one commit.
 
 use domain::directory::{Listed, What};
-use domain::inventory::{Instance, Vault, instance_key, vault_key};
+use domain::inventory::{Instance, Vault, instance_key, instance_of_host, vault_key};
 use domain::policy::{self, Policy};
 use domain::record::Record;
 use jiff::Timestamp;
@@ -53,6 +53,15 @@ pub(crate) fn check_secret(arn: &str) -> Result<(), Refused> {
 fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
     let fits = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
     let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    // RDS API reference, `CreateDBInstance`, read 2026-11: the identifier is stored as a lowercase string. Two spellings would be two records with
+    // a run each, for one server.
+    if name.bytes().any(|letter| letter.is_ascii_uppercase()) {
+        let guidance = format!(
+            "write {:?}: RDS keeps identifiers of instances in lower case",
+            name.to_ascii_lowercase()
+        );
+        return Err(invalid("an instance has a name without capitals").guidance(guidance));
+    }
     if !fits || !begins || name.len() > INSTANCE_CHARS_MAX {
         return Err(invalid(
             "an instance has a name of 1 to 63 letters, digits and hyphens that begins with a letter",
@@ -61,6 +70,12 @@ fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
     let host = &settings.host;
     if host.is_empty() || host.len() > 253 || host.chars().any(|letter| !letter.is_ascii_graphic()) {
         return Err(invalid("host: 1 to 253 characters without blanks"));
+    }
+    if let Some(other) = instance_of_host(host).filter(|identifier| !identifier.eq_ignore_ascii_case(name)) {
+        let message =
+            format!("host: it is the endpoint of instance {other:?} of RDS, the path says {name:?}");
+        let guidance = "an instance of RDS is enrolled under its identifier, so that no server has two runs";
+        return Err(invalid(&message).guidance(guidance));
     }
     if settings.port == 0 {
         return Err(invalid("port: 0 is no port"));
@@ -212,6 +227,7 @@ mod tests {
         };
         for (message, begins) in [
             (wrong(|body| body.host = "a b".to_owned()), "host"),
+            (wrong(|body| body.host = "hr.x.eu-west-1.rds.amazonaws.com".to_owned()), "host"),
             (wrong(|body| body.port = 0), "port"),
             (wrong(|body| body.secret_arn = "password".to_owned()), "secret_arn"),
             (wrong(|body| body.secret_arn = "arn:aws:kms:r:1:key:x".to_owned()), "secret_arn"),
@@ -221,7 +237,7 @@ mod tests {
             assert!(message.starts_with(begins), "{message}");
             assert!(!message.contains("password"), "what was meant for a secret is not repeated");
         }
-        for name in ["", "1sales", "sa#les", "sales/2", &"s".repeat(64)] {
+        for name in ["", "1sales", "sa#les", "sales/2", "Sales", "saleS", &"s".repeat(64)] {
             assert_eq!(check_instance(name, &given()).unwrap_err().status, 422, "{name}");
         }
     }

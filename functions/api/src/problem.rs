@@ -53,7 +53,7 @@ impl Refused {
         Self { status, reason: Reason::new(class, name, message), headers: Vec::new() }
     }
 
-    pub(crate) fn guidance(mut self, guidance: &'static str) -> Self {
+    pub(crate) fn guidance(mut self, guidance: impl Into<Cow<'static, str>>) -> Self {
         self.reason = self.reason.guidance(guidance);
         self
     }

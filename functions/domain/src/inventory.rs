@@ -137,6 +137,18 @@ pub fn instance_of_partition(partition: &str) -> Option<&str> {
     partition.strip_prefix("instance#")
 }
 
+/// The identifier of the instance that an endpoint of RDS leads to: the host begins with it, as in
+/// `sales.c9akciq32.eu-west-1.rds.amazonaws.com` (RDS user guide, "Connecting to your Microsoft SQL Server DB instance", read 2026-11). `None` for a
+/// host of another kind, whose server it does not tell, and for a proxy, which begins with a name of its own.
+pub fn instance_of_host(host: &str) -> Option<&str> {
+    let (identifier, rest) = host.split_once('.')?;
+    let rest = rest.trim_end_matches('.').to_ascii_lowercase();
+    // In China the Region stands behind `rds`.
+    let is_rds = rest.ends_with(".rds.amazonaws.com")
+        || rest.strip_suffix(".amazonaws.com.cn").is_some_and(|rest| rest.contains(".rds."));
+    (is_rds && !rest.starts_with("proxy-")).then_some(identifier)
+}
+
 /// A database's own identity: its name is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lineage {
@@ -316,4 +328,25 @@ pub fn database_key(instance: &str, name: &str) -> (String, String) {
 /// Partition of the databases of an instance.
 pub fn databases_partition(instance: &str) -> String {
     format!("databases#{instance}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_of_rds_begins_with_the_identifier() {
+        for (host, identifier) in [
+            ("sales.c9akciq32.eu-west-1.rds.amazonaws.com", Some("sales")),
+            ("Sales.c9akciq32.EU-WEST-1.rds.amazonaws.com.", Some("Sales")),
+            ("sales.c9akciq32.rds.cn-north-1.amazonaws.com.cn", Some("sales")),
+            ("pool.proxy-c9akciq32.eu-west-1.rds.amazonaws.com", None),
+            ("sales.example.com", None),
+            ("sales.rds.amazonaws.com.example.com", None),
+            ("127.0.0.1", None),
+            ("localhost", None),
+        ] {
+            assert_eq!(instance_of_host(host), identifier, "{host}");
+        }
+    }
 }
