@@ -141,6 +141,7 @@ fn nobody_overwrites_what_he_has_not_seen() {
     assert_eq!(asker.with("PUT", path, &[], &policy).0, 428);
     let (status, put) = asker.with("PUT", path, &[("if-match", &tag)], &policy);
     assert_eq!((status, &put["policy"]["objectives"]["window_days"]), (200, &json!(14)));
+    policy["objectives"]["window_days"] = json!(21);
     assert_eq!(asker.with("PUT", path, &[("if-match", &tag)], &policy).0, 412, "it was replaced since");
     policy["objectives"]["window_days"] = json!(0);
     let tag = asker.tag(path);

@@ -10,7 +10,7 @@ use ports::executions::StartExecution;
 use ports::store::{Expect, ReadItems, Versioned, Write, WriteItems, load};
 
 use crate::Api;
-use crate::digest::{may_replace, tag};
+use crate::digest::{Replace, may_replace, tag};
 use crate::http::{Request, Response};
 use crate::problem::Refused;
 use crate::read::{body, instance, json, required};
@@ -140,15 +140,15 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     ) -> Result<Response, Refused> {
         let given: InstanceBody = body(request)?;
         check_instance(name, &given)?;
-        self.must_exist::<Policy>(policy::key(&given.policy), "policy", &given.policy).await?;
-        self.must_exist::<Vault>(vault_key(&given.vault), "vault", &given.vault).await?;
+        self.must_fit(&given.policy, &given.vault).await?;
         let stored: Option<Versioned<Instance>> = load(&self.store, instance_key(name)).await?;
         let current = stored.as_ref().map(|stored| json(200, &settings(&stored.record))).transpose()?;
-        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
         let (expect, status) = stored.as_ref().map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
         let record = set(stored.map(|stored| stored.record), name, given, self.clock.now());
         let answer = json(status, &settings(&record))?;
-        self.enrol(What::Instance, name, caller, Versioned { record, expect }.put()?).await?;
+        if may_replace(request, current.as_ref(), &answer)? == Replace::Write {
+            self.enrol(What::Instance, name, caller, Versioned { record, expect }.put()?).await?;
+        }
         let tag = tag(&answer.body);
         Ok(answer.with("etag", tag))
     }
@@ -168,23 +168,36 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         check_vault(name, &given)?;
         let stored: Option<Versioned<Vault>> = load(&self.store, vault_key(name)).await?;
         let current = stored.clone().map(|stored| json(200, &VaultBody::of(stored.record))).transpose()?;
-        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
         let (expect, status) = stored.map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
         let answer = json(status, &given)?;
-        let record = given.record(name);
-        self.enrol(What::Vault, name, caller, Versioned { record, expect }.put()?).await?;
+        if may_replace(request, current.as_ref(), &answer)? == Replace::Write {
+            let record = given.record(name);
+            self.enrol(What::Vault, name, caller, Versioned { record, expect }.put()?).await?;
+        }
         let tag = tag(&answer.body);
         Ok(answer.with("etag", tag))
     }
 
-    pub(crate) async fn must_exist<R: Record>(
+    /// Policy and vault have to be there, and the one must be able to work with the other: every run would refuse what the limits of the
+    /// vault refuse.
+    pub(crate) async fn must_fit(&self, policy: &str, vault: &str) -> Result<(), Refused> {
+        let by: Policy = self.must_exist(policy::key(policy), "policy", policy).await?;
+        let to: Vault = self.must_exist(vault_key(vault), "vault", vault).await?;
+        let refusal = by.refusals(to.profile, None).into_iter().next();
+        refusal.map_or(Ok(()), |finding| {
+            let whom = format!("policy {policy} does not work with vault {vault} ({})", to.profile.as_str());
+            Err(Refused::finding(finding, &whom))
+        })
+    }
+
+    async fn must_exist<R: Record>(
         &self,
         key: (String, String),
         what: &str,
         name: &str,
-    ) -> Result<(), Refused> {
+    ) -> Result<R, Refused> {
         let found: Option<Versioned<R>> = load(&self.store, key).await?;
-        found.map(|_| ()).ok_or_else(|| {
+        found.map(|found| found.record).ok_or_else(|| {
             Refused::new(422, "ReferenceUnknown", format!("{what}: there is no {what} {name:?}"))
                 .guidance("put it first, then enrol the instance")
         })

@@ -9,7 +9,7 @@ use ports::executions::StartExecution;
 use ports::store::{Expect, ReadItems, Versioned, WriteItems, load, load_range};
 
 use crate::Api;
-use crate::digest::{may_replace, tag};
+use crate::digest::{Replace, may_replace, tag};
 use crate::http::{Request, Response};
 use crate::page::EVERYTHING;
 use crate::problem::Refused;
@@ -57,12 +57,16 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         let stored: Option<Versioned<Hold>> = load(&self.store, hold::key(&lineage, &backup)).await?;
         let current =
             stored.clone().map(|stored| json(200, &HoldShape::new(stored.record, now))).transpose()?;
-        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
-        let (expect, status) = stored.map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
-        let record = Hold { lineage, backup, why, held_by: caller.to_owned(), held_at: now, until };
-        let put = Versioned { record, expect };
-        self.store.commit(&[put.put()?]).await?;
-        let answer = json(status, &HoldShape::new(put.record, now))?;
+        let (expect, status) = stored.as_ref().map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
+        // What a person says of it is why and until when; who said so first stays.
+        let says_the_same =
+            stored.map(|stored| stored.record).filter(|held| held.why == why && held.until == until);
+        let news = || Hold { lineage, backup, why, held_by: caller.to_owned(), held_at: now, until };
+        let record = says_the_same.unwrap_or_else(news);
+        let answer = json(status, &HoldShape::new(record.clone(), now))?;
+        if may_replace(request, current.as_ref(), &answer)? == Replace::Write {
+            self.store.commit(&[Versioned { record, expect }.put()?]).await?;
+        }
         let tag = tag(&answer.body);
         Ok(answer.with("etag", tag))
     }

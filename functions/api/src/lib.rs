@@ -10,6 +10,7 @@ mod discovery;
 mod document;
 mod enrol;
 mod fleet;
+mod followers;
 mod forecast;
 mod holds;
 mod http;
@@ -148,7 +149,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             Does::ListDiscoveries => self.list_names(request, domain::directory::What::Discovery).await,
             Does::GetDiscovery => self.get_discovery(first).await,
             Does::PutDiscovery => self.put_discovery(request, caller, first).await,
-            Does::LookNow => self.look_now().await,
+            Does::LookNow => self.look_now(request, caller).await,
             Does::GetDiscovered => self.discovered(request, first).await,
         }
     }

@@ -1,5 +1,8 @@
 //! What is answered when something cannot be answered: problem+json (RFC 9457) with the Reason's name, class and guidance.
 
+use std::borrow::Cow;
+
+use domain::policy::Finding;
 use domain::reason::{Class, Reason};
 use ports::Fault;
 use ports::store::CommitFault;
@@ -56,6 +59,13 @@ impl Refused {
     pub(crate) fn guidance(mut self, guidance: impl Into<Cow<'static, str>>) -> Self {
         self.reason = self.reason.guidance(guidance);
         self
+    }
+
+    /// A policy that cannot be carried out, and where. 422, whatever class the reason has for a run that meets it.
+    pub(crate) fn finding(finding: Finding, whom: &str) -> Self {
+        let Finding { field, mut reason, .. } = finding;
+        reason.message = format!("{field}: {}; {whom}", reason.message);
+        Self { status: 422, reason, headers: Vec::new() }
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: String) -> Self {

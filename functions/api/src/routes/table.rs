@@ -168,7 +168,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
                 method: "POST",
                 does: Does::RequestBackup,
                 about: "Asks for a backup now. RDS knows no copy-only: a full becomes the differential base, and the notes say so. With the \
-                        same Idempotency-Key the same answer for a day, and one task.",
+                        same Idempotency-Key the same answer for a day, and one task; the key of another caller is refused.",
                 query: &[],
                 body: Some(shape::<BackupBody>),
                 answers: &[(202, Some(shape::<AcceptedShape>))],
@@ -255,12 +255,20 @@ pub(crate) static RESOURCES: [Resource; 24] = [
         "/v1/policies/{policy}",
         &[
             get(Does::GetPolicy, "A policy.", &[], &[(200, Some(shape::<Policy>))]),
-            put(
-                Does::PutPolicy,
-                "Makes a policy, or replaces it (If-Match), and says what was found in it. Runs follow it from their next planning on.",
-                shape::<Policy>,
-                &[(200, Some(shape::<PolicyPut>)), (201, Some(shape::<PolicyPut>))],
-            ),
+            Route {
+                query: &[optional(
+                    "cursor",
+                    "Where making followers due goes on: `next` of `followers` in the answer before.",
+                    Kind::Text,
+                )],
+                ..put(
+                    Does::PutPolicy,
+                    "Makes a policy, or replaces it (If-Match), says what was found in it, and makes the instances that follow it due. One that would \
+                     stop every backup, of anybody or of one that follows it, is refused.",
+                    shape::<Policy>,
+                    &[(200, Some(shape::<PolicyPut>)), (201, Some(shape::<PolicyPut>))],
+                )
+            },
         ],
     ),
     at(
@@ -310,7 +318,8 @@ pub(crate) static RESOURCES: [Resource; 24] = [
             Route {
                 method: "POST",
                 does: Does::LookNow,
-                about: "Looks now which instances and databases there are, without waiting for the schedule.",
+                about: "Looks now which instances and databases there are, without waiting for the schedule. With the same Idempotency-Key of the same \
+                        caller it is one look for 90 days; without a key, one a minute.",
                 query: &[],
                 body: None,
                 answers: &[(202, Some(shape::<LookStarted>))],

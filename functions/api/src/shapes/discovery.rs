@@ -87,7 +87,8 @@ impl DiscoveryBody {
 pub(crate) struct LookStarted {
     /// Name of the execution.
     pub(crate) execution: String,
-    /// `false` where one of that name was started before: a look that is asked for twice in a minute is one.
+    /// `false` where one of that name was started before: what is asked for again with the same Idempotency-Key, or without one within a
+    /// minute, is one look.
     pub(crate) is_new: bool,
 }
 
