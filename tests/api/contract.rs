@@ -221,6 +221,9 @@ fn discovery(asker: &mut Asker) {
         assert!(status == 422 || status == 400 && field == "window_days", "{field}: {problem}");
         assert!(!problem.to_string().contains("password"), "{problem}");
     }
+    let listed = "/v1/discovered";
+    let (status, nothing) = asker.get(listed);
+    assert_eq!((status, nothing.get("at"), &nothing["shown"]), (200, None, &json!(0)), "{nothing}");
     let (status, before) = asker.get("/v1/instances/ledger/discovered");
     assert_eq!((status, &before["items"]), (200, &json!([])), "nobody has looked yet");
     let (status, started) = asker.with("POST", list, &[], &Value::Null);
@@ -228,6 +231,15 @@ fn discovery(asker: &mut Asker) {
     let (status, again) = asker.with("POST", list, &[], &Value::Null);
     assert_eq!((status, &again["is_new"]), (202, &json!(false)), "{again}");
     asker.wait(SignedDuration::from_mins(5));
+    let (_, found) = asker.get(listed);
+    assert!(found["at"].is_string(), "{found}");
+    assert_eq!(
+        (&found["shown"], &found["skipped"], &found["needs"]),
+        (&json!(1), &json!(0), &json!([])),
+        "{found}"
+    );
+    let tag = asker.tag(listed);
+    asker.send(Request { headers: vec![("if-none-match".to_owned(), tag)], ..Request::new("GET", listed) });
     let path = "/v1/instances/ledger/discovered";
     let (_, seen) = asker.get(path);
     assert_eq!(

@@ -17,7 +17,7 @@ use crate::http::{Request, Response};
 use crate::page::page;
 use crate::problem::Refused;
 use crate::read::{body, instance, json, required};
-use crate::shapes::{DiscoveredShape, DiscoveryBody, LookStarted};
+use crate::shapes::{DiscoveredShape, DiscoveryBody, ListedShape, LookStarted};
 
 /// Texts of one kind in the settings. Policy of ours: with 200 characters each the record stays far below what an item holds.
 const TEXTS_MAX: usize = 200;
@@ -88,6 +88,12 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             .map_err(|error| Refused::new(500, "AnswerUnwritable", error.to_string()))?;
         let started = self.executions.start_execution(Machine::Discovery, &execution, &input).await?;
         json(202, &LookStarted { execution, is_new: started == Started::Begun })
+    }
+
+    /// What the listing of the instances found that selected ones were not enrolled for.
+    pub(crate) async fn listed(&self) -> Result<Response, Refused> {
+        let looked: Option<Versioned<Looked>> = load(&self.store, looked_key("")).await?;
+        json(200, &ListedShape::new(looked.map(|looked| looked.record).unwrap_or_default()))
     }
 
     pub(crate) async fn discovered(&self, request: &Request, name: &str) -> Result<Response, Refused> {

@@ -150,6 +150,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             Does::GetDiscovery => self.get_discovery(first).await,
             Does::PutDiscovery => self.put_discovery(request, caller, first).await,
             Does::LookNow => self.look_now(request, caller).await,
+            Does::GetListed => self.listed().await,
             Does::GetDiscovered => self.discovered(request, first).await,
         }
     }

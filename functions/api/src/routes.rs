@@ -53,6 +53,7 @@ pub(crate) enum Does {
     PutDiscovery,
     LookNow,
     GetDiscovered,
+    GetListed,
 }
 
 /// A path and what can be done there.

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub(crate) use backup::{BackupShape, HoldBody, HoldShape, LogsShape};
 pub(crate) use database::{DatabaseShape, ExposureShape};
-pub(crate) use discovery::{DiscoveredShape, DiscoveryBody, LookStarted};
+pub(crate) use discovery::{DiscoveredShape, DiscoveryBody, ListedShape, LookStarted};
 pub(crate) use fleet::{
     BrokenDatabase, FailingDatabase, FleetDatabase, FleetInstance, FleetShape, FleetTotals,
 };

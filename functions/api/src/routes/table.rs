@@ -9,8 +9,8 @@ use crate::page::LIMIT_MAX;
 use crate::policy::PolicyPut;
 use crate::shapes::{
     AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, DiscoveredShape, DiscoveryBody,
-    FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, Listing, LogsShape, LookStarted, NameShape,
-    PreviewBody, PreviewShape, TaskShape, VaultBody,
+    FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, ListedShape, Listing, LogsShape,
+    LookStarted, NameShape, PreviewBody, PreviewShape, TaskShape, VaultBody,
 };
 
 const CURSOR: Parameter = optional("cursor", "Where to go on: `next` of the page before.", Kind::Text);
@@ -44,7 +44,7 @@ const fn at(path: &'static str, routes: &'static [Route]) -> Resource {
 }
 
 /// Everything there is.
-pub(crate) static RESOURCES: [Resource; 24] = [
+pub(crate) static RESOURCES: [Resource; 25] = [
     at(
         "/openapi.json",
         &[get(
@@ -350,6 +350,15 @@ pub(crate) static RESOURCES: [Resource; 24] = [
             "What discovery saw last of an instance: every database with what became of it, and why which are not protected.",
             &[CURSOR],
             &[(200, Some(shape::<DiscoveredShape>))],
+        )],
+    ),
+    at(
+        "/v1/discovered",
+        &[get(
+            Does::GetListed,
+            "What discovery found last when it listed the instances: how many are selected and not enrolled, and why.",
+            &[],
+            &[(200, Some(shape::<ListedShape>))],
         )],
     ),
 ];
