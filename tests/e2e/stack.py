@@ -140,7 +140,7 @@ class Stack:
 
     def start_fleet(self, number):
         """Starts the fleet machine as its schedule does, with the input that the schedule has."""
-        schedule = self.cloud.client("scheduler").get_schedule(Name="FleetStateMachineEveryFiveMinutes")
+        schedule = self.cloud.client("scheduler").get_schedule(Name=self.physical["FleetStateMachineEveryFiveMinutes"])
         states = self.cloud.client("stepfunctions")
         states.start_execution(stateMachineArn=schedule["Target"]["Arn"], name=f"fleet-{number}", input=schedule["Target"]["Input"])
 
@@ -221,7 +221,7 @@ def settings(stack, secret_arn):
 
 def look(stack, name):
     """Starts the discovery machine with the input that its schedule has, and waits for its end."""
-    schedule = stack.cloud.client("scheduler").get_schedule(Name="DiscoveryStateMachineEveryEightHours")
+    schedule = stack.cloud.client("scheduler").get_schedule(Name=stack.physical["DiscoveryStateMachineEveryEightHours"])
     states = stack.cloud.client("stepfunctions")
     arn = states.start_execution(stateMachineArn=schedule["Target"]["Arn"], name=name, input=schedule["Target"]["Input"])["executionArn"]
     deadline = time.monotonic() + PATIENCE_S
