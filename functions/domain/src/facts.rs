@@ -170,7 +170,7 @@ pub struct DatabaseState {
     pub differential_base_lsn: Option<Lsn>,
     /// Bytes of all data files, `sys.master_files.size` in pages of 8 KiB: what a first full is forecast from.
     pub data_bytes: Option<u64>,
-    /// Files of every type, `sys.master_files`.
+    /// Files of every type, `sys.master_files`. A database has two at least: 0 is a login that may not see them.
     pub files: u64,
     /// Whether one of them is of type FILESTREAM.
     pub filestream: bool,
