@@ -92,6 +92,10 @@ class Stack:
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
         resources = self.formation.describe_stack_resources(StackName=STACK)["StackResources"]
         self.physical = {found["LogicalResourceId"]: found["PhysicalResourceId"] for found in resources}
+        # The one property of the buckets that ministack's CloudFormation leaves out.
+        rules = re.search(r"  LogCopyBucket:.*?ObjectOwnership: (\w+)", text, re.S).group(1)
+        controls = {"Rules": [{"ObjectOwnership": rules}]}
+        s3.put_bucket_ownership_controls(Bucket=self.outputs["LogCopyBucketName"], OwnershipControls=controls)
 
     def settled(self):
         deadline = time.monotonic() + PATIENCE_S
