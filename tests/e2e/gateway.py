@@ -27,6 +27,10 @@ def actions_of(service, method, path, headers, body):
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query, keep_blank_values=True)
         if "versioning" in query:
             return ["s3:GetBucketVersioning"]
+        if "encryption" in query:
+            return ["s3:GetEncryptionConfiguration"]
+        if "ownershipControls" in query:
+            return ["s3:GetBucketOwnershipControls"]
         if method == "HEAD" or "list-type" in query:
             return ["s3:ListBucket"]
         return [f"s3:{method} {path}"]

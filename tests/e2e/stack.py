@@ -92,6 +92,10 @@ class Stack:
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
         resources = self.formation.describe_stack_resources(StackName=STACK)["StackResources"]
         self.physical = {found["LogicalResourceId"]: found["PhysicalResourceId"] for found in resources}
+        # The one property of the buckets that ministack's CloudFormation leaves out.
+        rules = re.search(r"  LogCopyBucket:.*?ObjectOwnership: (\w+)", text, re.S).group(1)
+        controls = {"Rules": [{"ObjectOwnership": rules}]}
+        s3.put_bucket_ownership_controls(Bucket=self.outputs["LogCopyBucketName"], OwnershipControls=controls)
 
     def settled(self):
         deadline = time.monotonic() + PATIENCE_S
@@ -140,7 +144,7 @@ class Stack:
 
     def start_fleet(self, number):
         """Starts the fleet machine as its schedule does, with the input that the schedule has."""
-        schedule = self.cloud.client("scheduler").get_schedule(Name="FleetStateMachineEveryFiveMinutes")
+        schedule = self.cloud.client("scheduler").get_schedule(Name=self.physical["FleetStateMachineEveryFiveMinutes"])
         states = self.cloud.client("stepfunctions")
         states.start_execution(stateMachineArn=schedule["Target"]["Arn"], name=f"fleet-{number}", input=schedule["Target"]["Input"])
 
@@ -221,7 +225,7 @@ def settings(stack, secret_arn):
 
 def look(stack, name):
     """Starts the discovery machine with the input that its schedule has, and waits for its end."""
-    schedule = stack.cloud.client("scheduler").get_schedule(Name="DiscoveryStateMachineEveryEightHours")
+    schedule = stack.cloud.client("scheduler").get_schedule(Name=stack.physical["DiscoveryStateMachineEveryEightHours"])
     states = stack.cloud.client("stepfunctions")
     arn = states.start_execution(stateMachineArn=schedule["Target"]["Arn"], name=name, input=schedule["Target"]["Input"])["executionArn"]
     deadline = time.monotonic() + PATIENCE_S

@@ -101,7 +101,7 @@ pub struct Look {
     pub shown: Vec<(String, Change)>,
     /// Names of heads whose database the server does not show any more: they stay, marked, until a person lets them go.
     pub gone: Vec<String>,
-    /// What was not carried out because it is more than one look may do.
+    /// What was not carried out because it is more than one look may do, and what the login may not see.
     pub refused: Vec<Reason>,
 }
 
@@ -136,6 +136,7 @@ pub fn look(ground: &Ground<'_>, known: &[Known], shown: &[DatabaseState]) -> Lo
         look.shown.push((state.name.clone(), against.map_or(change, Change::Skipped)));
     }
     look.gone = identity.gone();
+    look.refused.extend(support::no_files(ground.instance, shown));
     within_limits(ground, &mut look);
     look
 }

@@ -23,7 +23,7 @@ use crate::log::Ending;
 use crate::redact::Secrets;
 use crate::subject::Subject;
 use crate::tell::{Tell, Told};
-use crate::wiring::Wiring;
+use crate::wiring::{self, Wiring};
 
 /// Reads the environment, builds the handler from it and serves: a whole `main`. The value of the edge only names its type.
 ///
@@ -50,13 +50,14 @@ where
     H: Handler<Output: Tell>,
 {
     tell_panics_by_place();
-    let (handler, cold_start) = (&handler, &Cell::new(true));
+    let (handler, cold_start, stack) = (&handler, &Cell::new(true), &wiring::stack());
     let service = service_fn(async move |event: LambdaEvent<Box<RawValue>>| {
         let (payload, context) = event.into_parts();
         let (began, cold_start) = (Instant::now(), cold_start.take());
         let (subject, answer) = respond::<E, H>(handler.as_ref(), payload.get(), &context).await;
         let answer = answer.map_err(|reason| secrets.clean(reason));
         let ending = Ending {
+            stack,
             function: H::NAME,
             request_id: &context.request_id,
             trace: context.xray_trace_id.as_deref(),

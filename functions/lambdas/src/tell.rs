@@ -184,8 +184,12 @@ mod tests {
         let mut shown = 0;
         for row in template.lines().filter_map(|line| line.trim().strip_prefix("[\"bakproof\", ")) {
             let parts: Vec<&str> = row.split('"').collect();
-            let (metric, dimension, function) = (parts[1], parts[3], parts[5]);
-            assert!(dimension == "function" && told(metric, function), "nobody tells {metric} of {function}");
+            // The name of the metric, then each dimension and its value.
+            let quoted: Vec<_> = parts.into_iter().skip(1).step_by(2).collect();
+            let [metric, "stack", "${AWS::StackName}", "function", function] = quoted[..] else {
+                panic!("metrics are told by stack and function: {row}");
+            };
+            assert!(told(metric, function), "nobody tells {metric} of {function}");
             shown += 1;
         }
         assert!(shown > 10, "{shown} rows of the dashboard were found");
@@ -194,7 +198,11 @@ mod tests {
             let (_, rest) = alarm.split_once(word).unwrap();
             rest.split([' ', '\n', '}']).next().unwrap()
         };
+        assert_eq!(after("Name: stack, Value: !Ref "), "AWS::StackName");
         assert!(told(after("MetricName: "), after("Name: function, Value: ")));
+        let searched: Vec<_> = template.lines().filter(|line| line.contains("SEARCH(")).collect();
+        let of_stack = r#"SEARCH('{bakproof,stack,function} stack=\"${AWS::StackName}\" MetricName="#;
+        assert!(searched.len() == 2 && searched.iter().all(|line| line.contains(of_stack)), "{searched:?}");
         assert_eq!(after("MetricName: "), RPO_OVERDUE);
         assert_eq!(
             template.matches("Namespace: bakproof\n").count(),

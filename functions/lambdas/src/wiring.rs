@@ -7,6 +7,7 @@
 //! | `BAKPROOF_INSTANCE_MACHINE`, `BAKPROOF_DISCOVERY_MACHINE` | ARN of the machine, for functions that start executions of it |
 //! | `BAKPROOF_TOPIC` | ARN of the topic that people subscribe to, for functions that tell them something |
 //! | `BAKPROOF_EVENT_BUS` | name or ARN of the bus that is told what happens; without it nobody is |
+//! | `BAKPROOF_STACK` | name of the stack, a dimension of every metric; `bakproof` if not set |
 //! | `AWS_REGION`, credentials | set by Lambda |
 //! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_RDS`, ... | the SDK's own overrides, for tests |
 
@@ -20,6 +21,7 @@ use ports::executions::Machine;
 use sqlserver::{Options, Secret, Sockets, SqlServer};
 
 use crate::invocation::InvocationClock;
+use crate::log::NAMESPACE;
 use crate::redact::{Secrets, Watched};
 
 /// Name of the variable with the task store's table.
@@ -30,6 +32,9 @@ pub const TRUST_BUNDLE: &str = "BAKPROOF_TRUST_BUNDLE";
 
 /// Name of the variable with the bus.
 pub const EVENT_BUS: &str = "BAKPROOF_EVENT_BUS";
+
+/// Name of the variable with the stack's name.
+pub const STACK: &str = "BAKPROOF_STACK";
 
 /// Name of the variable with the ARN of the topic that people subscribe to.
 pub const TOPIC: &str = "BAKPROOF_TOPIC";
@@ -147,6 +152,11 @@ impl Wiring {
     pub const fn clock(&self) -> InvocationClock {
         InvocationClock
     }
+}
+
+/// The stack that the function is of. Never empty: a metric without a value of its dimension is none.
+pub fn stack() -> String {
+    variable(STACK).ok().filter(|name| !name.is_empty()).unwrap_or_else(|| NAMESPACE.to_owned())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]

@@ -146,6 +146,13 @@ impl World {
         }
     }
 
+    /// The login loses VIEW ANY DEFINITION, or has it again. It is granted to begin with.
+    pub fn break_definitions(&mut self, instance: &str, hidden: bool) {
+        if let Some(host) = self.index_of(instance).and_then(|i| self.instances.get_mut(i)) {
+            host.definitions_hidden = hidden;
+        }
+    }
+
     /// Something stands in the way of access to log backups, or nothing any more.
     pub fn break_log_access(&mut self, instance: &str, trouble: LogAccess) {
         if let Some(host) = self.index_of(instance).and_then(|i| self.instances.get_mut(i)) {

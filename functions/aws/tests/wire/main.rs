@@ -14,7 +14,7 @@ mod tagging;
 mod telling;
 
 use aws::{Cloud, SecretsManager};
-use domain::facts::{BucketFacts, OptionState};
+use domain::facts::{BucketFacts, ObjectOwnership, OptionState};
 use playback::{Answer, Call, play};
 use ports::Fault;
 use ports::cloud::{DescribeBucket, DescribeInstance, DescribeKey, ListObjects};
@@ -57,6 +57,32 @@ fn versioning(status: &str) -> Answer {
     Answer::new(200, &text)
 }
 
+fn encryption(algorithm: &str) -> Answer {
+    let text = format!(
+        "<ServerSideEncryptionConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule><ApplyServerSideEncryptionByDefault>\
+         <SSEAlgorithm>{algorithm}</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>\
+         </ServerSideEncryptionConfiguration>"
+    );
+    Answer::new(200, &text)
+}
+
+fn ownership(word: &str) -> Answer {
+    let text = format!(
+        "<OwnershipControls xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule><ObjectOwnership>{word}</ObjectOwnership></Rule>\
+         </OwnershipControls>"
+    );
+    Answer::new(200, &text)
+}
+
+fn error(status: u16, code: &str) -> Answer {
+    Answer::new(status, &format!("<Error><Code>{code}</Code><Message>m</Message></Error>"))
+}
+
+/// The settings behind the versioning that most tests do not look at.
+fn settings() -> [Answer; 2] {
+    [encryption("AES256"), ownership("BucketOwnerPreferred")]
+}
+
 fn bucket(answers: Vec<Answer>) -> (Result<BucketFacts, Fault>, Vec<Call>) {
     play(answers, async |config| Cloud::new(&config).describe_bucket("vault", "123456789012").await)
 }
@@ -64,9 +90,17 @@ fn bucket(answers: Vec<Answer>) -> (Result<BucketFacts, Fault>, Vec<Call>) {
 #[test]
 fn a_bucket_is_asked_for_where_it_is() {
     let enabled = || versioning("<Status>Enabled</Status>");
-    let (found, calls) = bucket(vec![head(200, "eu-west-1"), enabled()]);
+    let described = |before: Vec<Answer>| bucket(before.into_iter().chain(settings()).collect());
+    let (found, calls) = described(vec![head(200, "eu-west-1"), enabled()]);
     let facts = |region: &str, owned, versioned| {
-        Ok(BucketFacts { name: "vault".to_owned(), region: region.to_owned(), owned, versioned })
+        Ok(BucketFacts {
+            name: "vault".to_owned(),
+            region: region.to_owned(),
+            owned,
+            versioned,
+            default_sse_kms: false,
+            ownership: Some(ObjectOwnership::BucketOwnerPreferred),
+        })
     };
     assert_eq!(found, facts("eu-west-1", true, true));
     assert_actions("DescribeBucket", &calls);
@@ -75,15 +109,56 @@ fn a_bucket_is_asked_for_where_it_is() {
         assert_eq!(call.signed_region(), "eu-west-1");
     }
     for moved in [301, 307, 400, 403] {
-        let (found, calls) = bucket(vec![head(moved, "us-east-1"), head(200, "us-east-1"), versioning("")]);
+        let (found, calls) =
+            described(vec![head(moved, "us-east-1"), head(200, "us-east-1"), versioning("")]);
         assert_eq!(found, facts("us-east-1", true, false), "{moved}");
         assert_eq!(
             calls.iter().map(Call::signed_region).collect::<Vec<_>>(),
-            ["eu-west-1", "us-east-1", "us-east-1"]
+            ["eu-west-1", "us-east-1", "us-east-1", "us-east-1", "us-east-1"]
         );
     }
-    let (found, _) = bucket(vec![head(200, "eu-west-1"), versioning("<Status>Suspended</Status>")]);
+    let (found, _) = described(vec![head(200, "eu-west-1"), versioning("<Status>Suspended</Status>")]);
     assert_eq!(found, facts("eu-west-1", true, false));
+}
+
+#[test]
+fn default_encryption_and_ownership_are_told_as_they_are() {
+    let played = |settings: Vec<Answer>| {
+        let before = [head(200, "eu-west-1"), versioning("<Status>Enabled</Status>")];
+        bucket(before.into_iter().chain(settings).collect()).0
+    };
+    let found = |encryption, ownership| played(vec![encryption, ownership]);
+    for (told, under_kms) in [
+        (encryption("AES256"), false),
+        (encryption("aws:kms"), true),
+        (encryption("aws:kms:dsse"), true),
+        (error(404, "ServerSideEncryptionConfigurationNotFoundError"), false),
+    ] {
+        let found = found(told.clone(), ownership("BucketOwnerPreferred")).unwrap();
+        assert_eq!(found.default_sse_kms, under_kms, "{told:?}");
+    }
+    for (told, expected) in [
+        (ownership("BucketOwnerEnforced"), ObjectOwnership::BucketOwnerEnforced),
+        (ownership("BucketOwnerPreferred"), ObjectOwnership::BucketOwnerPreferred),
+        (ownership("ObjectWriter"), ObjectOwnership::ObjectWriter),
+        // As nobody has set any.
+        (error(404, "OwnershipControlsNotFoundError"), ObjectOwnership::ObjectWriter),
+    ] {
+        assert_eq!(found(encryption("AES256"), told.clone()).unwrap().ownership, Some(expected), "{told:?}");
+    }
+    // What is not told is not made up.
+    let sound = || encryption("AES256");
+    for (settings, expected) in [
+        (vec![error(404, "NoSuchBucket")], "Human ServiceRefused"),
+        (vec![error(403, "AccessDenied")], "Human AccessDenied"),
+        (vec![Answer::new(503, "")], "transient"),
+        (vec![sound(), ownership("Everybody")], "Human BucketOwnershipUnknown"),
+        (vec![sound(), Answer::new(200, "<OwnershipControls/>")], "Human BucketOwnershipUnknown"),
+        (vec![sound(), error(403, "AccessDenied")], "Human AccessDenied"),
+        (vec![sound(), Answer::silence()], "transient"),
+    ] {
+        assert_eq!(says(played(settings.clone())), expected, "{settings:?}");
+    }
 }
 
 #[test]

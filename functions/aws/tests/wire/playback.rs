@@ -110,6 +110,8 @@ impl Call {
             _ if query.split('&').any(|name| name == "versions") => "ListObjectVersions",
             _ if query.split('&').any(|name| name == "uploads") => "ListMultipartUploads",
             _ if self.path.contains("versioning") => "GetBucketVersioning",
+            _ if query.starts_with("encryption") => "GetBucketEncryption",
+            _ if query.starts_with("ownershipControls") => "GetBucketOwnershipControls",
             _ if self.path.contains("list-type=2") => "ListObjectsV2",
             _ => "unknown",
         };
@@ -122,6 +124,7 @@ impl Call {
         let operation = self.operation();
         let action = match operation.as_str() {
             "HeadBucket" | "ListObjectsV2" => "ListBucket",
+            "GetBucketEncryption" => "GetEncryptionConfiguration",
             "ListObjectVersions" => "ListBucketVersions",
             "ListMultipartUploads" => "ListBucketMultipartUploads",
             "DeleteObjects" if self.body.contains("<VersionId>") => "DeleteObjectVersion",

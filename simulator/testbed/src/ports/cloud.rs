@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use domain::facts::{BucketFacts, InstanceFacts, KeyFacts, MultiAz, OptionState};
+use domain::facts::{BucketFacts, InstanceFacts, KeyFacts, MultiAz, ObjectOwnership, OptionState};
 use domain::reason::{Class, Reason};
 use ports::Fault;
 use ports::cloud::{
@@ -164,6 +164,12 @@ impl DescribeBucket for Cloud {
                 region: config.region.clone(),
                 owned,
                 versioned: owned && config.versioned,
+                default_sse_kms: owned && config.default_kms_key.is_some(),
+                ownership: owned.then_some(match config.object_ownership {
+                    "BucketOwnerEnforced" => ObjectOwnership::BucketOwnerEnforced,
+                    "BucketOwnerPreferred" => ObjectOwnership::BucketOwnerPreferred,
+                    _ => ObjectOwnership::ObjectWriter,
+                }),
             })
         })
         .await
