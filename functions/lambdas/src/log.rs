@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::subject::Subject;
 use crate::tell::{RPO_OVERDUE, Told};
+use crate::trail::Written;
 
 /// The metrics' namespace.
 pub const NAMESPACE: &str = "bakproof";
@@ -26,6 +27,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) at: Timestamp,
     pub(crate) milliseconds: u64,
+    /// Tasks that it wrote, also where it failed behind that.
+    pub(crate) written: &'a Written,
     pub(crate) came_of_it: Result<&'a Told, &'a Reason>,
 }
 
@@ -46,6 +49,8 @@ struct Line<'a> {
     class: Option<Class>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a Reason>,
+    #[serde(flatten)]
+    written: &'a Written,
     #[serde(flatten)]
     metrics: BTreeMap<&'static str, u64>,
     #[serde(rename = "_aws")]
@@ -101,6 +106,7 @@ impl Ending<'_> {
             outcome: told.and_then(|told| told.outcome.as_deref()),
             class: reason.map(|reason| reason.class),
             reason,
+            written: self.written,
             aws: Metadata {
                 timestamp: self.at.as_millisecond(),
                 cloud_watch_metrics: directives(metrics.keys().copied(), reason.is_some()),
@@ -157,6 +163,7 @@ mod tests {
             subject: &subject,
             at: "2026-11-22T01:02:03.004Z".parse().unwrap(),
             milliseconds: 12,
+            written: &Written::default(),
             came_of_it,
         };
         serde_json::from_str(&ending.line()).unwrap()
