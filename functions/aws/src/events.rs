@@ -25,7 +25,7 @@ pub const SOURCE: &str = "bakproof";
 /// is about the bus and the role, which a person can mend.
 const REFUSED: [&str; 2] = ["InvalidArgument", "MalformedDetail"];
 
-/// Bytes of one request. EventBridge: "The total entry size must be less than 256KB" (user guide, "Calculating Amazon EventBridge PutEvents
+/// Bytes of one request. EventBridge: "The total entry size must be less than 256KB" (user guide, "Calculating Amazon EventBridge `PutEvents`
 /// event entry size", read 2026-11), which may mean an entry or all of them: here it is all of them.
 const REQUEST_BYTES_MAX: usize = 256 * 1_024 - 1;
 

@@ -94,6 +94,7 @@ impl Ending<'_> {
         let line = Line {
             timestamp: self.at,
             level: match reason.map(|reason| reason.class) {
+                None if told.is_some_and(|told| told.warns) => "WARN",
                 None => "INFO",
                 Some(Class::Retry | Class::Wait) => "WARN",
                 Some(Class::Never | Class::Human) => "ERROR",
@@ -206,6 +207,16 @@ mod tests {
             assert_eq!(by_class["Dimensions"], json!([["function", "class"]]));
             assert_eq!(by_class["Metrics"], json!([{"Name": "errors", "Unit": "Count"}]));
         }
+    }
+
+    #[test]
+    fn a_success_with_something_left_to_tell_is_a_warning() {
+        let told = Told { warns: true, ..Told::counts(&[("runs", 1)]).outcome(&"unstarted: R: r") };
+        let line = line(Ok(&told));
+        assert_eq!(
+            (&line["level"], &line["errors"], &line["outcome"]),
+            (&json!("WARN"), &json!(0), &json!("unstarted: R: r"))
+        );
     }
 
     /// What CloudWatch demands: every metric a number and every dimension a text, both at the root.

@@ -75,14 +75,23 @@ impl Secrets {
         }
     }
 
+    /// The text itself, mostly: answers are long and hold no secret.
+    fn clean_text(&self, text: String) -> String {
+        let clean = match self.redact(&text) {
+            Cow::Owned(clean) => Some(clean),
+            Cow::Borrowed(_) => None,
+        };
+        clean.unwrap_or(text)
+    }
+
     /// The answer without secrets, in the texts at any depth and in the names beside them.
     pub(crate) fn clean_answer(&self, answer: Value) -> Value {
         match answer {
-            Value::String(text) => Value::String(self.redact(&text).into_owned()),
+            Value::String(text) => Value::String(self.clean_text(text)),
             Value::Array(values) => values.into_iter().map(|value| self.clean_answer(value)).collect(),
             Value::Object(members) => members
                 .into_iter()
-                .map(|(name, value)| (self.redact(&name).into_owned(), self.clean_answer(value)))
+                .map(|(name, value)| (self.clean_text(name), self.clean_answer(value)))
                 .collect(),
             other => other,
         }

@@ -19,14 +19,16 @@ pub const RPO_OVERDUE: &str = "rpo_overdue_seconds";
 pub struct Told {
     pub(crate) outcome: Option<String>,
     pub(crate) counts: Vec<(&'static str, u64)>,
+    /// Whether the line is a warning, although the function did what it could.
+    pub(crate) warns: bool,
 }
 
 impl Told {
     /// Counts by the name of their metric.
     pub fn counts(counts: &[(&'static str, u32)]) -> Self {
         Self {
-            outcome: None,
             counts: counts.iter().map(|(name, count)| (*name, u64::from(*count))).collect(),
+            ..Self::default()
         }
     }
 
@@ -63,7 +65,10 @@ impl Tell for ListWorkOutput {
         let unstarted = self.unstarted_because.iter().map(|reason| format!("unstarted: {reason}"));
         let untold = self.untold.iter().map(|reason| format!("untold: {reason}"));
         let all: Vec<String> = unwatched.chain(unstarted).chain(untold).collect();
-        if all.is_empty() { told } else { told.outcome(&all.join("; ")) }
+        if all.is_empty() {
+            return told;
+        }
+        Told { warns: true, ..told.outcome(&all.join("; ")) }
     }
 }
 
@@ -225,7 +230,8 @@ mod tests {
         let told = output.tell();
         assert_eq!(told.counts, [("runs", 0), ("unstarted", 12)]);
         let all = ["unwatched", "unstarted", "untold"].map(|what| format!("{what}: Throttled: slow down"));
-        assert_eq!(told.outcome, Some(all.join("; ")));
+        assert_eq!((told.outcome, told.warns), (Some(all.join("; ")), true));
+        assert!(!listed(Some(0)).tell().warns);
     }
 
     #[test]

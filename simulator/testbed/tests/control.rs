@@ -54,7 +54,7 @@ fn every_notice_is_sent_and_an_empty_one_refused() {
     let mut testbed = testbed(&[], 0);
     let people = testbed.people();
     run_in(&mut testbed, people, async |people| {
-        suite::every_notice_is_sent_and_an_empty_one_refused(people).await
+        suite::every_notice_is_sent_and_an_empty_one_refused(people).await;
     });
     let people = testbed.people();
     let told: Vec<_> =

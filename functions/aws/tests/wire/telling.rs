@@ -18,9 +18,9 @@ use crate::{assert_actions, rds_error, says};
 const INSTANCE: &str = "arn:aws:states:eu-west-1:123456789012:stateMachine:instance";
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:bakproof";
 
-/// A tenth of a second for an operation: whoever waits for a hanging service need not wait for long.
+/// A quarter of a second for an operation: whoever waits for a hanging service need not wait for long.
 pub(crate) fn hasty(config: SdkConfig) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_millis(100)).build();
+    let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_millis(250)).build();
     config.into_builder().timeout_config(timeouts).build()
 }
 
@@ -144,6 +144,10 @@ fn events_that_fit_into_no_one_request_go_in_more_and_too_large_ones_not_at_all(
     let (large, small) = (event(&"x".repeat(200_000)), event("{}"));
     let endless = event(&"x".repeat(300_000));
     let sent = |call: &Call| body(call)["Entries"].as_array().map_or(0, Vec::len);
+    // With the time of production: these are no small requests.
+    let publish = |answers: Vec<Answer>, events: &[Event]| {
+        play(answers, async |config| EventBridge::new(&config, "cell").publish(events).await)
+    };
     let (found, calls) = publish(vec![published(), published()], &[large.clone(), large.clone()]);
     assert_eq!(
         (words(found).as_str(), calls.iter().map(sent).collect::<Vec<_>>()),
