@@ -43,7 +43,7 @@ CANARY, WRONG = "canary-of-the-session-token", "canary-of-a-wrong-password"
 ENDPOINTS = "DYNAMODB", "EVENTBRIDGE", "KMS", "RDS", "S3", "SECRETS_MANAGER", "SFN", "SNS"
 SPEED, TROUBLE_EVERY = 240, 9
 # Allowed and not asked for in this story: the instance's vault has no key; nothing waits for the event; the queue is Lambda's to fill.
-UNUSED = {"ValidateRegionFunction": {"kms:DescribeKey"}, "ObserveEventFunction": {"sqs:SendMessage", "states:StartExecution"}}
+UNUSED = {"ValidateRegionFunction": {"kms:DescribeKey"}, "ObserveEventFunction": {"rds:DescribeDBSnapshots", "sqs:SendMessage", "states:StartExecution"}}
 # Asked for by whichever function has something to tell.
 TELLS = {"events:PutEvents"}
 SERVICES = (

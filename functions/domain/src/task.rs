@@ -285,6 +285,11 @@ pub fn done_partition(instance: &str) -> String {
     format!("done#{instance}")
 }
 
+/// Whether a partition holds tasks.
+pub fn is_task(partition: &str) -> bool {
+    partition.starts_with("open#") || partition.starts_with("done#")
+}
+
 impl Task {
     /// A task for a moment of the schedule, planned now.
     pub fn plan(instance: &str, database: &str, item: &DueItem, now: Timestamp) -> Self {
@@ -520,6 +525,11 @@ mod tests {
 
     #[test]
     fn a_done_task_moves_out_of_the_open_partition() {
+        assert!(
+            is_task(&open_partition("sales"))
+                && is_task(&done_partition("sales"))
+                && !is_task("instance#sales")
+        );
         let [.., done] = states();
         let item = DueItem { kind: Kind::LogCopy, moment: Timestamp::UNIX_EPOCH };
         let mut task = Task::plan("sales", "a", &item, Timestamp::UNIX_EPOCH);

@@ -80,9 +80,16 @@ impl World {
     /// A manual snapshot of an instance; of a read replica there is none.
     pub fn break_snapshot(&mut self, instance: &str) {
         if let Some(index) = self.index_of(instance).filter(|index| !self.is_replica(*index)) {
-            self.publish(index, "RDS-EVENT-0042", "Manual snapshot created");
+            let name = format!("by-hand-{}", self.snapshots.len() + 1);
+            self.snapshots.insert(name.clone(), instance.to_ascii_lowercase());
+            self.publish_of(index, "RDS-EVENT-0042", "Manual snapshot created".to_owned(), Some(name));
             self.snapshot_instance(index);
         }
+    }
+
+    /// Somebody deletes a manual snapshot. Returns whether there was one of that name.
+    pub fn break_snapshot_away(&mut self, snapshot: &str) -> bool {
+        self.snapshots.remove(snapshot).is_some()
     }
 
     /// Changes the recovery model. While automated backups are on, RDS sets it back to FULL and snapshots the instance;
