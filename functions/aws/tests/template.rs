@@ -247,7 +247,7 @@ const NAMES: [&str; 17] = [
     "TopicName",
 ];
 
-/// Two stacks of one account and Region do not meet: what has a name has the stack's in it, everything else CloudFormation names.
+/// Two stacks of one account and Region do not meet: what has a name has the stack's in it, everything else is named when it is made.
 #[test]
 fn two_cells_share_no_name() {
     let template = template();
