@@ -30,6 +30,13 @@ def of_dynamodb(operation, body):
     return [(f"dynamodb:{operation}", arn("dynamodb", f"table/{call['TableName']}{index}"))]
 
 
+# What is asked of a bucket itself, by the word in the query that names it.
+OF_BUCKETS = {
+    "versioning": "s3:GetBucketVersioning", "encryption": "s3:GetEncryptionConfiguration", "ownershipControls": "s3:GetBucketOwnershipControls",
+    "list-type": "s3:ListBucket",
+}
+
+
 def of_s3(method, path):
     """Path-style, as endpoints on an address are spoken to."""
     parsed = urllib.parse.urlsplit(path)
@@ -38,12 +45,11 @@ def of_s3(method, path):
     if key:
         action = {"GET": "s3:GetObject", "HEAD": "s3:GetObject"}.get(method, f"s3:{method}Object")
         return [(action, f"arn:aws:s3:::{bucket}/{urllib.parse.unquote(key)}")]
-    if "versioning" in query:
-        action = "s3:GetBucketVersioning" if method == "GET" else "s3:PutBucketVersioning"
-    elif method == "HEAD" or "list-type" in query:
+    words = [word for word in OF_BUCKETS if word in query]
+    if method == "HEAD" and not query:
         action = "s3:ListBucket"
     else:
-        action = f"s3:{method} {parsed.query}"
+        action = OF_BUCKETS[words[0]] if method == "GET" and words else f"s3:{method} {parsed.query}"
     return [(action, f"arn:aws:s3:::{bucket}")]
 
 
