@@ -46,7 +46,7 @@ def of_s3(method, path):
         action = {"GET": "s3:GetObject", "HEAD": "s3:GetObject"}.get(method, f"s3:{method}Object")
         return [(action, f"arn:aws:s3:::{bucket}/{urllib.parse.unquote(key)}")]
     words = [word for word in OF_BUCKETS if word in query]
-    if method == "HEAD" and not query:
+    if method == "HEAD":
         action = "s3:ListBucket"
     else:
         action = OF_BUCKETS[words[0]] if method == "GET" and words else f"s3:{method} {parsed.query}"

@@ -157,6 +157,8 @@ def instance_machine_on_a_local_cloud_with_only_validate_region_deployed(cloud, 
     here, there = f"vault-{REGION}", f"vault-{ELSEWHERE}"
     cloud.client("s3").create_bucket(Bucket=here, CreateBucketConfiguration={"LocationConstraint": REGION})
     cloud.client("s3", ELSEWHERE).create_bucket(Bucket=there)
+    controls = {"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
+    cloud.client("s3").put_bucket_ownership_controls(Bucket=here, OwnershipControls=controls)
     for instance, bucket in [("sales", here), ("ledger", there), ("ghost", f"{here}-missing")]:
         cloud.client("rds").create_db_instance(
             DBInstanceIdentifier=instance, DBInstanceClass="db.m6i.large", Engine="sqlserver-se", AllocatedStorage=200,

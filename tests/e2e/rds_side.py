@@ -30,14 +30,18 @@ def allow(actions, resource):
 # Amazon RDS User Guide, "Manually Creating an IAM Role for Native Backup and Restore".
 KMS = allow(["kms:DescribeKey", "kms:GenerateDataKey", "kms:Encrypt", "kms:Decrypt"], KEY)
 S3 = [
-    allow(["s3:ListBucket", "s3:GetBucketLocation"], "arn:aws:s3:::bucket_name"),
-    allow(
-        ["s3:GetObject", "s3:PutObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"],
-        "arn:aws:s3:::bucket_name/*",
-    ),
+    (["s3:ListBucket", "s3:GetBucketLocation"], ""),
+    (["s3:GetObject", "s3:PutObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"], "/*"),
     # Since August 2022, as the guide of then has it.
-    allow("s3:GetObjectAttributes", "arn:aws:s3:::bucket_name/*"),
+    ("s3:GetObjectAttributes", "/*"),
 ]
+
+
+def s3(*buckets):
+    """The statements on S3, which the guide publishes for one bucket."""
+    return [allow(actions, [f"arn:aws:s3:::{bucket}{part}" for bucket in buckets]) for actions, part in S3]
+
+
 TRUST = [{"Effect": "Allow", "Principal": {"Service": "rds.amazonaws.com"}, "Action": "sts:AssumeRole"}]
 TRUST_CONDITION = {
     "StringEquals": {
@@ -70,8 +74,8 @@ def resolved(value, given):
         if function == "Fn::Sub":
             return substituted(argument, given)
         if function == "Fn::If":
-            assert argument[0] == "HasKey", argument
-            return resolved(argument[1] if given["KeyArn"] else argument[2], given)
+            met = {"HasKey": given["KeyArn"], "HasLogCopyBucket": given["LogCopyBucketName"]}
+            return resolved(argument[1] if met[argument[0]] else argument[2], given)
         if function == "Fn::Join":
             return argument[0].join(resolved(argument[1], given))
         if function == "Fn::Split":
@@ -87,10 +91,13 @@ def same(what, found, expected):
 
 def main():
     role = cfn_yaml.load(str(INFRA / "rds-side.yaml"))["Resources"]["BackupRole"]["Properties"]
-    for key, expected in [("", S3), (KEY, [KMS, *S3])]:
-        given = {**GIVEN, "KeyArn": key}
-        policy, = resolved(role["Policies"], given)
-        name = "permissions with a key" if key else "permissions without a key"
+    one, both = s3("bucket_name"), s3("bucket_name", "logs")
+    for name, key, logs, expected in [
+        ("permissions without a key", "", "", one),
+        ("permissions with a key", KEY, "", [KMS, *one]),
+        ("permissions with a bucket for copied logs", KEY, "logs", [KMS, *both]),
+    ]:
+        policy, = resolved(role["Policies"], {**GIVEN, "KeyArn": key, "LogCopyBucketName": logs})
         same(name, policy["PolicyDocument"], {"Version": "2012-10-17", "Statement": expected})
     trust = resolved(role["AssumeRolePolicyDocument"], GIVEN)["Statement"]
     conditions = [statement.pop("Condition") for statement in trust]

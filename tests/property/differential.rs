@@ -59,6 +59,8 @@ struct Case {
     rto: Option<u32>,
     broken: bool,
     simple: bool,
+    /// The login may not see the files.
+    blind: bool,
     /// Minutes that the bytes of a full take; of a differential half as many.
     full_minutes: i64,
 }
@@ -67,13 +69,14 @@ fn case() -> impl Strategy<Value = Case> {
     let events = prop::collection::vec((1_i64..DAY, event()), 0..7);
     let rto = prop::option::of(prop_oneof![5_u32..10_081, 1_400_u32..1_600, 2_700_u32..3_100]);
     let rare = || prop::bool::weighted(0.1);
-    (events, 0..7 * DAY, rto, rare(), rare(), 0_i64..120).prop_map(
-        |(events, now, rto, broken, simple, full_minutes)| Case {
+    (events, 0..7 * DAY, rto, rare(), rare(), rare(), 0_i64..120).prop_map(
+        |(events, now, rto, broken, simple, blind, full_minutes)| Case {
             events,
             now,
             rto,
             broken,
             simple,
+            blind,
             full_minutes,
         },
     )
@@ -183,6 +186,9 @@ fn known(case: &Case) -> (Database, DatabaseState, Vec<Backup>) {
         }
         history.push(Backup::new(id, "orders", kind, (Lsn::ZERO, Lsn::ZERO), finished));
     }
+    if case.blind {
+        (live.files, live.differential_base_guid) = (0, None);
+    }
     (database, live, history)
 }
 
@@ -213,6 +219,9 @@ fn expected(case: &Case) -> String {
     let Some(ours) = events.iter().rposition(|(.., event)| *event == Event::OurFull) else {
         return "skip NoFullYet".to_owned();
     };
+    if case.blind {
+        return "skip FilesNotVisible".to_owned();
+    }
     let is_base = |event: Event| matches!(event, Event::OurFull | Event::ForeignFull | Event::Snapshot);
     let base = events.iter().rposition(|(.., event)| is_base(*event)).expect("ours is one");
     if base == ours {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::facts::{BucketFacts, InstanceFacts, KeyFacts, MultiAz, OptionState};
+use domain::facts::{BucketFacts, InstanceFacts, KeyFacts, MultiAz, ObjectOwnership, OptionState};
 use domain::inventory::Vault;
 use domain::region::findings;
 use proptest::prelude::*;
@@ -52,6 +52,8 @@ fn sound() -> Facts {
             region: "eu-west-1".to_owned(),
             owned: true,
             versioned: true,
+            default_sse_kms: false,
+            ownership: Some(ObjectOwnership::BucketOwnerPreferred),
         },
         key: KeyFacts { arn: KEY.to_owned(), enabled: true, symmetric: true, customer_managed: true },
     }
@@ -61,7 +63,7 @@ fn sound() -> Facts {
 type Fault = (&'static str, &'static [&'static str], fn(&mut Facts));
 
 /// Three Regions that all differ from the instance's and from each other: two faults never mend each other.
-const FAULTS: [Fault; 19] = [
+const FAULTS: [Fault; 22] = [
     ("option", &["OptionBeingApplied"], |f| f.instance.backup_option = OptionState::Applying),
     ("option", &["OptionMissing"], |f| f.instance.backup_option = OptionState::Missing),
     ("retention", &["AutomatedBackupsOff"], |f| f.instance.retention_days = 0),
@@ -81,6 +83,11 @@ const FAULTS: [Fault; 19] = [
     ("enabled", &["KeyDisabled"], |f| f.key.enabled = false),
     ("symmetric", &["KeyAsymmetric"], |f| f.key.symmetric = false),
     ("managed", &["KeyAwsManaged"], |f| f.key.customer_managed = false),
+    ("encryption", &["BucketUnderKms"], |f| f.bucket.default_sse_kms = true),
+    ("ownership", &["BucketOwnerNotPreferred"], |f| {
+        f.bucket.ownership = Some(ObjectOwnership::BucketOwnerEnforced)
+    }),
+    ("ownership", &["BucketOwnerNotPreferred"], |f| f.bucket.ownership = Some(ObjectOwnership::ObjectWriter)),
     // Nothing that anybody minds.
     ("versioned", &[], |f| f.bucket.versioned = false),
     ("status", &[], |f| "modifying".clone_into(&mut f.instance.status)),
@@ -110,6 +117,7 @@ proptest! {
         chosen in prop::collection::vec(any::<bool>(), FAULTS.len()),
         with_key in prop::bool::weighted(0.8),
         encrypted in any::<bool>(),
+        logs_elsewhere in any::<bool>(),
     ) {
         let (mut facts, mut spoiled) = (sound(), BTreeSet::new());
         let mut expected: BTreeSet<&str> = BTreeSet::new();
@@ -119,6 +127,11 @@ proptest! {
                 spoil(&mut facts);
                 expected.extend(*found);
             }
+        }
+        if logs_elsewhere {
+            // No logs are copied to this bucket, and what copies ask of theirs it need not have.
+            facts.vault.log_bucket = Some("logs".to_owned());
+            expected.retain(|name| !["BucketUnderKms", "BucketOwnerNotPreferred"].contains(name));
         }
         if !with_key {
             expected.retain(|name| !name.starts_with("Key"));

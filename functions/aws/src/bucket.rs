@@ -11,8 +11,10 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Config, Region};
 use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType, Object};
-use domain::facts::BucketFacts;
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, EncodingType, Object, ObjectOwnership as Ownership, ServerSideEncryption,
+};
+use domain::facts::{BucketFacts, ObjectOwnership};
 use jiff::Timestamp;
 use ports::Fault;
 use ports::cloud::{DescribeBucket, ListObjects, ObjectFacts};
@@ -23,14 +25,27 @@ use crate::connection::OPERATION_TIMEOUT;
 use crate::fault::{self, Effect, refused};
 use crate::objects::listing::key;
 
-/// IAM actions behind the ports of this adapter: `HeadBucket` and `ListObjectsV2` are both allowed by `s3:ListBucket`.
+/// IAM actions behind the ports of this adapter: `HeadBucket` and `ListObjectsV2` are both allowed by `s3:ListBucket`,
+/// `GetBucketEncryption` by `s3:GetEncryptionConfiguration`.
 pub const ACTIONS: &[Capability] = &[
-    Capability { port: "DescribeBucket", actions: &["s3:GetBucketVersioning", "s3:ListBucket"] },
+    Capability {
+        port: "DescribeBucket",
+        actions: &[
+            "s3:GetBucketOwnershipControls",
+            "s3:GetBucketVersioning",
+            "s3:GetEncryptionConfiguration",
+            "s3:ListBucket",
+        ],
+    },
     Capability { port: "ListObjects", actions: &["s3:ListBucket"] },
 ];
 
 /// Objects of one page. S3: 1,000 at most (API reference, `ListObjectsV2`, read 2026-11).
 const PAGE_OBJECTS: i32 = 1_000;
+
+/// Error codes of buckets on which nobody has set it. S3 API reference, "Error responses", read 2026-11.
+const NO_ENCRYPTION: &str = "ServerSideEncryptionConfigurationNotFoundError";
+const NO_OWNERSHIP: &str = "OwnershipControlsNotFoundError";
 
 const REGION_HEADER: &str = "x-amz-bucket-region";
 
@@ -138,6 +153,53 @@ impl S3 {
             .map_err(|error| fault::of(&format!("GetBucketVersioning {bucket}"), Effect::Read, &error))?;
         Ok(answer.status == Some(BucketVersioningStatus::Enabled))
     }
+
+    /// Whether the default encryption is with KMS. A bucket without any, as there were before 2023, is encrypted by S3.
+    async fn is_under_kms(&self, bucket: &str, account: &str, region: &str) -> Result<bool, Fault> {
+        let asked =
+            self.client.get_bucket_encryption().bucket(bucket).expected_bucket_owner(account).customize();
+        let answer = match asked.config_override(in_region(Some(region))).send().await {
+            Err(error) if fault::code(&error) == Some(NO_ENCRYPTION) => return Ok(false),
+            answer => answer
+                .map_err(|error| fault::of(&format!("GetBucketEncryption {bucket}"), Effect::Read, &error))?,
+        };
+        let rules = answer.server_side_encryption_configuration.into_iter().flat_map(|told| told.rules);
+        let mut algorithms = rules
+            .filter_map(|rule| rule.apply_server_side_encryption_by_default)
+            .map(|default| default.sse_algorithm);
+        Ok(algorithms.any(|algorithm| {
+            matches!(algorithm, ServerSideEncryption::AwsKms | ServerSideEncryption::AwsKmsDsse)
+        }))
+    }
+
+    /// Whose objects are.
+    async fn ownership(&self, bucket: &str, account: &str, region: &str) -> Result<ObjectOwnership, Fault> {
+        let asked = self
+            .client
+            .get_bucket_ownership_controls()
+            .bucket(bucket)
+            .expected_bucket_owner(account)
+            .customize();
+        let answer = match asked.config_override(in_region(Some(region))).send().await {
+            Err(error) if fault::code(&error) == Some(NO_OWNERSHIP) => {
+                return Ok(ObjectOwnership::ObjectWriter);
+            }
+            answer => answer.map_err(|error| {
+                fault::of(&format!("GetBucketOwnershipControls {bucket}"), Effect::Read, &error)
+            })?,
+        };
+        let rules = answer.ownership_controls.into_iter().flat_map(|told| told.rules);
+        let told: Vec<_> = rules.map(|rule| rule.object_ownership).collect();
+        match told[..] {
+            [Ownership::BucketOwnerEnforced] => Ok(ObjectOwnership::BucketOwnerEnforced),
+            [Ownership::BucketOwnerPreferred] => Ok(ObjectOwnership::BucketOwnerPreferred),
+            [Ownership::ObjectWriter] => Ok(ObjectOwnership::ObjectWriter),
+            _ => Err(refused(
+                "BucketOwnershipUnknown",
+                format!("S3 does not say in words that are known whose the objects of bucket {bucket} are"),
+            )),
+        }
+    }
 }
 
 fn in_region(region: Option<&str>) -> aws_sdk_s3::config::Builder {
@@ -151,9 +213,26 @@ fn in_region(region: Option<&str>) -> aws_sdk_s3::config::Builder {
 impl DescribeBucket for S3 {
     async fn describe_bucket(&self, bucket: &str, account: &str) -> Result<BucketFacts, Fault> {
         let (region, owned) = self.locate(bucket, account).await?;
-        // A stranger's bucket is refused whatever its versioning: not worth a call that its policy will deny.
-        let versioned = owned && self.is_versioned(bucket, account, &region).await?;
-        Ok(BucketFacts { name: bucket.to_owned(), region, owned, versioned })
+        // A stranger's bucket is refused whatever its settings: not worth calls that its policy will deny.
+        if !owned {
+            let name = bucket.to_owned();
+            return Ok(BucketFacts {
+                name,
+                region,
+                owned,
+                versioned: false,
+                default_sse_kms: false,
+                ownership: None,
+            });
+        }
+        Ok(BucketFacts {
+            name: bucket.to_owned(),
+            owned,
+            versioned: self.is_versioned(bucket, account, &region).await?,
+            default_sse_kms: self.is_under_kms(bucket, account, &region).await?,
+            ownership: Some(self.ownership(bucket, account, &region).await?),
+            region,
+        })
     }
 }
 

@@ -111,6 +111,13 @@ fn a_function_may_do_what_its_ports_need_and_nothing_else() {
             .filter(|capability| ports.contains(capability.port))
             .flat_map(|capability| capability.actions.iter().copied())
             .collect();
+        // The one action that no port asks for: Secrets Manager decrypts with the caller's rights, and where the secrets lie under keys
+        // of the customer the caller needs them (Secrets Manager user guide, "Secret encryption and decryption").
+        let needed = if needed.contains("secretsmanager:GetSecretValue") {
+            needed.into_iter().chain(["kms:Decrypt"]).collect()
+        } else {
+            needed
+        };
         let allowed = allowed(&format!("{}Function", camel(name)));
         assert_eq!(allowed.keys().map(String::as_str).collect::<BTreeSet<_>>(), needed, "{name}");
         for (action, resources) in allowed {
@@ -127,10 +134,12 @@ fn fits(action: &str, resource: &str) -> bool {
     let owned: &[&str] = match action.split(':').next().unwrap_or_default() {
         "dynamodb" => &["TaskStore.Arn", "${TaskStore.Arn}/index/due"],
         "events" => &["EventBus.Arn"],
+        "kms" if action == "kms:Decrypt" => &["SecretKeyArns"],
         "kms" => &["arn:${AWS::Partition}:kms:*:${AWS::AccountId}:key/*"],
         "rds" => &[
             "arn:${AWS::Partition}:rds:${AWS::Region}:${AWS::AccountId}:db:*",
             "arn:${AWS::Partition}:rds:${AWS::Region}:${AWS::AccountId}:og:*",
+            "arn:${AWS::Partition}:rds:${AWS::Region}:${AWS::AccountId}:snapshot:*",
         ],
         "s3" => &["VaultBucket.Arn", "LogCopyBucket.Arn", "OtherBucketArns"],
         "secretsmanager" => &[
@@ -196,6 +205,114 @@ fn events_are_passed_on_where_they_mean_something() {
         function["Environment"]["Variables"]["BAKPROOF_INSTANCE_MACHINE"].as_str(),
         Some("InstanceStateMachine")
     );
+}
+
+/// Keys are lent to Secrets Manager alone.
+#[test]
+fn keys_of_secrets_decrypt_through_secrets_manager_and_nowhere_else() {
+    let template = template();
+    let mut lent = 0;
+    for (_, resource) in template["Resources"].as_hash().unwrap() {
+        for statement in resource["Properties"]["Policies"][0]["Statement"].as_vec().into_iter().flatten() {
+            let Some([condition, statement, _]) = statement.as_vec().map(Vec::as_slice) else { continue };
+            if texts(&statement["Action"]) == ["kms:Decrypt"] {
+                assert_eq!(condition.as_str(), Some("NamesSecretKeys"));
+                let through = &statement["Condition"]["StringEquals"]["kms:ViaService"];
+                assert_eq!(through.as_str(), Some("secretsmanager.${AWS::Region}.amazonaws.com"));
+                lent += 1;
+            }
+        }
+    }
+    assert_eq!(lent, 4, "functions that log in to instances");
+}
+
+/// Properties that name a resource for its account, or its account and Region.
+const NAMES: [&str; 17] = [
+    "AlarmName",
+    "AliasName",
+    "BucketName",
+    "DashboardName",
+    "FunctionName",
+    "GroupName",
+    "LayerName",
+    "LogGroupName",
+    "ManagedPolicyName",
+    "Name",
+    "OptionGroupName",
+    "QueueName",
+    "RoleName",
+    "RuleName",
+    "StageName",
+    "TableName",
+    "TopicName",
+];
+
+/// Two stacks of one account and Region do not meet: what has a name has the stack's in it, everything else CloudFormation names.
+#[test]
+fn two_cells_share_no_name() {
+    let template = template();
+    let mut named = 0;
+    for (logical, resource) in template["Resources"].as_hash().unwrap() {
+        let properties = &resource["Properties"];
+        let events = properties["Events"].as_hash().into_iter().flatten().map(|(_, event)| event);
+        for holder in events.clone().map(|event| &event["Properties"]).chain([properties]) {
+            for name in NAMES {
+                let Some(value) = holder[name].as_str() else { continue };
+                assert!(value.contains("${AWS::StackName}"), "{logical:?} is always called {value}");
+                named += 1;
+            }
+        }
+        // SAM names a schedule by its logical id where nobody says otherwise, and other events by none.
+        for event in events.filter(|event| event["Type"].as_str() == Some("ScheduleV2")) {
+            assert_eq!(event["Properties"]["OmitName"].as_bool(), Some(true), "{event:?}");
+            named += 1;
+        }
+    }
+    assert_eq!(named, 6, "machine, log group, bus, dashboard, two schedules");
+}
+
+/// The dimensions under which DynamoDB publishes throttle events: the table, and the table with its index (developer guide, "`DynamoDB`
+/// metrics and dimensions", read 2026-11).
+#[test]
+fn throttling_is_watched_where_it_is_published() {
+    let template = template();
+    let index = create_table("t").unwrap().global_secondary_indexes()[0].index_name().to_owned();
+    let mut expected = BTreeSet::new();
+    for metric in ["ReadThrottleEvents", "WriteThrottleEvents"] {
+        expected.insert(format!("{metric} TableName=TaskStore"));
+        expected.insert(format!("{metric} TableName=TaskStore GlobalSecondaryIndexName={index}"));
+    }
+    let alarm = &template["Resources"]["StoreThrottled"]["Properties"];
+    let (sums, stats): (Vec<_>, Vec<_>) =
+        alarm["Metrics"].as_vec().unwrap().iter().partition(|metric| metric["MetricStat"].is_badvalue());
+    let watched: BTreeSet<_> = stats
+        .iter()
+        .map(|metric| {
+            let metric = &metric["MetricStat"]["Metric"];
+            let dimensions = metric["Dimensions"].as_vec().unwrap().iter();
+            let dimension =
+                |one: &Yaml| format!(" {}={}", one["Name"].as_str().unwrap(), one["Value"].as_str().unwrap());
+            metric["MetricName"].as_str().unwrap().to_owned() + &dimensions.map(dimension).collect::<String>()
+        })
+        .collect();
+    assert_eq!(watched, expected);
+    // All of them count.
+    let [sum] = sums[..] else { panic!("one sum: {sums:?}") };
+    let sum = sum["Expression"].as_str().unwrap();
+    for metric in &stats {
+        let id = metric["Id"].as_str().unwrap();
+        assert!(sum.contains(&format!("FILL({id}, 0)")), "{id} is missing in {sum}");
+    }
+    let shown: BTreeSet<_> = TEMPLATE
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("[\"AWS/DynamoDB\", "))
+        .map(|row| {
+            let quoted: Vec<_> = row.split('"').skip(1).step_by(2).collect();
+            let pairs = quoted[1..].chunks(2).map(|pair| format!(" {}={}", pair[0], pair[1]));
+            quoted[0].to_owned() + &pairs.collect::<String>().replace("${TaskStore}", "TaskStore")
+        })
+        .collect();
+    assert_eq!(shown, expected, "the dashboard");
 }
 
 fn template() -> Yaml {

@@ -64,6 +64,23 @@ pub fn lineage_of(live: &DatabaseState) -> Option<Lineage> {
     }
 }
 
+/// That the login sees a database and none of its files. Then nobody knows its differential base, its size or its FILESTREAM data, and
+/// nothing says so: the rows of `sys.master_files` are left out where their right is missing (Microsoft Learn, `sys.master_files`,
+/// "Permissions": CREATE DATABASE, ALTER ANY DATABASE or VIEW ANY DEFINITION).
+pub fn files_not_visible(live: &DatabaseState) -> Option<Reason> {
+    (live.files == 0).then(|| {
+        let why = format!(
+            "the login sees no file of {}: its differential base and its size are unknown",
+            live.name
+        );
+        Reason::new(Class::Human, "FilesNotVisible", why).guidance(SEE_FILES)
+    })
+}
+
+/// What makes files visible.
+pub const SEE_FILES: &str =
+    "as the master user, in the database master: GRANT VIEW ANY DEFINITION TO the login";
+
 /// What every task needs of the live database: that it is there, online, and known by its guids.
 fn common<T>(database: &Database, live: Option<&DatabaseState>) -> Result<Lineage, Verdict<T>> {
     let name = &database.name;

@@ -97,6 +97,28 @@ pub struct ListedInstance {
     pub tags: BTreeMap<String, String>,
 }
 
+/// Whose the objects of a bucket are, in S3's words (S3 user guide, "Controlling ownership of objects and disabling ACLs").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectOwnership {
+    /// The bucket owner's, and there are no access control lists: the default of new buckets since April 2023.
+    BucketOwnerEnforced,
+    /// The bucket owner's where they were written with `bucket-owner-full-control`.
+    BucketOwnerPreferred,
+    /// Whoever's who wrote them: also that of a bucket on which nobody has set any.
+    ObjectWriter,
+}
+
+impl ObjectOwnership {
+    /// The setting as S3 spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BucketOwnerEnforced => "BucketOwnerEnforced",
+            Self::BucketOwnerPreferred => "BucketOwnerPreferred",
+            Self::ObjectWriter => "ObjectWriter",
+        }
+    }
+}
+
 /// A bucket as S3 describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketFacts {
@@ -108,6 +130,10 @@ pub struct BucketFacts {
     pub owned: bool,
     /// Whether versioning is on.
     pub versioned: bool,
+    /// Whether its default encryption is one with KMS (`aws:kms`, `aws:kms:dsse`), and not that of S3.
+    pub default_sse_kms: bool,
+    /// Whose objects are. `None` where the bucket is another account's, which is not asked.
+    pub ownership: Option<ObjectOwnership>,
 }
 
 /// A key as KMS describes it.
@@ -170,7 +196,7 @@ pub struct DatabaseState {
     pub differential_base_lsn: Option<Lsn>,
     /// Bytes of all data files, `sys.master_files.size` in pages of 8 KiB: what a first full is forecast from.
     pub data_bytes: Option<u64>,
-    /// Files of every type, `sys.master_files`.
+    /// Files of every type, `sys.master_files`. A database has two at least: 0 is a login that may not see them.
     pub files: u64,
     /// Whether one of them is of type FILESTREAM.
     pub filestream: bool,

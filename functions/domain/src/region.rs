@@ -2,9 +2,9 @@
 //!
 //! Each finding names the exact mismatch. Rules and texts: RDS user guide, "Using native backup and restore" and "Access to
 //! transaction log backups"; the log-copy bucket must be in the instance's account and Region, a native backup's bucket in
-//! its Region, the key symmetric and customer managed ("If you use the default key, the database won't be backed up").
+//! its Region; the log-copy bucket must also have Object Ownership "Bucket Owner Preferred" and no SSE-KMS; the key symmetric and customer managed ("If you use the default key, the database won't be backed up").
 
-use crate::facts::{BucketFacts, InstanceFacts, KeyFacts, OptionState};
+use crate::facts::{BucketFacts, InstanceFacts, KeyFacts, ObjectOwnership, OptionState};
 use crate::inventory::Vault;
 use crate::paths::arn_parts;
 use crate::reason::{Class, Reason};
@@ -30,9 +30,12 @@ pub fn findings(
         }
     };
     findings.extend(path_findings(vault));
-    findings.extend(
-        buckets.iter().flat_map(|bucket| bucket_findings(bucket, &vault.account, &instance.name, region)),
-    );
+    for bucket in buckets {
+        findings.extend(bucket_findings(bucket, &vault.account, &instance.name, region));
+        if bucket.name == vault.log_bucket() {
+            findings.extend(log_copy_findings(bucket));
+        }
+    }
     match key {
         Some(key) => findings.extend(key_findings(key, &instance.name, partition, region)),
         None if instance.storage_encrypted => findings.push(
@@ -105,6 +108,34 @@ fn bucket_findings(bucket: &BucketFacts, account: &str, instance: &str, region: 
                 format!("bucket {} is in {}, instance {instance} in {region}", bucket.name, bucket.region),
             )
             .guidance("use a bucket in the instance's Region and replicate from there"),
+        );
+    }
+    findings
+}
+
+/// What the service asks of the bucket that it copies logs to, and of no other.
+fn log_copy_findings(bucket: &BucketFacts) -> Vec<Reason> {
+    let name = &bucket.name;
+    let mut findings = Vec::new();
+    if bucket.default_sse_kms {
+        findings.push(
+            human("BucketUnderKms", format!("default encryption of bucket {name} is SSE-KMS, and logs are copied to it"))
+                .guidance(
+                    "the service copies no logs to a bucket under SSE-KMS: set its default encryption to SSE-S3, or name another log_bucket in the vault",
+                ),
+        );
+    }
+    if let Some(other) =
+        bucket.ownership.filter(|ownership| *ownership != ObjectOwnership::BucketOwnerPreferred)
+    {
+        findings.push(
+            human(
+                "BucketOwnerNotPreferred",
+                format!("Object Ownership of bucket {name} is {}, and logs are copied to it", other.name()),
+            )
+            .guidance(
+                "the service copies logs to a bucket with BucketOwnerPreferred: set it, or name another log_bucket in the vault",
+            ),
         );
     }
     findings
@@ -209,7 +240,14 @@ mod tests {
     }
 
     fn bucket() -> BucketFacts {
-        BucketFacts { name: "vault".to_owned(), region: "eu-west-1".to_owned(), owned: true, versioned: true }
+        BucketFacts {
+            name: "vault".to_owned(),
+            region: "eu-west-1".to_owned(),
+            owned: true,
+            versioned: true,
+            default_sse_kms: false,
+            ownership: Some(ObjectOwnership::BucketOwnerPreferred),
+        }
     }
 
     fn key() -> KeyFacts {
@@ -239,7 +277,7 @@ mod tests {
     #[test]
     fn each_mismatch_is_named() {
         type Spoil = fn(&mut InstanceFacts, &mut Vault, &mut BucketFacts, &mut KeyFacts);
-        let cases: [(&str, Spoil); 14] = [
+        let cases: [(&str, Spoil); 17] = [
             ("OptionBeingApplied", |i, _, _, _| i.backup_option = OptionState::Applying),
             ("OptionMissing", |i, _, _, _| i.backup_option = OptionState::Missing),
             ("AutomatedBackupsOff", |i, _, _, _| i.retention_days = 0),
@@ -250,6 +288,11 @@ mod tests {
             ("PrefixMalformed", |_, v, _, _| v.prefix = "p".repeat(201)),
             ("BucketOfAnotherAccount", |_, _, b, _| b.owned = false),
             ("BucketInOtherRegion", |_, _, b, _| b.region = "us-east-1".to_owned()),
+            ("BucketUnderKms", |_, _, b, _| b.default_sse_kms = true),
+            ("BucketOwnerNotPreferred", |_, _, b, _| {
+                b.ownership = Some(ObjectOwnership::BucketOwnerEnforced)
+            }),
+            ("BucketOwnerNotPreferred", |_, _, b, _| b.ownership = Some(ObjectOwnership::ObjectWriter)),
             ("KeyInOtherRegion", |_, _, _, k| k.arn = KEY.replace("eu-west-1", "us-east-1")),
             ("KeyInOtherPartition", |_, _, _, k| k.arn = KEY.replace("arn:aws:", "arn:aws-cn:")),
             ("KeyDisabled", |_, _, _, k| k.enabled = false),
@@ -261,6 +304,28 @@ mod tests {
             assert_eq!(names(&i, &v, &b, Some(&k)), expected);
         }
         assert_eq!(names(&instance(), &vault(), &bucket(), None), "KeyNeeded");
+    }
+
+    #[test]
+    fn only_the_bucket_for_copied_logs_is_asked_for_what_copies_need() {
+        let vault = Vault { log_bucket: Some("logs".to_owned()), ..vault() };
+        let unfit = |name: &str| BucketFacts {
+            name: name.to_owned(),
+            default_sse_kms: true,
+            ownership: Some(ObjectOwnership::BucketOwnerEnforced),
+            ..bucket()
+        };
+        let fit = BucketFacts { name: "logs".to_owned(), ..bucket() };
+        assert_eq!(findings(&instance(), &vault, &[unfit("vault"), fit], Some(&key())), []);
+        let found = findings(&instance(), &vault, &[bucket(), unfit("logs")], Some(&key()));
+        let found: Vec<_> = found.iter().map(|reason| reason.message.as_str()).collect();
+        assert_eq!(
+            found,
+            [
+                "default encryption of bucket logs is SSE-KMS, and logs are copied to it",
+                "Object Ownership of bucket logs is BucketOwnerEnforced, and logs are copied to it",
+            ]
+        );
     }
 
     #[test]

@@ -12,12 +12,15 @@ use serde::Serialize;
 
 use crate::subject::Subject;
 use crate::tell::{RPO_OVERDUE, Told};
+use crate::trail::Written;
 
 /// The metrics' namespace.
 pub const NAMESPACE: &str = "bakproof";
 
 /// How an invocation ended.
 pub(crate) struct Ending<'a> {
+    /// Whose function it is: cells of one account share the namespace, and alarms are of one cell.
+    pub(crate) stack: &'a str,
     pub(crate) function: &'a str,
     pub(crate) request_id: &'a str,
     /// The header that X-Ray hands from service to service.
@@ -26,6 +29,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) at: Timestamp,
     pub(crate) milliseconds: u64,
+    /// Tasks that it wrote, also where it failed behind that.
+    pub(crate) written: &'a Written,
     pub(crate) came_of_it: Result<&'a Told, &'a Reason>,
 }
 
@@ -33,6 +38,7 @@ pub(crate) struct Ending<'a> {
 struct Line<'a> {
     timestamp: Timestamp,
     level: &'static str,
+    stack: &'a str,
     function: &'a str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +52,8 @@ struct Line<'a> {
     class: Option<Class>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a Reason>,
+    #[serde(flatten)]
+    written: &'a Written,
     #[serde(flatten)]
     metrics: BTreeMap<&'static str, u64>,
     #[serde(rename = "_aws")]
@@ -89,10 +97,12 @@ impl Ending<'_> {
         let line = Line {
             timestamp: self.at,
             level: match reason.map(|reason| reason.class) {
+                None if told.is_some_and(|told| told.warns) => "WARN",
                 None => "INFO",
                 Some(Class::Retry | Class::Wait) => "WARN",
                 Some(Class::Never | Class::Human) => "ERROR",
             },
+            stack: self.stack,
             function: self.function,
             request_id: self.request_id,
             trace_id: self.trace.and_then(root),
@@ -101,6 +111,7 @@ impl Ending<'_> {
             outcome: told.and_then(|told| told.outcome.as_deref()),
             class: reason.map(|reason| reason.class),
             reason,
+            written: self.written,
             aws: Metadata {
                 timestamp: self.at.as_millisecond(),
                 cloud_watch_metrics: directives(metrics.keys().copied(), reason.is_some()),
@@ -111,7 +122,7 @@ impl Ending<'_> {
     }
 }
 
-/// Every metric by function, and errors by class too. Not by instance: each value of a dimension is a metric of its own and is paid
+/// Every metric by stack and function, and errors by class too. Not by instance: each value of a dimension is a metric of its own and is paid
 /// for, and the instance stands in the line.
 fn directives(metrics: impl Iterator<Item = &'static str>, failed: bool) -> Vec<Directive> {
     let metric = |name| Metric { name, unit: unit(name) };
@@ -120,9 +131,9 @@ fn directives(metrics: impl Iterator<Item = &'static str>, failed: bool) -> Vec<
         dimensions: vec![dimensions.to_vec()],
         metrics,
     };
-    let mut directives = vec![directive(&["function"], metrics.map(metric).collect())];
+    let mut directives = vec![directive(&["stack", "function"], metrics.map(metric).collect())];
     if failed {
-        directives.push(directive(&["function", "class"], vec![metric("errors")]));
+        directives.push(directive(&["stack", "function", "class"], vec![metric("errors")]));
     }
     directives
 }
@@ -150,6 +161,7 @@ mod tests {
     fn line(came_of_it: Result<&Told, &Reason>) -> Value {
         let subject = Subject::of_run(r#"{"instance":"sales","generation":7}"#);
         let ending = Ending {
+            stack: "bakproof",
             function: "poll-tasks",
             request_id: "r-1",
             trace: Some("Root=1-2-3;Parent=4;Sampled=1"),
@@ -157,6 +169,7 @@ mod tests {
             subject: &subject,
             at: "2026-11-22T01:02:03.004Z".parse().unwrap(),
             milliseconds: 12,
+            written: &Written::default(),
             came_of_it,
         };
         serde_json::from_str(&ending.line()).unwrap()
@@ -168,14 +181,14 @@ mod tests {
         assert_eq!(
             line(Ok(&told)),
             json!({
-                "timestamp": "2026-11-22T01:02:03.004Z", "level": "INFO", "function": "poll-tasks", "request_id": "r-1",
-                "trace_id": "1-2-3", "cold_start": true, "instance": "sales", "run": "sales-7", "outcome": "again",
+                "timestamp": "2026-11-22T01:02:03.004Z", "level": "INFO", "stack": "bakproof", "function": "poll-tasks",
+                "request_id": "r-1", "trace_id": "1-2-3", "cold_start": true, "instance": "sales", "run": "sales-7", "outcome": "again",
                 "invocations": 1, "errors": 0, "cold_starts": 1, "duration_ms": 12, "finished": 2,
                 "_aws": {
                     "Timestamp": 1_795_309_323_004_i64,
                     "CloudWatchMetrics": [{
                         "Namespace": "bakproof",
-                        "Dimensions": [["function"]],
+                        "Dimensions": [["stack", "function"]],
                         "Metrics": [
                             {"Name": "cold_starts", "Unit": "Count"}, {"Name": "duration_ms", "Unit": "Milliseconds"},
                             {"Name": "errors", "Unit": "Count"}, {"Name": "finished", "Unit": "Count"},
@@ -196,9 +209,19 @@ mod tests {
             assert_eq!((&line["level"], &line["errors"]), (&json!(level), &json!(1)));
             assert_eq!(line["reason"]["name"], "Refused");
             let by_class = &line["_aws"]["CloudWatchMetrics"][1];
-            assert_eq!(by_class["Dimensions"], json!([["function", "class"]]));
+            assert_eq!(by_class["Dimensions"], json!([["stack", "function", "class"]]));
             assert_eq!(by_class["Metrics"], json!([{"Name": "errors", "Unit": "Count"}]));
         }
+    }
+
+    #[test]
+    fn a_success_with_something_left_to_tell_is_a_warning() {
+        let told = Told { warns: true, ..Told::counts(&[("runs", 1)]).outcome(&"unstarted: R: r") };
+        let line = line(Ok(&told));
+        assert_eq!(
+            (&line["level"], &line["errors"], &line["outcome"]),
+            (&json!("WARN"), &json!(0), &json!("unstarted: R: r"))
+        );
     }
 
     /// What CloudWatch demands: every metric a number and every dimension a text, both at the root.

@@ -7,6 +7,7 @@
 //! | `BAKPROOF_INSTANCE_MACHINE`, `BAKPROOF_DISCOVERY_MACHINE` | ARN of the machine, for functions that start executions of it |
 //! | `BAKPROOF_TOPIC` | ARN of the topic that people subscribe to, for functions that tell them something |
 //! | `BAKPROOF_EVENT_BUS` | name or ARN of the bus that is told what happens; without it nobody is |
+//! | `BAKPROOF_STACK` | name of the stack, a dimension of every metric; `bakproof` if not set |
 //! | `AWS_REGION`, credentials | set by Lambda |
 //! | `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_RDS`, ... | the SDK's own overrides, for tests |
 
@@ -14,13 +15,15 @@ use std::collections::BTreeMap;
 use std::env::{self, VarError};
 use std::path::PathBuf;
 
-use aws::{Cloud, DynamoStore, EventBridge, Rds, SdkConfig, SecretsManager, StepFunctions, Topic};
+use aws::{Again, Cloud, DynamoStore, EventBridge, Rds, SdkConfig, SecretsManager, StepFunctions, Topic};
 use domain::reason::{Class, Reason};
 use ports::executions::Machine;
 use sqlserver::{Options, Secret, Sockets, SqlServer};
 
 use crate::invocation::InvocationClock;
+use crate::log::NAMESPACE;
 use crate::redact::{Secrets, Watched};
+use crate::trail::{Trail, Trailed};
 
 /// Name of the variable with the task store's table.
 pub const TABLE: &str = "BAKPROOF_TABLE";
@@ -30,6 +33,9 @@ pub const TRUST_BUNDLE: &str = "BAKPROOF_TRUST_BUNDLE";
 
 /// Name of the variable with the bus.
 pub const EVENT_BUS: &str = "BAKPROOF_EVENT_BUS";
+
+/// Name of the variable with the stack's name.
+pub const STACK: &str = "BAKPROOF_STACK";
 
 /// Name of the variable with the ARN of the topic that people subscribe to.
 pub const TOPIC: &str = "BAKPROOF_TOPIC";
@@ -48,6 +54,9 @@ const SECRET: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 /// The adapter over TDS as the functions use it.
 pub type Servers = SqlServer<Sockets, Watched<SecretsManager>>;
 
+/// The task store as the functions use it.
+pub type Store = Trailed<DynamoStore>;
+
 /// What the functions are built from.
 #[derive(Debug, Clone)]
 pub struct Wiring {
@@ -57,6 +66,7 @@ pub struct Wiring {
     machines: BTreeMap<Machine, String>,
     event_bus: Option<String>,
     secrets: Secrets,
+    trail: Trail,
 }
 
 impl Wiring {
@@ -64,7 +74,7 @@ impl Wiring {
     ///
     /// # Errors
     /// `EnvironmentIncomplete` (class `Human`): a variable is missing, empty or no UTF-8.
-    pub async fn from_env(secrets: &Secrets) -> Result<Self, Reason> {
+    pub async fn from_env(secrets: &Secrets, trail: &Trail) -> Result<Self, Reason> {
         for name in SECRET {
             if let Ok(value) = variable(name) {
                 secrets.know(&Secret::new(value));
@@ -90,12 +100,18 @@ impl Wiring {
             value => Some(required(EVENT_BUS, value)?),
         };
         let config = aws::connect().await;
-        Ok(Self { config, table, trust_bundle, machines, event_bus, secrets: secrets.clone() })
+        let (secrets, trail) = (secrets.clone(), trail.clone());
+        Ok(Self { config, table, trust_bundle, machines, event_bus, secrets, trail })
     }
 
-    /// The task store.
-    pub fn store(&self) -> DynamoStore {
-        DynamoStore::new(&self.config, self.table.as_str())
+    /// The task store. What is written of tasks is told by the log.
+    pub fn store(&self) -> Store {
+        Trailed::new(DynamoStore::new(&self.config, self.table.as_str()), self.trail.clone())
+    }
+
+    /// The task store for a function that no machine calls: asked once more where a call came to nothing.
+    pub fn store_again(&self) -> Again<Store> {
+        Again(self.store())
     }
 
     /// RDS, S3 and KMS.
@@ -147,6 +163,11 @@ impl Wiring {
     pub const fn clock(&self) -> InvocationClock {
         InvocationClock
     }
+}
+
+/// The stack that the function is of. Never empty: a metric without a value of its dimension is none.
+pub fn stack() -> String {
+    variable(STACK).ok().filter(|name| !name.is_empty()).unwrap_or_else(|| NAMESPACE.to_owned())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]

@@ -1,9 +1,11 @@
-//! What must the login be granted? The objects of msdb that this adapter uses, once; the script that grants them.
+//! What must the login be granted? The objects of msdb that this adapter uses and a right of the server, once; the script that grants
+//! them.
 //!
 //! RDS does not carry permissions in msdb over to the standby, so after a failover every login but the master user is denied
 //! what it could do before. Source: RDS user guide, "Multi-AZ deployments for RDS for SQL Server", limitations; "Using native backup
 //! and restore", permissions (`GRANT EXECUTE` on the procedures, `GRANT SELECT` on `rds_fn_task_status`); Microsoft Learn, GRANT.
-//! Log copies also want `db_owner` in each database, which is a database's own and fails over with it.
+//! Log copies also want `db_owner` in each database ("Access to transaction log backups", "Setting up"), which is a database's own and
+//! fails over with it. Which rights `rds_show_configuration` and `rds_set_configuration` of rdsadmin want, no source says.
 
 use std::fmt::Write as _;
 
@@ -21,11 +23,16 @@ pub const GRANTS: [(&str, &str); 7] = [
     ("SELECT", "backupset"),
 ];
 
+/// Right of the server without which `sys.master_files` leaves out the rows of databases (Microsoft Learn, `sys.master_files`,
+/// "Permissions"): their differential bases, their sizes. The master user has it (RDS user guide, "Master user account privileges").
+pub const OF_SERVER: &str = "VIEW ANY DEFINITION";
+
 /// The T-SQL that grants everything to a login, for the master user to run. It may be run as often as one likes.
 pub fn script(login: &str) -> String {
     let (name, text) = (login.replace(']', "]]"), login.replace('\'', "''"));
+    // Rights of the server are granted in master alone (Microsoft Learn, "GRANT Server Permissions").
     let mut script = format!(
-        "USE msdb;\nIF DATABASE_PRINCIPAL_ID(N'{text}') IS NULL CREATE USER [{name}] FOR LOGIN [{name}];\n"
+        "USE master;\nGRANT {OF_SERVER} TO [{name}];\nUSE msdb;\nIF DATABASE_PRINCIPAL_ID(N'{text}') IS NULL CREATE USER [{name}] FOR LOGIN [{name}];\n"
     );
     for (right, object) in GRANTS {
         // A String takes everything.
@@ -103,7 +110,11 @@ mod tests {
     fn a_login_is_quoted_whatever_it_is_called() {
         let script = script("o'brien]; DROP DATABASE x");
         assert!(script.contains("(N'o''brien]; DROP DATABASE x')"), "{script}");
-        assert!(script.contains("TO [o'brien]]; DROP DATABASE x];"), "{script}");
+        assert_eq!(
+            script.matches(" TO [o'brien]]; DROP DATABASE x];\n").count(),
+            1 + GRANTS.len(),
+            "{script}"
+        );
     }
 
     #[test]
@@ -116,9 +127,10 @@ mod tests {
         ] {
             let refused = Fault::Refused(Reason::new(Class::Human, name, message).guidance("g"));
             let Fault::Refused(reason) = explained(refused, "backup") else { panic!("a refusal") };
+            let of_server = format!("USE master; GRANT {OF_SERVER} TO [backup]; USE msdb;");
             let granted = GRANTS.iter().all(|(right, object)| {
                 reason.guidance.contains(&format!("GRANT {right} ON OBJECT::dbo.{object} TO [backup];"))
-            });
+            }) && reason.guidance.contains(&of_server);
             assert_eq!(
                 (granted, reason.guidance == "g"),
                 (expected, !expected),

@@ -286,6 +286,22 @@ fn what_stands_in_the_way_of_a_call_is_named() {
 }
 
 #[test]
+fn files_that_the_login_may_not_see_are_none() {
+    let story = Story::new();
+    let (mut wire, mut session) = story.log_in();
+    let mut seen = |hidden| {
+        story.world.borrow_mut().break_definitions("sales", hidden);
+        let databases = wire.drive(session.databases()).unwrap();
+        databases.into_iter().map(|state| (state.files > 0, state.data_bytes.is_some())).collect::<Vec<_>>()
+    };
+    let all = seen(false).len();
+    assert!(all > 0);
+    // The databases are there, and nothing is made up of their files.
+    assert_eq!(seen(true), vec![(false, false); all]);
+    assert_eq!(seen(false), vec![(true, true); all]);
+}
+
+#[test]
 fn the_lock_belongs_to_one_session_and_dies_with_it() {
     let story = Story::new();
     let (mut wire, mut session) = story.log_in();

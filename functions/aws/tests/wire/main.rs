@@ -2,8 +2,9 @@
 //!
 //! The answers are written after the examples of the API references of S3, KMS, RDS, Secrets Manager and DynamoDB.
 //! [`store`] holds what concerns the task store, [`objects`] objects, versions and uploads, [`telling`] executions, events, notices and the listing of instances,
-//! [`tagging`] tags, [`hostile`] what no service of AWS would send.
+//! [`tagging`] tags, [`contract`] the contracts that the simulator's ports keep as well, [`hostile`] what no service of AWS would send.
 
+mod contract;
 mod hostile;
 mod objects;
 mod playback;
@@ -14,7 +15,7 @@ mod tagging;
 mod telling;
 
 use aws::{Cloud, SecretsManager};
-use domain::facts::{BucketFacts, OptionState};
+use domain::facts::{BucketFacts, ObjectOwnership, OptionState};
 use playback::{Answer, Call, play};
 use ports::Fault;
 use ports::cloud::{DescribeBucket, DescribeInstance, DescribeKey, ListObjects};
@@ -57,6 +58,32 @@ fn versioning(status: &str) -> Answer {
     Answer::new(200, &text)
 }
 
+fn encryption(algorithm: &str) -> Answer {
+    let text = format!(
+        "<ServerSideEncryptionConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule><ApplyServerSideEncryptionByDefault>\
+         <SSEAlgorithm>{algorithm}</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>\
+         </ServerSideEncryptionConfiguration>"
+    );
+    Answer::new(200, &text)
+}
+
+fn ownership(word: &str) -> Answer {
+    let text = format!(
+        "<OwnershipControls xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule><ObjectOwnership>{word}</ObjectOwnership></Rule>\
+         </OwnershipControls>"
+    );
+    Answer::new(200, &text)
+}
+
+fn error(status: u16, code: &str) -> Answer {
+    Answer::new(status, &format!("<Error><Code>{code}</Code><Message>m</Message></Error>"))
+}
+
+/// The settings behind the versioning that most tests do not look at.
+fn settings() -> [Answer; 2] {
+    [encryption("AES256"), ownership("BucketOwnerPreferred")]
+}
+
 fn bucket(answers: Vec<Answer>) -> (Result<BucketFacts, Fault>, Vec<Call>) {
     play(answers, async |config| Cloud::new(&config).describe_bucket("vault", "123456789012").await)
 }
@@ -64,9 +91,17 @@ fn bucket(answers: Vec<Answer>) -> (Result<BucketFacts, Fault>, Vec<Call>) {
 #[test]
 fn a_bucket_is_asked_for_where_it_is() {
     let enabled = || versioning("<Status>Enabled</Status>");
-    let (found, calls) = bucket(vec![head(200, "eu-west-1"), enabled()]);
+    let described = |before: Vec<Answer>| bucket(before.into_iter().chain(settings()).collect());
+    let (found, calls) = described(vec![head(200, "eu-west-1"), enabled()]);
     let facts = |region: &str, owned, versioned| {
-        Ok(BucketFacts { name: "vault".to_owned(), region: region.to_owned(), owned, versioned })
+        Ok(BucketFacts {
+            name: "vault".to_owned(),
+            region: region.to_owned(),
+            owned,
+            versioned,
+            default_sse_kms: false,
+            ownership: Some(ObjectOwnership::BucketOwnerPreferred),
+        })
     };
     assert_eq!(found, facts("eu-west-1", true, true));
     assert_actions("DescribeBucket", &calls);
@@ -75,15 +110,56 @@ fn a_bucket_is_asked_for_where_it_is() {
         assert_eq!(call.signed_region(), "eu-west-1");
     }
     for moved in [301, 307, 400, 403] {
-        let (found, calls) = bucket(vec![head(moved, "us-east-1"), head(200, "us-east-1"), versioning("")]);
+        let (found, calls) =
+            described(vec![head(moved, "us-east-1"), head(200, "us-east-1"), versioning("")]);
         assert_eq!(found, facts("us-east-1", true, false), "{moved}");
         assert_eq!(
             calls.iter().map(Call::signed_region).collect::<Vec<_>>(),
-            ["eu-west-1", "us-east-1", "us-east-1"]
+            ["eu-west-1", "us-east-1", "us-east-1", "us-east-1", "us-east-1"]
         );
     }
-    let (found, _) = bucket(vec![head(200, "eu-west-1"), versioning("<Status>Suspended</Status>")]);
+    let (found, _) = described(vec![head(200, "eu-west-1"), versioning("<Status>Suspended</Status>")]);
     assert_eq!(found, facts("eu-west-1", true, false));
+}
+
+#[test]
+fn default_encryption_and_ownership_are_told_as_they_are() {
+    let played = |settings: Vec<Answer>| {
+        let before = [head(200, "eu-west-1"), versioning("<Status>Enabled</Status>")];
+        bucket(before.into_iter().chain(settings).collect()).0
+    };
+    let found = |encryption, ownership| played(vec![encryption, ownership]);
+    for (told, under_kms) in [
+        (encryption("AES256"), false),
+        (encryption("aws:kms"), true),
+        (encryption("aws:kms:dsse"), true),
+        (error(404, "ServerSideEncryptionConfigurationNotFoundError"), false),
+    ] {
+        let found = found(told.clone(), ownership("BucketOwnerPreferred")).unwrap();
+        assert_eq!(found.default_sse_kms, under_kms, "{told:?}");
+    }
+    for (told, expected) in [
+        (ownership("BucketOwnerEnforced"), ObjectOwnership::BucketOwnerEnforced),
+        (ownership("BucketOwnerPreferred"), ObjectOwnership::BucketOwnerPreferred),
+        (ownership("ObjectWriter"), ObjectOwnership::ObjectWriter),
+        // As nobody has set any.
+        (error(404, "OwnershipControlsNotFoundError"), ObjectOwnership::ObjectWriter),
+    ] {
+        assert_eq!(found(encryption("AES256"), told.clone()).unwrap().ownership, Some(expected), "{told:?}");
+    }
+    // What is not told is not made up.
+    let sound = || encryption("AES256");
+    for (settings, expected) in [
+        (vec![error(404, "NoSuchBucket")], "Human ServiceRefused"),
+        (vec![error(403, "AccessDenied")], "Human AccessDenied"),
+        (vec![Answer::new(503, "")], "transient"),
+        (vec![sound(), ownership("Everybody")], "Human BucketOwnershipUnknown"),
+        (vec![sound(), Answer::new(200, "<OwnershipControls/>")], "Human BucketOwnershipUnknown"),
+        (vec![sound(), error(403, "AccessDenied")], "Human AccessDenied"),
+        (vec![sound(), Answer::silence()], "transient"),
+    ] {
+        assert_eq!(says(played(settings.clone())), expected, "{settings:?}");
+    }
 }
 
 #[test]
@@ -208,6 +284,24 @@ fn rds_error(status: u16, code: &str) -> Answer {
         "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>m</Message></Error></ErrorResponse>"
     );
     Answer::new(status, &text)
+}
+
+/// Options of one group that come on more than one page.
+#[test]
+fn a_group_of_options_is_read_to_its_last_page_or_given_up() {
+    let ask = async |config| Cloud::new(&config).describe_instance("sales").await;
+    let page = |option: &str| {
+        let mut page = group(option);
+        page.body = page.body.replace("<OptionGroupsList>", "<Marker>m2</Marker><OptionGroupsList>");
+        page
+    };
+    let first = || instance(&membership("new", "in-sync"));
+    let (found, calls) = play(vec![first(), page("SQLSERVER_AUDIT"), group("SQLSERVER_BACKUP_RESTORE")], ask);
+    assert_eq!(found.unwrap().backup_option, OptionState::Enabled);
+    let marked: Vec<bool> = calls.iter().map(|call| call.body.contains("Marker=m2")).collect();
+    assert_eq!(marked, [false, false, true]);
+    let endless = [vec![first()], vec![page("SQLSERVER_AUDIT"); 5]].concat();
+    assert_eq!(says(play(endless, ask).0), "Human ListingUnreadable");
 }
 
 #[test]

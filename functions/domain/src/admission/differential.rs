@@ -7,7 +7,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Verdict, common};
+use super::{Verdict, common, files_not_visible};
 use crate::backup::{Backup, Kind};
 use crate::facts::{DatabaseState, RecoveryModel};
 use crate::inventory::{Database, LastFull, Lineage};
@@ -63,6 +63,9 @@ pub fn admit_differential(
     if database.lineage.as_ref().is_some_and(|known| *known != lineage) {
         let why = format!("{name} is another database than the one in the vault, of which it has no backup");
         return Ok(Verdict::Promote(demanded("WindowDemandsFull", &why)));
+    }
+    if let Some(reason) = live.and_then(files_not_visible) {
+        return Ok(Verdict::Skip(reason));
     }
     let Some(ours) = live.and_then(|live| base_is_ours(database, live)) else {
         let why = format!("the server names no differential base of {name}");
@@ -255,8 +258,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_observed_is_not_assumed() {
-        let cases: [(&str, &str, Change); 5] = [
+        let cases: [(&str, &str, Change); 7] = [
             ("F1", "defer BaseUnknown", |_, live, _, _| live.differential_base_guid = None),
+            // A right that is missing is no base that is missing: time mends one of them.
+            ("F1", "skip FilesNotVisible", |_, live, _, _| {
+                (live.files, live.differential_base_guid) = (0, None);
+            }),
+            ("S2", "skip NoFullYet", |_, live, _, _| (live.files, live.differential_base_guid) = (0, None)),
             ("F1", "defer IdentityUnknown", |_, live, _, _| live.family_guid = None),
             ("F1", "defer DatabaseNotOnline", |_, live, _, _| live.state = "RESTORING".to_owned()),
             // Failed over: the history of the other node names nothing.

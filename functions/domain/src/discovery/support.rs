@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::admission::{SEE_FILES, files_not_visible};
 use crate::facts::{DatabaseState, InstanceFacts, RecoveryModel};
 use crate::limits::names::{self, By, Wish};
 use crate::reason::{Class, Reason};
@@ -16,20 +17,29 @@ const SYSTEM: [&str; 5] = ["master", "model", "msdb", "tempdb", "rdsadmin"];
 
 /// Why a database is not enrolled, if it is not. `twin`: one whose name differs by case only and comes first.
 pub fn skipped(ground: &Ground<'_>, state: &DatabaseState, twin: Option<&str>) -> Option<Reason> {
+    let name = &state.name;
+    let is_system = SYSTEM.iter().any(|system| system.eq_ignore_ascii_case(name));
+    let is_excluded = !is_system && !ground.settings.includes(name);
+    let excluded = || {
+        let message = format!("database {name:?} is not among those that discovery enrols");
+        Reason::new(Class::Never, "Excluded", message)
+    };
+    is_excluded.then(excluded).or_else(|| unsupported(ground, state, twin))
+}
+
+/// Why a database cannot be protected, whoever wants it to be.
+pub(super) fn unsupported(ground: &Ground<'_>, state: &DatabaseState, twin: Option<&str>) -> Option<Reason> {
     let name = state.name.as_str();
     let because =
         |class, reason, what: &str| Some(Reason::new(class, reason, format!("database {name:?} {what}")));
     if SYSTEM.iter().any(|system| system.eq_ignore_ascii_case(name)) {
         return because(Class::Never, "SystemDatabase", "is a system database");
     }
-    if !ground.settings.includes(name) {
-        return because(Class::Never, "Excluded", "is not among those that discovery enrols");
-    }
     if state.snapshot_of.is_some() {
         return because(Class::Never, "DatabaseSnapshot", "is a snapshot of a database");
     }
-    let wish =
-        |name| Wish { server: ground.instance, name, files: Some(state.files), bytes: state.data_bytes };
+    let files = Some(state.files).filter(|_| files_not_visible(state).is_none());
+    let wish = |name| Wish { server: ground.instance, name, files, bytes: state.data_bytes };
     let found = |wishes: &[Wish<'_>]| names::findings(ground.profile, wishes, 0, By::AutoProtection);
     let own = found(&[wish(name)]).into_iter().next();
     let both = || {
@@ -53,6 +63,19 @@ pub fn skipped(ground: &Ground<'_>, state: &DatabaseState, twin: Option<&str>) -
         }
         state => because(Class::Human, "DatabaseNotOnline", &format!("is {state:?}")),
     }
+}
+
+/// That databases show none of their files: told of the instance, once, because one right mends all. They are enrolled all the same; fulls
+/// and log copies need no file.
+pub fn no_files(instance: &str, shown: &[DatabaseState]) -> Option<Reason> {
+    let blind = shown.iter().filter(|state| files_not_visible(state).is_some()).count();
+    (blind > 0).then(|| {
+        let why = format!(
+            "the login of {instance} sees no file of {blind} of {} databases: their differential bases and sizes are unknown",
+            shown.len()
+        );
+        Reason::new(Class::Human, "FilesNotVisible", why).guidance(SEE_FILES)
+    })
 }
 
 /// For each name that differs by case only from one before it: that one.

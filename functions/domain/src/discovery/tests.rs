@@ -142,8 +142,9 @@ fn what_cannot_be_protected_is_skipped_with_its_reason() {
         ("scratch1=1.1", "scratch1=1.1", "scratch1:unchanged"),
         ("x=1.1", "scratch1=1.1", "scratch1:renamed<x"),
         ("x=1.1", "x=1.1:SUSPECT", "x:unchanged"),
-        // Its head is not for the one that took the name and cannot be protected yet.
-        ("x=1.1", "x=1.2:RESTORING", "x:DatabaseNotOnline -x"),
+        ("scratch1=1.1", "scratch1=2.2", "scratch1:recreated"),
+        // Its head is not for the one that took the name and cannot be protected yet, and stays until it can.
+        ("x=1.1", "x=1.2:RESTORING", "x:DatabaseNotOnline"),
     ] {
         let look = look(&ground(&settings, Profile::Rds), &known(heads), &shown(server));
         assert_eq!(told(&look), expected, "{heads:?} against {server:?}");
@@ -171,6 +172,11 @@ fn files_sizes_and_kinds_of_databases_end_at_their_limits() {
         let look = look(&ground(&settings, profile), &[], std::slice::from_ref(&state));
         assert_eq!(told(&look), expected, "{profile:?} {state:?}");
     }
+    // Nobody knows how many there are: no limit is met, and the instance says so once.
+    let blind: Vec<_> = ["x", "y"].map(|name| DatabaseState { files: 0, ..database(name, None) }).into();
+    let blind = look(&ground(&settings, Profile::AzureVm), &[], &[blind, vec![database("z", None)]].concat());
+    assert_eq!(told(&blind), "x:new y:new z:new !FilesNotVisible");
+    assert!(blind.refused[0].message.contains("no file of 2 of 3 databases"), "{:?}", blind.refused);
     let twins = look(&ground(&settings, Profile::AzureVm), &[], &shown("Orders=1.1 orders=2.2"));
     assert_eq!(told(&twins), "Orders:new orders:NamesDifferByCase");
     let twins = look(&ground(&settings, Profile::Rds), &[], &shown("Orders=1.1 orders=2.2"));

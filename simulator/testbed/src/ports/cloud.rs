@@ -6,12 +6,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use domain::facts::{BucketFacts, InstanceFacts, KeyFacts, MultiAz, OptionState};
+use domain::facts::{BucketFacts, InstanceFacts, KeyFacts, MultiAz, ObjectOwnership, OptionState};
 use domain::reason::{Class, Reason};
 use ports::Fault;
 use ports::cloud::{
-    DescribeBucket, DescribeInstance, DescribeKey, ListInstances, ListObjects, ListedInstance,
-    ListedInstances, ObjectFacts,
+    DescribeBucket, DescribeInstance, DescribeKey, DescribeSnapshot, ListInstances, ListObjects,
+    ListedInstance, ListedInstances, ObjectFacts,
 };
 use world::{InstanceDescription, OptionStatus, S3Error, World};
 
@@ -104,6 +104,15 @@ fn facts(description: &InstanceDescription) -> Result<InstanceFacts, String> {
     })
 }
 
+impl DescribeSnapshot for Cloud {
+    async fn instance_of_snapshot(&self, snapshot: &str) -> Result<Option<String>, Fault> {
+        self.ask("rds.describe_db_snapshots", |world| {
+            Ok(world.describe_snapshot(snapshot).map(str::to_owned))
+        })
+        .await
+    }
+}
+
 impl ListInstances for Cloud {
     async fn list_instances(&self, after: Option<&str>) -> Result<ListedInstances, Fault> {
         self.ask("rds.describe_db_instances", |world| {
@@ -164,6 +173,12 @@ impl DescribeBucket for Cloud {
                 region: config.region.clone(),
                 owned,
                 versioned: owned && config.versioned,
+                default_sse_kms: owned && config.default_kms_key.is_some(),
+                ownership: owned.then_some(match config.object_ownership {
+                    "BucketOwnerEnforced" => ObjectOwnership::BucketOwnerEnforced,
+                    "BucketOwnerPreferred" => ObjectOwnership::BucketOwnerPreferred,
+                    _ => ObjectOwnership::ObjectWriter,
+                }),
             })
         })
         .await

@@ -111,6 +111,22 @@ fn what_a_snapshot_does_to_the_base_decides_and_is_observed() {
 }
 
 #[test]
+fn files_that_the_login_may_not_see_are_no_base_that_is_gone() {
+    let mut simulation = story(BEFORE).simulation();
+    simulation.bed().at(at("00:40"), |bed| bed.world_mut().break_definitions(INSTANCE, true));
+    let (report, view) = day(&mut simulation);
+    // Fulls and log copies need no file.
+    assert_well(&report, &view);
+    for database in ["orders", "parts"] {
+        assert_eq!(outcome(differential(&view, database)), "skipped FilesNotVisible");
+        assert!(copies(&view, database).iter().all(|outcome| outcome == "succeeded"));
+    }
+    let reason = report.differentials[0].reason.as_ref().unwrap();
+    assert!(reason.guidance.contains("GRANT VIEW ANY DEFINITION"), "{reason:?}");
+    assert_eq!(natives(&mut simulation), []);
+}
+
+#[test]
 fn what_took_the_base_is_named() {
     type Change = fn(&mut world::World, world::DatabaseId);
     let changes: [(&str, &str, Change); 3] = [

@@ -169,6 +169,30 @@ fn people_are_told_once_of_what_they_have_to_do() {
     assert!(matches!(skipped, Change::Skipped(reason) if reason.name == "Excluded"), "{skipped:?}");
 }
 
+#[test]
+fn a_login_that_sees_no_files_is_told_once_and_its_databases_are_enrolled() {
+    let text = Story::calm().text().replacen("[vault]", "[discovery]\ninstances = [\"*\"]\n[vault]", 1);
+    let scenario = Scenario::parse(&text, "blind.toml", &histories()).unwrap();
+    let mut simulation = Simulation::new(scenario).unwrap();
+    simulation.bed().world_mut().break_definitions(INSTANCE, true);
+    for (time, word) in [("01:00", "first"), ("02:00", "second")] {
+        simulation.bed().at(at(time), move |bed| look(bed, word));
+    }
+    simulation.run_until(at("03:00"));
+    let names = |looked: &Looked| {
+        let needs = looked.needs.iter().map(|need| need.name.to_string());
+        needs.collect::<Vec<_>>()
+    };
+    let blind = looked(simulation.bed());
+    assert_eq!((names(&blind), blind.protected, blind.skipped), (vec!["FilesNotVisible".to_owned()], 2, 0));
+    assert!(blind.needs[0].guidance.contains("GRANT VIEW ANY DEFINITION"), "{:?}", blind.needs);
+    assert_eq!(simulation.bed().people().told().len(), 1);
+    simulation.bed().world_mut().break_definitions(INSTANCE, false);
+    look(simulation.bed(), "third");
+    simulation.run_until(at("04:00"));
+    assert_eq!(names(&looked(simulation.bed())), [""; 0]);
+}
+
 /// Days in which databases are created, dropped, renamed, copied and moved at random, and discovery finds out by itself.
 #[test]
 fn whatever_becomes_of_databases_each_is_protected_or_its_reason_is_told() {

@@ -126,6 +126,8 @@ pub(crate) struct Instance {
     pub(crate) tlog_target: Option<Arc<str>>,
     /// Whether the EXECUTE grants of the procedures are lost.
     pub(crate) grants_lost: bool,
+    /// Whether the login lacks VIEW ANY DEFINITION.
+    pub(crate) definitions_hidden: bool,
     /// What stands in the way of access to log backups.
     pub(crate) log_access: LogAccess,
     /// How full the storage was when the service last looked.
@@ -174,6 +176,7 @@ impl Instance {
             compression: false,
             tlog_target: None,
             grants_lost: false,
+            definitions_hidden: false,
             log_access: LogAccess::Open,
             storage: Fullness::Free,
             disk: Disk::default(),

@@ -47,10 +47,12 @@ pub struct BucketConfig {
     pub caller_access: bool,
     /// The KMS key of its default encryption; `None` is SSE-S3.
     pub default_kms_key: Option<String>,
+    /// Its Object Ownership, in S3's word.
+    pub object_ownership: &'static str,
 }
 
 impl BucketConfig {
-    /// A versioned bucket that RDS and we may use.
+    /// A versioned bucket that RDS and we may use, with the Object Ownership that log copies ask for.
     pub fn named(name: &str, region: &str, account: &str) -> Self {
         Self {
             name: name.into(),
@@ -60,6 +62,7 @@ impl BucketConfig {
             rds_access: true,
             caller_access: true,
             default_kms_key: None,
+            object_ownership: "BucketOwnerPreferred",
         }
     }
 }

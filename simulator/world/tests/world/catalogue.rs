@@ -63,6 +63,19 @@ fn assert_exception(info: &str, text: &str) {
 }
 
 #[test]
+fn files_are_not_told_to_a_login_without_view_any_definition() {
+    let mut wired = plain();
+    let files = |wired: &mut Wired| wired.rows("SELECT file_id FROM sys.master_files").unwrap().len();
+    assert!(files(&mut wired) > 0);
+    wired.pipe.world().break_definitions("prod", true);
+    assert_eq!(files(&mut wired), 0);
+    // VIEW ANY DATABASE is everybody's: the databases are told all the same.
+    assert!(!wired.rows("SELECT name FROM sys.databases WHERE database_id > 4").unwrap().is_empty());
+    wired.pipe.world().break_definitions("prod", false);
+    assert!(files(&mut wired) > 0);
+}
+
+#[test]
 fn native_backups_and_restores_are_refused_by_the_call() {
     let off = |option| wired(|config| config.option = option);
     for option in [OptionStatus::Absent, OptionStatus::Applying] {

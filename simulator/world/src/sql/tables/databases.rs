@@ -274,7 +274,9 @@ impl<'w> MasterFiles<'w> {
     pub(crate) fn new(world: &'w World, instance: usize) -> Self {
         let rows = Rows::new(world, instance);
         let mut files = Vec::new();
-        for (place, entry) in (0_u64..).zip(&rows.entries) {
+        // "The minimum permissions that are required to see the corresponding row": without, there is no row and no error.
+        let hidden = world.instances.get(instance).is_some_and(|host| host.definitions_hidden);
+        for (place, entry) in (0_u64..).zip(&rows.entries).filter(|_| !hidden) {
             let data = match entry {
                 Entry::System(_) | Entry::Restoring(_) => 1,
                 Entry::User(database) => database.file_count,
