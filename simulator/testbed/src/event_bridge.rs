@@ -335,14 +335,8 @@ mod tests {
 
     #[test]
     fn the_rule_of_the_template_passes_on_what_it_lists() {
-        for (id, is_told) in [
-            ("RDS-EVENT-0002", true),
-            ("RDS-EVENT-0007", true),
-            ("RDS-EVENT-0042", true),
-            ("RDS-EVENT-0049", true),
-            ("RDS-EVENT-0089", true),
-        ] {
-            assert_eq!(is_passed_on(category(id)), is_told, "{id}");
+        for id in ["0001", "0002", "0005", "0006", "0007", "0017", "0042", "0049", "0089"] {
+            assert!(is_passed_on(category(&format!("RDS-EVENT-{id}"))), "{id}");
         }
         for other in ["notification", "read replica", "", "low", "EventCategories:"] {
             assert!(!is_passed_on(other), "{other}");

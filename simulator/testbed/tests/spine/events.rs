@@ -260,7 +260,7 @@ fn a_snapshot_that_is_gone_or_another_s_marks_nothing() {
     assert_eq!(observe(&mut simulation, by_hand("by-hand-1"))["outcome"], "recorded");
 }
 
-/// Storage that is used up from the first look on: what waits for it goes on as soon as there is more.
+/// Storage that is used up from the first look on, and added by somebody an hour later: either is a change that a look may find.
 #[test]
 fn storage_that_is_exhausted_and_storage_that_is_added_are_told() {
     let mut simulation = with_full_storage();
