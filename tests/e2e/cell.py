@@ -64,8 +64,11 @@ class Stack:
         text = re.sub(r"(CodeUri|ContentUri|DefinitionUri): (\S+)", packaged, TEMPLATE.read_text())
         text = text.replace("Architectures: [arm64]", "Architectures: [x86_64]")
         self.formation = cloud.client("cloudformation")
+        # Over S3, as SAM deploys it: in the request itself CloudFormation takes 51,200 bytes.
+        s3.put_object(Bucket=ARTIFACTS, Key="template.yaml", Body=text.encode())
         self.formation.create_stack(
-            StackName=STACK, TemplateBody=text, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            StackName=STACK, TemplateURL=f"{cloud.url}/{ARTIFACTS}/template.yaml",
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             Parameters=[{"ParameterKey": "SecretArns", "ParameterValue": secret_arn}],
         )
         described = self.settled()
