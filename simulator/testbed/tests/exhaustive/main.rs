@@ -95,7 +95,7 @@ const CALLS: [(&str, &str); 16] = [
          sql.select_databases events.put_events",
     ),
     ("TellPeople", "lambda.invoke store.get store.commit sns.publish"),
-    ("TellOfFailure", "lambda.invoke store.get store.commit sns.publish"),
+    ("TellOfFailure", "lambda.invoke store.get store.commit sns.publish events.put_events"),
     ("TellOfListing", "lambda.invoke store.get"),
     ("TellOfListingFailure", "lambda.invoke store.get store.commit sns.publish"),
 ];
