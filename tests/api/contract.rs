@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use api::{MEDIA_TYPE, Request, Response};
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
+use world::DatabaseConfig;
 
 use crate::story::Asker;
 
@@ -134,6 +135,7 @@ fn tour(asker: &mut Asker) {
     changes(asker);
     discovery(asker);
     requests(asker, orders);
+    lives(asker);
     for (method, path) in
         [("GET", "/nowhere"), ("PATCH", "/v1/fleet"), ("GET", "/v1/instances/other"), ("PUT", "/v1/vaults/x")]
     {
@@ -221,6 +223,9 @@ fn discovery(asker: &mut Asker) {
         assert!(status == 422 || status == 400 && field == "window_days", "{field}: {problem}");
         assert!(!problem.to_string().contains("password"), "{problem}");
     }
+    let listed = "/v1/discovered";
+    let (status, nothing) = asker.get(listed);
+    assert_eq!((status, nothing.get("at"), &nothing["shown"]), (200, None, &json!(0)), "{nothing}");
     let (status, before) = asker.get("/v1/instances/ledger/discovered");
     assert_eq!((status, &before["items"]), (200, &json!([])), "nobody has looked yet");
     let (status, started) = asker.with("POST", list, &[], &Value::Null);
@@ -228,6 +233,17 @@ fn discovery(asker: &mut Asker) {
     let (status, again) = asker.with("POST", list, &[], &Value::Null);
     assert_eq!((status, &again["is_new"]), (202, &json!(false)), "{again}");
     asker.wait(SignedDuration::from_mins(5));
+    let (_, found) = asker.get(listed);
+    assert!(found["at"].is_string(), "{found}");
+    // One was enrolled by hand that RDS has not.
+    let gone = json!("InstanceGone");
+    assert_eq!(
+        (&found["shown"], &found["skipped"], &found["needs_count"], &found["needs"][0]["name"]),
+        (&json!(1), &json!(0), &json!(1), &gone),
+        "{found}"
+    );
+    let tag = asker.tag(listed);
+    asker.send(Request { headers: vec![("if-none-match".to_owned(), tag)], ..Request::new("GET", listed) });
     let path = "/v1/instances/ledger/discovered";
     let (_, seen) = asker.get(path);
     assert_eq!(
@@ -238,6 +254,56 @@ fn discovery(asker: &mut Asker) {
     assert_eq!(seen["items"][0]["change"], json!({ "is": "unchanged" }), "{seen}");
     let tag = asker.tag(path);
     asker.send(Request { headers: vec![("if-none-match".to_owned(), tag)], ..Request::new("GET", path) });
+}
+
+/// One is dropped and created again, one is dropped and let go.
+fn lives(asker: &mut Asker) {
+    let (kept, other) =
+        ("/v1/instances/ledger/databases/general-ledger", "/v1/instances/ledger/databases/archive-001");
+    let (_, before) = asker.get(kept);
+    let (_, backups) = asker.get(&format!("{kept}/backups"));
+    assert_eq!(asker.with("DELETE", other, &[], &Value::Null).0, 409, "it is there");
+    let bed = asker.simulation.bed();
+    for name in ["general-ledger", "archive-001"] {
+        let id = bed.world().find_database("ledger", name).unwrap();
+        assert!(bed.world_mut().break_drop_database(id));
+    }
+    bed.world_mut().add_database("ledger", &DatabaseConfig::named("general-ledger")).unwrap();
+    assert_eq!(asker.with("POST", "/v1/discovery", &[], &Value::Null).0, 202);
+    asker.wait(SignedDuration::from_mins(40));
+
+    let (_, now) = asker.get(kept);
+    assert_ne!(now["database_guid"], before["database_guid"]);
+    let list = format!("{kept}/lives");
+    let (status, lives) = asker.get(&list);
+    assert_eq!((status, lives["items"].as_array().unwrap().len()), (200, 1), "{lives}");
+    let guid = lives["items"][0]["database_guid"].as_str().unwrap().to_owned();
+    assert_eq!(json!(guid), before["database_guid"]);
+    let which = format!("database_guid={guid}");
+    assert_eq!(asker.get(&format!("{kept}/backups?{which}")).1, backups, "what the vault has of it is there");
+    let (_, plan) = asker.get(&format!("{kept}/plan?at=latest&{which}"));
+    assert!(plan["steps"].as_array().is_some_and(|steps| !steps.is_empty()), "{plan}");
+    for part in ["window", "log-days", "holds"] {
+        assert_eq!(asker.get(&format!("{kept}/{part}?{which}")).0, 200, "{part}");
+        let (status, unknown) = asker.get(&format!("{kept}/{part}?database_guid=none"));
+        assert_eq!((status, &unknown["name"]), (404, &json!("NotFound")), "{unknown}");
+    }
+    let hold = format!("{kept}/holds/{}?{which}", backups["items"][0]["backup"].as_str().unwrap());
+    assert_eq!(asker.with("PUT", &hold, &[], &json!({ "why": "the old one" })).0, 201);
+    assert_eq!(asker.get(&format!("{kept}/holds")).1["items"], json!([]), "it is none of the new one's");
+    assert_eq!(asker.with("DELETE", &hold, &[], &Value::Null).0, 204);
+
+    for _ in 0..2 {
+        assert_eq!(asker.with("DELETE", other, &[], &Value::Null).0, 204);
+    }
+    let (status, none) = asker.get(&format!("{other}/window"));
+    assert_eq!((status, none["guidance"].as_str().unwrap().contains("/lives")), (404, true), "{none}");
+    let (_, lives) = asker.get(&format!("{other}/lives"));
+    assert_eq!(lives["items"][0]["let_go"]["by"], "loopback", "{lives}");
+    let guid = lives["items"][0]["database_guid"].as_str().unwrap().to_owned();
+    assert_eq!(asker.get(&format!("{other}/window?database_guid={guid}")).0, 200);
+    let tag = asker.tag(&list);
+    asker.send(Request { headers: vec![("if-none-match".to_owned(), tag)], ..Request::new("GET", &list) });
 }
 
 fn requests(asker: &mut Asker, database: &str) {

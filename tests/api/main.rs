@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a panic is the failed test")]
 
+mod changes;
 mod contract;
 mod hostile;
+mod promises;
 mod stories;
 mod story;

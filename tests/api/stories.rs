@@ -107,10 +107,9 @@ fn the_fleet_says_what_is_beyond_its_promise() {
     let ledger = &fleet["instances"][0];
     assert_eq!(
         (&ledger["databases"], &ledger["beyond_count"]),
-        (&json!(3), &json!(3)),
-        "nothing is backed up yet: {fleet}"
+        (&json!(3), &json!(0)),
+        "nothing is backed up yet, and nothing could be: {fleet}"
     );
-    assert_eq!(ledger["beyond_rpo"][0]["exposure"]["is_beyond"], json!(true));
     asker.wait(SignedDuration::from_hours(5));
     let (_, fleet) = asker.get("/v1/fleet");
     let ledger = &fleet["instances"][0];
@@ -142,6 +141,7 @@ fn nobody_overwrites_what_he_has_not_seen() {
     assert_eq!(asker.with("PUT", path, &[], &policy).0, 428);
     let (status, put) = asker.with("PUT", path, &[("if-match", &tag)], &policy);
     assert_eq!((status, &put["policy"]["objectives"]["window_days"]), (200, &json!(14)));
+    policy["objectives"]["window_days"] = json!(21);
     assert_eq!(asker.with("PUT", path, &[("if-match", &tag)], &policy).0, 412, "it was replaced since");
     policy["objectives"]["window_days"] = json!(0);
     let tag = asker.tag(path);
@@ -182,6 +182,33 @@ fn a_preview_tells_what_would_go_and_changes_nothing() {
     assert!(kept["then"]["removed_count"].as_u64().unwrap() < then, "{kept}");
     assert_eq!(asker.get("/v1/policies/weekly").1["objectives"]["window_days"], 7);
     assert_eq!(asker.get(&format!("{DATABASE}/backups")).1, backups);
+    assert_eq!(asker.with("DELETE", &hold, &[], &Value::Null).0, 204);
+    moves_to_daily(&mut asker, policy);
+}
+
+/// Asks what the instance would lose by a policy that it does not follow, puts that and moves the instance to it.
+fn moves_to_daily(asker: &mut Asker, mut daily: Value) {
+    let (path, settings) = ("/v1/policies/daily/preview", "/v1/instances/ledger/settings");
+    daily["name"] = json!("daily");
+    assert_eq!(asker.with("PUT", "/v1/policies/daily", &[], &daily).0, 201);
+    let body = json!({ "policy": daily, "instance": "ledger" });
+    let (status, told) = asker.with("POST", path, &[], &body);
+    assert_eq!((status, &told["follows"]), (200, &json!("weekly")), "{told}");
+    let ledger =
+        told["databases"].as_array().unwrap().iter().find(|one| one["name"] == "general-ledger").unwrap();
+    // Of now the week is asked, which it follows: nothing goes; by the day it would be a thousand logs.
+    let count = |when: &str| ledger[when]["removed_count"].as_u64().unwrap();
+    assert!(count("then") > count("now") + 1_000, "{} {}", count("now"), count("then"));
+    // Once it has moved there is nothing left to tell.
+    let (_, mut moved) = asker.get(settings);
+    let tag = asker.tag(settings);
+    moved["policy"] = json!("daily");
+    assert_eq!(asker.with("PUT", settings, &[("if-match", &tag)], &moved).0, 200);
+    let (_, told) = asker.with("POST", path, &[], &body);
+    assert_eq!(told["follows"], json!("daily"));
+    for one in told["databases"].as_array().unwrap() {
+        assert_eq!(one["now"], one["then"], "{one}");
+    }
 }
 
 #[test]
@@ -228,6 +255,41 @@ fn a_preview_forecasts_the_instance_from_what_its_heads_tell() {
         (200, &json!("NothingMeasured")),
         "{told}"
     );
+}
+
+#[test]
+fn an_instance_whose_protection_is_ended_rests_and_keeps_what_it_has() {
+    let mut asker = Asker::after(6);
+    let path = "/v1/instances/ledger/settings";
+    let (_, mut settings) = asker.get(path);
+    assert_eq!(settings["is_protected"], json!(true));
+    let tag = asker.tag(path);
+    settings["is_protected"] = json!(false);
+    assert_eq!(asker.with("PUT", path, &[("if-match", &tag)], &settings).0, 200);
+    let runs = |asker: &mut Asker| {
+        asker.simulation.bed().executions().iter().filter(|run| &*run.machine == "instance").count()
+    };
+    asker.wait(SignedDuration::from_mins(15));
+    let before = runs(&mut asker);
+    let (_, window) = asker.get(&format!("{DATABASE}/window"));
+    asker.wait(SignedDuration::from_hours(6));
+    assert_eq!(runs(&mut asker), before, "no run starts");
+    let (_, instance) = asker.get("/v1/instances/ledger");
+    assert_eq!(instance["stopped"]["by"], "loopback", "{instance}");
+    let (_, fleet) = asker.get("/v1/fleet");
+    assert_eq!(fleet["instances"][0]["beyond_count"], 0, "nothing is promised: {fleet}");
+    assert_eq!(asker.get(&format!("{DATABASE}/window")).1["databases"], window["databases"]);
+    let key = [("Idempotency-Key", "while-it-rests")];
+    let (status, refused) =
+        asker.with("POST", &format!("{DATABASE}/backups"), &key, &json!({ "kind": "full" }));
+    assert_eq!((status, &refused["name"]), (409, &json!("ProtectionStopped")), "{refused}");
+
+    let tag = asker.tag(path);
+    settings["is_protected"] = json!(true);
+    assert_eq!(asker.with("PUT", path, &[("if-match", &tag)], &settings).0, 200);
+    asker.wait(SignedDuration::from_hours(2));
+    assert!(runs(&mut asker) > before);
+    assert!(asker.get(&format!("{DATABASE}/window")).1["databases"] != window["databases"], "it goes on");
 }
 
 #[test]

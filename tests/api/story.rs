@@ -1,7 +1,9 @@
 //! A day of one small instance, and somebody who asks.
 
 use api::{Request, Response};
+use domain::record::Record;
 use jiff::{SignedDuration, Timestamp};
+use ports::store::{Key, decode};
 use serde_json::Value;
 use testbed::scenario::Scenario;
 use testbed::simulation::Simulation;
@@ -67,6 +69,19 @@ impl Asker {
         let query = api::query_of(query).unwrap();
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
         said(&self.send(Request { query, headers, body, ..Request::new(method, path) }))
+    }
+
+    /// Changes a record of the store behind everybody's back.
+    pub(crate) fn amend<R: Record>(
+        &mut self,
+        (partition, sort): (String, String),
+        change: impl FnOnce(&mut R),
+    ) {
+        let store = self.simulation.bed().store();
+        let item = store.look(|table| table.get(&Key { partition, sort })).expect("it is there");
+        let mut record = decode::<R>(&item).unwrap();
+        change(&mut record.record);
+        store.put(&[record.put().unwrap()]).unwrap();
     }
 
     /// The entity tag of what is at a path.

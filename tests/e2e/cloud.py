@@ -88,9 +88,9 @@ def rds_front(cloud, instances):
 
 
 class Cloud:
-    """ministack as a process, with clients of it."""
+    """ministack as a process, with clients of it. `program` is a script that starts it otherwise than its own command does."""
 
-    def __init__(self, folder, services, **environment):
+    def __init__(self, folder, services, program=None, **environment):
         self.url = f"http://127.0.0.1:{free_port()}"
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -111,8 +111,9 @@ class Cloud:
             **environment,
         }
         self.log = open(folder / "ministack.log", "w+")
-        program = pathlib.Path(sys.executable).parent / "ministack"
-        self.process = subprocess.Popen([program], env=self.environment, stdout=self.log, stderr=self.log, cwd=folder)
+        # Not by this folder, which has a module of that name.
+        command = [sys.executable, "-P", *([program] if program else ["-m", "ministack"])]
+        self.process = subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=self.log, cwd=folder)
 
     def wait(self):
         deadline = time.monotonic() + START_SECONDS_MAX

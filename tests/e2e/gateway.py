@@ -1,71 +1,36 @@
-"""What a function asks of AWS: a gateway of its own for each, which passes requests on and writes down what they are in the words of IAM.
-
-It can also make trouble, as networks do: turn a request down, lose it, lose the answer.
-"""
+"""A gateway for each function, through which it speaks to AWS: it writes down what is asked, and makes the trouble of `faults.py`."""
 
 import http.client
-import json
-import re
+import select
+import socket
+import sys
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-THROTTLED = json.dumps({"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "Rate exceeded"}).encode()
-# The actions behind the parts of a transaction.
-PARTS = {"Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}
+import faults
+from asked import asked, service_of
+
+# Far beyond any client's patience: one that waits longer is told so by its test.
+HANGING_S_MAX = 60
 
 
-def service_of(headers):
-    """The service that a request is signed for."""
-    scope = re.search(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/", headers.get("Authorization", ""))
-    return scope.group(1) if scope else "unsigned"
+class Server(ThreadingHTTPServer):
+    """Clients that went away are the point of it."""
 
+    daemon_threads = True
 
-def actions_of(service, method, path, headers, body):
-    """What IAM calls a request."""
-    if service == "s3":
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query, keep_blank_values=True)
-        if "versioning" in query:
-            return ["s3:GetBucketVersioning"]
-        if "encryption" in query:
-            return ["s3:GetEncryptionConfiguration"]
-        if "ownershipControls" in query:
-            return ["s3:GetBucketOwnershipControls"]
-        if method == "HEAD" or "list-type" in query:
-            return ["s3:ListBucket"]
-        return [f"s3:{method} {path}"]
-    if service in ("rds", "sns"):
-        return [f"{service}:{urllib.parse.parse_qs(body.decode())['Action'][0]}"]
-    operation = headers.get("X-Amz-Target", "").rpartition(".")[2]
-    if operation == "TransactWriteItems":
-        parts = [part for item in json.loads(body)["TransactItems"] for part in item]
-        return [f"dynamodb:{PARTS[part]}" for part in parts]
-    return [f"{service}:{operation}"]
-
-
-class Trouble:
-    """Whose every so-manieth request goes wrong, and how. The same for the same requests in the same order."""
-
-    KINDS = ("throttled", "lost", "answer lost")
-
-    def __init__(self):
-        self.every, self.seen, self.made, self.lock = 0, 0, {kind: 0 for kind in self.KINDS}, threading.Lock()
-
-    def next(self):
-        with self.lock:
-            self.seen += 1
-            if not self.every or self.seen % self.every:
-                return None
-            kind = self.KINDS[self.seen // self.every % len(self.KINDS)]
-            self.made[kind] += 1
-            return kind
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Gateway:
     """Listens on loopback for one function."""
 
     def __init__(self, cloud_url, rds_url, trouble):
-        self.asked, gateway = set(), self
+        # Actions with their resources, and the bodies that were sent.
+        self.asked, self.sent, gateway = set(), [], self
 
         class Passing(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -73,21 +38,39 @@ class Gateway:
             def passed(self):
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 service = service_of(self.headers)
-                gateway.asked.update(actions_of(service, self.command, self.path, self.headers, body))
+                gateway.asked.update(asked(service, self.command, self.path, self.headers, body))
+                gateway.sent.append(f"{self.path} {body.decode(errors='replace')}")
                 kind = trouble.next()
-                if kind == "throttled" and service == "dynamodb":
-                    return self.answered(400, [("content-type", "application/x-amz-json-1.0")], THROTTLED)
-                if kind == "lost":
-                    return self.broken()
-                target = urllib.parse.urlsplit(rds_url if service == "rds" else cloud_url)
+                if kind in faults.BEFORE:
+                    return self.goes_wrong(kind, service)
+                answer, told = self.behind(body, rds_url if service == "rds" else cloud_url)
+                if kind:
+                    return self.goes_wrong(kind, service)
+                return self.answered(answer.status, answer.getheaders(), told)
+
+            def behind(self, body, url):
+                target = urllib.parse.urlsplit(url)
                 behind = http.client.HTTPConnection(target.hostname, target.port, timeout=30)
                 headers = {key: value for key, value in self.headers.items() if key.lower() != "connection"}
                 behind.request(self.command, self.path, body=body, headers=headers)
                 answer = behind.getresponse()
-                told = answer.read()
-                if kind == "answer lost":
-                    return self.broken()
-                return self.answered(answer.status, answer.getheaders(), told)
+                return answer, answer.read()
+
+            def goes_wrong(self, kind, service):
+                if kind in faults.HANGING:
+                    if not self.client_goes():
+                        raise SystemExit(f"a client waits for {service} for longer than {HANGING_S_MAX} seconds")
+                elif not kind.endswith("lost"):
+                    status, content_type, told = faults.words(service, kind == "throttled")
+                    self.answered(status, [("content-type", content_type)], told)
+                    return trouble.was_made(kind, service)
+                self.close_connection = True
+                return trouble.was_made(kind, service)
+
+            def client_goes(self):
+                """Says nothing until the client has closed the connection; whether it has."""
+                readable, _, _ = select.select([self.connection], [], [], HANGING_S_MAX)
+                return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
             def answered(self, status, headers, told):
                 self.send_response(status)
@@ -99,15 +82,11 @@ class Gateway:
                 if self.command != "HEAD":
                     self.wfile.write(told)
 
-            def broken(self):
-                self.close_connection = True
-
             def log_message(self, *_):
                 pass
 
             do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = passed
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Passing)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Passing)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -138,6 +138,13 @@ fn the_api_answers_while_the_story_goes_on() {
     let task = format!("/v1/instances/ledger/tasks/{}", accepted["task"].as_str().unwrap());
     assert_eq!(served.ask("GET", &task, "", "").1["state"], "succeeded");
     assert_eq!(served.ask("GET", "/v1/fleet", "", "").1["instances"][0]["beyond_count"], 0);
+    // A slash of a name, by our own escape and by the one that a gateway would undo.
+    for written in ["a~2Fb", "a%2Fb"] {
+        let (status, unknown) =
+            served.ask("GET", &format!("/v1/instances/ledger/databases/{written}/window"), "", "");
+        let detail = unknown["detail"].as_str().unwrap();
+        assert!(status == 404 && detail.contains("\"a/b\""), "{unknown}");
+    }
 }
 
 #[test]

@@ -1,8 +1,7 @@
 """Do three who know the same backups tell of the same windows? The deployed API from its catalogue, `bakproof window` from what the server
-itself exports, and `bakproof simulate` of a story of the same shape.
+itself exports, and the API of the same story in the simulator (`twin.py` says what is equal there, and what cannot be).
 
-Ids, LSNs and moments of the first two are equal. The third is another day in another process, so there the shape is: how many intervals, what
-they begin with, where they are held, that they join, and which holes there are.
+Ids, LSNs and moments of the first two are equal.
 """
 
 import datetime
@@ -14,6 +13,7 @@ import time
 import uuid
 
 from cloud import check
+from twin import continuous, intervals, normal, twin
 
 BACKUPSET = (
     "backup_set_uuid", "database_name", "server_name", "family_guid", "database_guid", "type", "first_lsn", "last_lsn", "checkpoint_lsn",
@@ -79,30 +79,6 @@ def told(bakproof, *arguments):
     return json.loads(subprocess.run([bakproof, *arguments], check=True, stdout=subprocess.PIPE, timeout=300).stdout)
 
 
-def simulated(bakproof, folder, scenario, policy):
-    """Windows of a day of the same instance, databases and policy in virtual time."""
-    text = scenario.read_text().replace("days = 30", "days = 1")
-    head, rest = text.split("[policy]")
-    _, rest = rest.split("[vault]")
-    days = json.dumps(policy["schedule"]["differential"]["days"])
-    written = f"""[policy]
-name = "daily"
-[policy.objectives]
-window_days = 7
-rpo_minutes = {{ damage = 10, instance = 150 }}
-[policy.schedule]
-time_zone = "Etc/UTC"
-full = {{ days = ["sun"], at = "01:00" }}
-differential = {{ days = {days}, at = "02:00" }}
-log_copy = {{ every_minutes = 60 }}
-
-"""
-    story, report = folder / "same-shape.toml", folder / "same-shape.json"
-    story.write_text(head + written + "[vault]" + rest)
-    subprocess.run([bakproof, "simulate", story, "--json", report], check=True, stdout=subprocess.DEVNULL, timeout=300)
-    return {found["window"]["database"]: found["window"] for found in json.loads(report.read_text())["databases"]}
-
-
 def newer(story, bakproof, folder, windows):
     """An export, and its windows, with a log of each database that the vault has not: one is made every five minutes, no run is at work."""
     history, deadline = folder / "history.json", time.monotonic() + PATIENCE_S
@@ -116,40 +92,65 @@ def newer(story, bakproof, folder, windows):
         time.sleep(0.5)
 
 
-def compared(ask, story, bakproof, folder, policy, databases):
-    """Holds the three against each other. `ask` sends one request to the API."""
-    windows = {}
-    for name in databases:
-        status, answer = ask("GET", f"/v1/instances/sales/databases/{name}/window")
-        check(f"{name}: the API tells the window", (status, len(answer["databases"])), (200, 1), answer)
-        windows[name] = answer["databases"][0]
+def by_the_server(window, export, document, name):
+    """The window of the vault against the one of the server's own export."""
+    vault, both = joined(window["intervals"]), joined(export["intervals"])
+    check(f"{name}: no hole inside, neither here nor there", (vault is None, both is None), (False, False), (window, export))
+    check(f"{name}: both begin with the same full", window["intervals"][0]["anchor"], export["intervals"][0]["anchor"])
+    check(f"{name}: and at the same moment", vault[0], both[0])
+    ends = moment(vault[0]) < moment(vault[1]) < moment(both[1])
+    check(f"{name}: what is in the vault is part of what the server has made", ends, True, (vault, both))
+    logs = {row["backup_file_time_utc"][:19] for row in document["rds_logs"] if row["db_name"] == name}
+    check(f"{name}: the vault ends where a log of the server ends", vault[1][:19] in logs, True, (vault, sorted(logs)[-3:]))
+    points = [{(point["at"], point["backup"]) for point in report["points"]} for report in (window, export)]
+    check(f"{name}: points are the same", points[0], points[1])
+    check(f"{name}: and nothing is missing", (causes(window), causes(export)), ([], []))
+
+
+def listed(ask, name, what):
+    status, answer = ask("GET", f"/v1/instances/sales/databases/{name}/{what}")
+    check(f"{name}: the API lists {what}", status, 200, answer)
+    return answer["items"]
+
+
+def catalogue(backups, document, name):
+    """Kind and base of each backup of data as the API lists them, against the server's own history."""
+    kinds = {found["backup"].upper(): (found["kind"], found.get("base", "").upper() or None) for found in backups}
+    theirs = {
+        row["backup_set_uuid"]: ({"D": "full", "I": "differential"}[row["type"]], row.get("differential_base_guid"))
+        for row in document["backups"] if row["database_name"] == name and not row["is_snapshot"] and row["type"] in "DI"
+    }
+    check(f"{name}: {len(theirs)} backups of data, each of its kind and on its base", kinds, theirs)
+
+
+def of_window(ask, name):
+    status, answer = ask("GET", f"/v1/instances/sales/databases/{name}/window")
+    check(f"{name}: the API tells the window", (status, len(answer["databases"])), (200, 1), answer)
+    return answer["databases"][0]
+
+
+def compared(stack, story, bakproof, folder, databases):
+    """Holds the three against each other."""
+    windows = {name: of_window(stack.ask, name) for name in databases}
+    backups = {name: listed(stack.ask, name, "backups") for name in databases}
+    days = {name: listed(stack.ask, name, "log-days") for name in databases}
     document, exports = newer(story, bakproof, folder, windows)
-    virtual = simulated(bakproof, folder, folder / "stack.toml", policy)
     for name in databases:
-        window, export, shape = windows[name], exports[name], virtual[name]
-        vault, both = joined(window["intervals"]), joined(export["intervals"])
-        check(f"{name}: no hole inside, neither here nor there", (vault is None, both is None), (False, False), (window, export))
-        check(f"{name}: both begin with the same full", window["intervals"][0]["anchor"], export["intervals"][0]["anchor"])
-        check(f"{name}: and at the same moment", vault[0], both[0])
-        ends = moment(vault[0]) < moment(vault[1]) < moment(both[1])
-        check(f"{name}: what is in the vault is part of what the server has made", ends, True, (vault, both))
-        logs = {row["backup_file_time_utc"][:19] for row in document["rds_logs"] if row["db_name"] == name}
-        check(f"{name}: the vault ends where a log of the server ends", vault[1][:19] in logs, True, (vault, sorted(logs)[-3:]))
-        points = [{(point["at"], point["backup"]) for point in report["points"]} for report in (window, export)]
-        check(f"{name}: points are the same", points[0], points[1])
-        kinds = backups_of(ask, name)
-        theirs = {
-            row["backup_set_uuid"]: ({"D": "full", "I": "differential"}[row["type"]], row.get("differential_base_guid"))
-            for row in document["backups"] if row["database_name"] == name and not row["is_snapshot"] and row["type"] in "DI"
-        }
-        check(f"{name}: {len(theirs)} backups of data, each of its kind and on its base", kinds, theirs)
-        ours = [*vault[2], "service"], causes(window), causes(export), len(window["points"])
-        theirs = joined(shape["intervals"])[2], causes(shape), causes(shape), len(shape["points"])
-        check(f"{name}: the same story in virtual time has a window of the same shape", ours, theirs, shape)
-
-
-def backups_of(ask, name):
-    """Kind and base of each backup of data, as the API lists them."""
-    status, answer = ask("GET", f"/v1/instances/sales/databases/{name}/backups")
-    check(f"{name}: the API lists backups", status, 200, answer)
-    return {found["backup"].upper(): (found["kind"], found.get("base", "").upper() or None) for found in answer["items"]}
+        by_the_server(windows[name], exports[name], document, name)
+        catalogue(backups[name], document, name)
+    with twin(bakproof, folder, folder / "stack.toml") as other:
+        task = None
+        for at, method, path, body, headers in stack.asked_for:
+            other.until(at)
+            status, told = other.ask(method, path.format(task=task), body, **headers)
+            check(f"the twin is asked too, {at:%H:%M}", status in (200, 202), True, told)
+            task = told.get("task", task)
+        other.until(story.now())
+        for name in databases:
+            theirs = normal(listed(other.ask, name, "backups"))
+            check(f"{name}: the same {len(theirs)} backups in virtual time, by kind, base, files, order and ranges", normal(backups[name]), theirs)
+            check(f"{name}: and logs in one row", continuous(days[name]), continuous(listed(other.ask, name, "log-days")))
+            window = of_window(other.ask, name)
+            check(f"{name}: and a window of the same intervals", intervals(windows[name]), intervals(window), window)
+            holes = causes(windows[name]), len(windows[name]["points"]), len(windows[name]["orphans"])
+            check(f"{name}: with the same holes", holes, (causes(window), len(window["points"]), len(window["orphans"])))

@@ -3,10 +3,11 @@
 //!
 //! The oracle keeps the whole history and reads it anew at each moment; it finds Sundays by walking back hour by hour.
 
+use domain::facts::RecoveryModel;
 use domain::id::BackupId;
 use domain::inventory::{Database, LastFull};
 use domain::lsn::Lsn;
-use domain::mailbox::Requested;
+use domain::mailbox::{Asked, Asking, Requested, ask};
 use domain::policy::{LogCopySchedule, Objectives, Policy, RpoMinutes, Schedule, Times};
 use domain::reason::{Class, Reason};
 use domain::schedule::{DueItem, due};
@@ -158,5 +159,89 @@ proptest! {
         let hours = (0..=7 * 24 + 1).map(|hours| now + hours * 60);
         let comes = hours.into_iter().any(|at| full_due(&policy, &database, at).is_some());
         prop_assert!(comes, "it never comes: {:?}", past);
+    }
+}
+
+/// A database and the open tasks around it, as they may be when somebody asks.
+#[derive(Debug, Clone)]
+struct Moment {
+    is_gone: bool,
+    is_simple: bool,
+    has_full: bool,
+    kind: Kind,
+    /// Kind, whether it is of that database, whether somebody asked for it, whether it is being cancelled.
+    open: Vec<(Kind, bool, bool, bool)>,
+    /// Tasks on demand of other databases.
+    others: usize,
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    prop_oneof![Just(Kind::Full), Just(Kind::Differential), Just(Kind::LogCopy)]
+}
+
+fn moments() -> impl Strategy<Value = Moment> {
+    let open = prop::collection::vec((kinds(), any::<bool>(), any::<bool>(), any::<bool>()), 0..5);
+    let others = prop_oneof![4 => 0_usize..5, 1 => 95_usize..105];
+    let flags = (prop::bool::weighted(0.2), any::<bool>(), any::<bool>());
+    (flags, kinds(), open, others).prop_map(|((is_gone, is_simple, has_full), kind, open, others)| Moment {
+        is_gone,
+        is_simple,
+        has_full,
+        kind,
+        open,
+        others,
+    })
+}
+
+proptest! {
+    #![proptest_config(config(48, 2_000))]
+
+    /// Of what is gone nothing is ever planned, what is open answers, and who asks for logs of a database that keeps none is told.
+    #[test]
+    fn what_is_asked_for_is_planned_answered_or_refused_by_name(moment in moments()) {
+        let Moment { is_gone, is_simple, has_full, kind, ref open, others } = moment;
+        let mut head = Database::new("sales", "orders");
+        head.gone_at = is_gone.then(|| minute(0));
+        head.recovery_model = Some(if is_simple { RecoveryModel::Simple } else { RecoveryModel::Full });
+        head.last_full = has_full.then(|| LastFull {
+            id: BackupId::from("1"),
+            started_at: minute(0),
+            finished_at: minute(0),
+            last_lsn: Lsn::ZERO,
+            size_bytes: 1,
+        });
+        let asked = |at: i64| Requested { by: "ops".to_owned(), at: minute(at) };
+        let mut tasks: Vec<Task> = Vec::new();
+        for (number, (kind, same, on_demand, cancelled)) in (1_i64..).zip(open) {
+            let name = if *same { "orders".to_owned() } else { format!("o{number}") };
+            let mut task = Task::on_demand("sales", &name, *kind, asked(number));
+            task.on_demand = on_demand.then(|| asked(number));
+            task.cancel = cancelled.then(|| asked(number));
+            tasks.push(task);
+        }
+        tasks.extend((0..others).map(|number| {
+            Task::on_demand("sales", &format!("x{number}"), Kind::Full, asked(0))
+        }));
+        let refs: Vec<&Task> = tasks.iter().collect();
+        let policy = policy();
+        let said = ask(&Asking { policy: &policy, head: &head, kind, open: &refs });
+
+        let first = tasks.iter().position(|task| task.database == "orders" && task.kind == kind);
+        let on_demand = tasks.iter().filter(|task| task.on_demand.is_some()).count();
+        let expected = match first {
+            _ if is_gone => Err("DatabaseGone"),
+            Some(at) if tasks[at].cancel.is_some() => Err("CancelPending"),
+            Some(at) => Ok(Some(tasks[at].key.as_str())),
+            None if on_demand >= 100 => Err("TooManyRequests"),
+            None => Ok(None),
+        };
+        let notes = match &said {
+            Ok(Asked::Plan(notes)) => { prop_assert_eq!(expected, Ok(None)); notes }
+            Ok(Asked::Open(task, notes)) => { prop_assert_eq!(expected, Ok(Some(task.key.as_str()))); notes }
+            Err(reason) => { prop_assert_eq!(expected, Err(&*reason.name)); return Ok(()) }
+        };
+        let told = |name: &str| notes.iter().any(|note| note.name == name);
+        prop_assert_eq!(told("SimpleRecovery"), kind == Kind::LogCopy && is_simple);
+        prop_assert_eq!(told("BecomesBase"), kind == Kind::Full);
     }
 }

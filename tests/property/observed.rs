@@ -6,6 +6,7 @@
 use domain::lease::{Lease, run_name, run_of_name};
 use domain::observed::{
     Marks, Observed, RdsDetail, RunEnded, StatusChange, categories, freed, of_execution, of_rds,
+    unnamed_snapshot,
 };
 use domain::reason::{Class, Reason};
 use jiff::{SignedDuration, Timestamp};
@@ -135,6 +136,7 @@ proptest! {
             Just(Value::Null),
         ],
         source_type in prop::sample::select(vec!["DB_INSTANCE", "SNAPSHOT"]),
+        owner in prop::option::of(prop_oneof![Just("sales".to_owned()), "\\PC{0,80}"]),
     ) {
         let mut detail = json!({
             "EventID": "RDS-EVENT-0002", "EventCategories": ["backup"], "SourceType": source_type,
@@ -142,7 +144,11 @@ proptest! {
         });
         detail[field] = value;
         let Ok(detail) = serde_json::from_value::<RdsDetail>(detail) else { return Ok(()) };
-        let (observed, note) = of_rds(&detail, minute(0));
+        if let Some(name) = unnamed_snapshot(&detail) {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b':';
+            prop_assert!((1..=255).contains(&name.len()) && name.bytes().all(is_plain), "{}", name);
+        }
+        let (observed, note) = of_rds(&detail, minute(0), owner.as_deref());
         match observed {
             Observed::BaseStale { instance, .. } | Observed::FailedOver { instance, .. } | Observed::Changed { instance, .. } => {
                 let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -166,7 +172,7 @@ fn an_event_without_a_known_number_means_something_in_each_category_that_is_pass
             source_type: "DB_INSTANCE".to_owned(),
             source_identifier: "sales".to_owned(),
         };
-        let (observed, note) = of_rds(&detail, minute(0));
+        let (observed, note) = of_rds(&detail, minute(0), None);
         assert!(observed.is_over(), "{category}: {observed:?}");
         assert_eq!(note.map(|note| note.name.to_string()).as_deref(), Some("ByCategory"));
     }

@@ -36,7 +36,7 @@ fn state((number, other): Step, step: i64) -> State {
         PLANNED => State::Planned,
         ADMITTED => State::Admitted { request, at },
         INTENDED => State::Intended { request, at, above: step },
-        SUBMITTED => State::Submitted { request, task_id: step, at },
+        SUBMITTED => State::Submitted { request, task_id: step, at, heard: None },
         _ => State::Done { outcome: Outcome::Succeeded, at, task_id: None, request: None },
     }
 }

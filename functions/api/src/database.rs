@@ -1,10 +1,11 @@
 //! One instance or database; the window of a database, and plans to restore it.
 
 use domain::backup::Backup;
-use domain::catalogue::{DATA_RANGE, DataBackup, LOG_RANGE, LogDay};
+use domain::catalogue::{DATA_RANGE, DataBackup, LOG_RANGE, Life, LogDay};
 use domain::coverage;
+use domain::exposure::{self, Watch};
 use domain::history::History;
-use domain::inventory::{Lineage, instance_key};
+use domain::inventory::instance_key;
 use domain::lease::{self, Lease};
 use domain::restore::{Request as Wanted, Target};
 use ports::Clock;
@@ -16,9 +17,10 @@ use sqlserver::script::Naming;
 
 use crate::Api;
 use crate::http::{Request, Response};
+use crate::lives::life;
 use crate::problem::Refused;
-use crate::read::{database, instance, json, lineage, required};
-use crate::shapes::{DatabaseShape, InstanceShape};
+use crate::read::{database, instance, json, required};
+use crate::shapes::{DatabaseShape, ExposureShape, InstanceShape};
 
 /// What a window from the store does not know.
 const SERVICE_LOGS: &str = "logs that RDS keeps and that are not copied yet are not in here: they help after damage, as long as the \
@@ -35,14 +37,21 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     pub(crate) async fn get_database(&self, on: &str, name: &str) -> Result<Response, Refused> {
         let found = database(&self.store, on, name).await?;
         let instance = instance(&self.store, on).await?.record;
-        let policy = self.policy_of(&instance.policy).await?;
-        let rpo = policy.and_then(|policy| policy.rpo_of(name));
-        json(200, &DatabaseShape::new(found, rpo, self.clock.now()))
+        let policy = self.promises_of(&instance).await?;
+        let (watch, now) = (self.watch_of(on).await?, self.clock.now());
+        let exposure = ExposureShape::new(&found, policy.as_ref(), &watch, now)?;
+        json(200, &DatabaseShape::new(found, exposure))
     }
 
-    pub(crate) async fn window(&self, on: &str, name: &str) -> Result<Response, Refused> {
-        let lineage = lineage(&self.store, on, name).await?;
-        let history = self.history(&lineage).await?;
+    /// What is known of the promises of an instance; before its first run, nothing is.
+    pub(crate) async fn watch_of(&self, on: &str) -> Result<Watch, Refused> {
+        let found: Option<Versioned<Watch>> = load(&self.store, exposure::key(on)).await?;
+        Ok(found.map_or_else(|| Watch::new(on, self.clock.now()), |found| found.record))
+    }
+
+    pub(crate) async fn window(&self, request: &Request, on: &str, name: &str) -> Result<Response, Refused> {
+        let life = life(&self.store, request, on, name).await?;
+        let history = self.history(&life).await?;
         let mut report = coverage::report(&history, self.clock.now(), |_| true);
         report.warnings.push(SERVICE_LOGS.to_owned());
         json(200, &report)
@@ -61,8 +70,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             target_zone: zone.map_err(|why| malformed("target_zone", why.to_string()))?,
             source_zone: None,
         };
-        let lineage = lineage(&self.store, on, name).await?;
-        let history = self.history(&lineage).await?;
+        let life = life(&self.store, request, on, name).await?;
+        let history = self.history(&life).await?;
         let Some(lineage) = history.lineages().first() else {
             return Err(Refused::new(
                 404,
@@ -73,10 +82,10 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         json(200, &plan(lineage, &Wanted::at(at), &naming, history.warnings()))
     }
 
-    /// All backups of a lineage that are in the vault. Reads its catalogue whole: a day of logs is one item, so 35 days with hourly
+    /// All backups of a life that are in the vault. Reads its catalogue whole: a day of logs is one item, so 35 days with hourly
     /// copies are two pages.
-    pub(crate) async fn history(&self, lineage: &Lineage) -> Result<History, Refused> {
-        let partition = lineage.partition();
+    pub(crate) async fn history(&self, life: &Life) -> Result<History, Refused> {
+        let partition = life.partition();
         let data: Vec<Versioned<DataBackup>> = load_range(&self.store, &partition, DATA_RANGE).await?;
         let days: Vec<Versioned<LogDay>> = load_range(&self.store, &partition, LOG_RANGE).await?;
         let mut headers: Vec<Backup> = data.into_iter().map(|entry| entry.record.backup).collect();

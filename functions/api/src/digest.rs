@@ -37,16 +37,33 @@ fn names(list: &str, tag: &str) -> bool {
         .any(|given| given == "*" || given.strip_prefix("W/").unwrap_or(given) == tag)
 }
 
-/// Whether a document may be replaced: what is there has to be what the client has seen.
+/// What a document that was sent does to the one that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replace {
+    /// It is written.
+    Write,
+    /// It is what is there: who asks again because the first answer was lost is told so, whatever they have seen.
+    Stands,
+}
+
+/// Whether a document may be replaced by one that is `wanted`: what is there has to be that already, or what the client has seen.
 ///
 /// # Errors
 /// 428 where the client does not say what it has seen, 412 where that is not there.
-pub(crate) fn may_replace(request: &Request, current: Option<&str>) -> Result<(), Refused> {
+pub(crate) fn may_replace(
+    request: &Request,
+    current: Option<&Response>,
+    wanted: &Response,
+) -> Result<Replace, Refused> {
+    let current = current.map(|current| current.body.as_str());
+    if current == Some(wanted.body.as_str()) {
+        return Ok(Replace::Stands);
+    }
     let seen = request.header("if-match");
     let wants_new = request.header("if-none-match") == Some("*");
     match (current.map(tag), seen) {
-        (None, None) => Ok(()),
-        (Some(tag), Some(seen)) if !wants_new && strongly_names(seen, &tag) => Ok(()),
+        (None, None) => Ok(Replace::Write),
+        (Some(tag), Some(seen)) if !wants_new && strongly_names(seen, &tag) => Ok(Replace::Write),
         (Some(_), None) if !wants_new => Err(Refused::new(
             428,
             "PreconditionMissing",
@@ -71,6 +88,12 @@ mod tests {
         Request { headers, ..Request::new("PUT", "/") }
     }
 
+    fn replaced(headers: &[(&str, &str)], current: Option<&str>) -> Result<Replace, u16> {
+        let body = |text: &str| Response::json(200, text.to_owned());
+        let current = current.map(body);
+        may_replace(&asked(headers), current.as_ref(), &body("wanted")).map_err(|refused| refused.status)
+    }
+
     #[test]
     fn what_was_seen_is_replaced_and_nothing_else() {
         let (old, new) = (tag("old"), tag("new"));
@@ -85,14 +108,12 @@ mod tests {
             (vec![("if-match", new.as_str())], Some("old"), Some(412)),
             (vec![("if-none-match", "*")], Some("old"), Some(412)),
         ] {
-            let answer = may_replace(&asked(&headers), current).err().map(|refused| refused.status);
-            assert_eq!(answer, status, "{headers:?} {current:?}");
+            assert_eq!(replaced(&headers, current).err(), status, "{headers:?} {current:?}");
+            // What is wanted is there: nothing is lost, and nothing is written.
+            assert_eq!(replaced(&headers, Some("wanted")), Ok(Replace::Stands), "{headers:?}");
         }
         let weak = format!("W/{old}");
-        assert!(
-            may_replace(&asked(&[("if-match", &weak)]), Some("old")).is_err(),
-            "a weak tag replaces nothing"
-        );
+        assert_eq!(replaced(&[("if-match", &weak)], Some("old")), Err(412), "a weak tag replaces nothing");
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn parameters(path: &str, route: &Route) -> Vec<Value> {
             "name": name,
             "in": "path",
             "required": true,
-            "description": format!("Name of the {name}, percent-encoded."),
+            "description": format!("Name of the {name}, percent-encoded; a slash in it as ~2F, and a tilde that 2F or 7E follows as ~7E."),
             "schema": { "type": "string", "minLength": 1 },
         })
     });
@@ -121,15 +121,18 @@ fn parameters(path: &str, route: &Route) -> Vec<Value> {
     });
     let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "required": false, "description": about, "schema": { "type": "string" } });
     let known = header("If-None-Match", "ETag that the client has: 304 where nothing changed.");
-    let seen = header("If-Match", "ETag of the state that was seen; needed to replace what is there.");
+    let seen = header(
+        "If-Match",
+        "ETag of the state that was seen; needed to replace what is there by something else.",
+    );
     let headers = match route.method {
         "GET" => vec![known],
         // What can be read can be replaced by who has seen it.
         "PUT" if route.body.is_some() => vec![seen],
-        "POST" if route.does == Does::RequestBackup => vec![json!({
+        "POST" if matches!(route.does, Does::RequestBackup | Does::LookNow) => vec![json!({
             "name": "Idempotency-Key",
             "in": "header",
-            "required": true,
+            "required": route.does == Does::RequestBackup,
             "description": "1 to 128 printable characters of your own: the same whenever you ask for the same thing again.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 128 },
         })],

@@ -1,16 +1,16 @@
 //! What is enrolled: instances and vaults. A record and its line in the directory are written in one commit.
 
 use domain::directory::{Listed, What};
-use domain::inventory::{Instance, Vault, instance_key, vault_key};
+use domain::inventory::{Instance, Vault, instance_key, instance_of_host, vault_key};
+use domain::mailbox::Requested;
 use domain::policy::{self, Policy};
 use domain::record::Record;
-use jiff::Timestamp;
 use ports::Clock;
 use ports::executions::StartExecution;
 use ports::store::{Expect, ReadItems, Versioned, Write, WriteItems, load};
 
 use crate::Api;
-use crate::digest::{may_replace, tag};
+use crate::digest::{Replace, may_replace, tag};
 use crate::http::{Request, Response};
 use crate::problem::Refused;
 use crate::read::{body, instance, json, required};
@@ -53,6 +53,15 @@ pub(crate) fn check_secret(arn: &str) -> Result<(), Refused> {
 fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
     let fits = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
     let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    // RDS API reference, `CreateDBInstance`, read 2026-11: the identifier is stored as a lowercase string. Two spellings would be two records with
+    // a run each, for one server.
+    if name.bytes().any(|letter| letter.is_ascii_uppercase()) {
+        let guidance = format!(
+            "write {:?}: RDS keeps identifiers of instances in lower case",
+            name.to_ascii_lowercase()
+        );
+        return Err(invalid("an instance has a name without capitals").guidance(guidance));
+    }
     if !fits || !begins || name.len() > INSTANCE_CHARS_MAX {
         return Err(invalid(
             "an instance has a name of 1 to 63 letters, digits and hyphens that begins with a letter",
@@ -61,6 +70,12 @@ fn check_instance(name: &str, settings: &InstanceBody) -> Result<(), Refused> {
     let host = &settings.host;
     if host.is_empty() || host.len() > 253 || host.chars().any(|letter| !letter.is_ascii_graphic()) {
         return Err(invalid("host: 1 to 253 characters without blanks"));
+    }
+    if let Some(other) = instance_of_host(host).filter(|identifier| !identifier.eq_ignore_ascii_case(name)) {
+        let message =
+            format!("host: it is the endpoint of instance {other:?} of RDS, the path says {name:?}");
+        let guidance = "an instance of RDS is enrolled under its identifier, so that no server has two runs";
+        return Err(invalid(&message).guidance(guidance));
     }
     if settings.port == 0 {
         return Err(invalid("port: 0 is no port"));
@@ -125,15 +140,16 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     ) -> Result<Response, Refused> {
         let given: InstanceBody = body(request)?;
         check_instance(name, &given)?;
-        self.must_exist::<Policy>(policy::key(&given.policy), "policy", &given.policy).await?;
-        self.must_exist::<Vault>(vault_key(&given.vault), "vault", &given.vault).await?;
+        self.must_fit(&given.policy, &given.vault).await?;
         let stored: Option<Versioned<Instance>> = load(&self.store, instance_key(name)).await?;
         let current = stored.as_ref().map(|stored| json(200, &settings(&stored.record))).transpose()?;
-        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
         let (expect, status) = stored.as_ref().map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
-        let record = set(stored.map(|stored| stored.record), name, given, self.clock.now());
+        let by = Requested { by: caller.to_owned(), at: self.clock.now() };
+        let record = set(stored.map(|stored| stored.record), name, given, by);
         let answer = json(status, &settings(&record))?;
-        self.enrol(What::Instance, name, caller, Versioned { record, expect }.put()?).await?;
+        if may_replace(request, current.as_ref(), &answer)? == Replace::Write {
+            self.enrol(What::Instance, name, caller, Versioned { record, expect }.put()?).await?;
+        }
         let tag = tag(&answer.body);
         Ok(answer.with("etag", tag))
     }
@@ -153,23 +169,36 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         check_vault(name, &given)?;
         let stored: Option<Versioned<Vault>> = load(&self.store, vault_key(name)).await?;
         let current = stored.clone().map(|stored| json(200, &VaultBody::of(stored.record))).transpose()?;
-        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
         let (expect, status) = stored.map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
         let answer = json(status, &given)?;
-        let record = given.record(name);
-        self.enrol(What::Vault, name, caller, Versioned { record, expect }.put()?).await?;
+        if may_replace(request, current.as_ref(), &answer)? == Replace::Write {
+            let record = given.record(name);
+            self.enrol(What::Vault, name, caller, Versioned { record, expect }.put()?).await?;
+        }
         let tag = tag(&answer.body);
         Ok(answer.with("etag", tag))
     }
 
-    pub(crate) async fn must_exist<R: Record>(
+    /// Policy and vault have to be there, and the one must be able to work with the other: every run would refuse what the limits of the
+    /// vault refuse.
+    pub(crate) async fn must_fit(&self, policy: &str, vault: &str) -> Result<(), Refused> {
+        let by: Policy = self.must_exist(policy::key(policy), "policy", policy).await?;
+        let to: Vault = self.must_exist(vault_key(vault), "vault", vault).await?;
+        let refusal = by.refusals(to.profile, None).into_iter().next();
+        refusal.map_or(Ok(()), |finding| {
+            let whom = format!("policy {policy} does not work with vault {vault} ({})", to.profile.as_str());
+            Err(Refused::finding(finding, &whom))
+        })
+    }
+
+    async fn must_exist<R: Record>(
         &self,
         key: (String, String),
         what: &str,
         name: &str,
-    ) -> Result<(), Refused> {
+    ) -> Result<R, Refused> {
         let found: Option<Versioned<R>> = load(&self.store, key).await?;
-        found.map(|_| ()).ok_or_else(|| {
+        found.map(|found| found.record).ok_or_else(|| {
             Refused::new(422, "ReferenceUnknown", format!("{what}: there is no {what} {name:?}"))
                 .guidance("put it first, then enrol the instance")
         })
@@ -178,16 +207,19 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
 
 /// The record of an instance as it is set now; what is known of it stays. It is due at once: who sets it wants to see what
 /// comes of it.
-fn set(stored: Option<Instance>, name: &str, given: InstanceBody, now: Timestamp) -> Instance {
-    let InstanceBody { host, port, secret_arn, policy, vault, slots } = given;
+fn set(stored: Option<Instance>, name: &str, given: InstanceBody, by: Requested) -> Instance {
+    let now = by.at;
+    let InstanceBody { host, port, secret_arn, policy, vault, slots, is_protected } = given;
     let mut record = stored.unwrap_or_else(|| Instance::new(name, (&host, port), &secret_arn, now));
     record.due_by(now);
-    Instance { host, port, secret_arn, policy, vault, slots, ..record }
+    let stopped = if is_protected { None } else { record.stopped.take().or(Some(by)) };
+    Instance { host, port, secret_arn, policy, vault, slots, stopped, ..record }
 }
 
 #[cfg(test)]
 mod tests {
     use domain::slots::Slots;
+    use jiff::Timestamp;
 
     use super::*;
 
@@ -199,6 +231,7 @@ mod tests {
             policy: "weekly".to_owned(),
             vault: "main".to_owned(),
             slots: Slots::default(),
+            is_protected: true,
         }
     }
 
@@ -212,6 +245,7 @@ mod tests {
         };
         for (message, begins) in [
             (wrong(|body| body.host = "a b".to_owned()), "host"),
+            (wrong(|body| body.host = "hr.x.eu-west-1.rds.amazonaws.com".to_owned()), "host"),
             (wrong(|body| body.port = 0), "port"),
             (wrong(|body| body.secret_arn = "password".to_owned()), "secret_arn"),
             (wrong(|body| body.secret_arn = "arn:aws:kms:r:1:key:x".to_owned()), "secret_arn"),
@@ -221,7 +255,7 @@ mod tests {
             assert!(message.starts_with(begins), "{message}");
             assert!(!message.contains("password"), "what was meant for a secret is not repeated");
         }
-        for name in ["", "1sales", "sa#les", "sales/2", &"s".repeat(64)] {
+        for name in ["", "1sales", "sa#les", "sales/2", "Sales", "saleS", &"s".repeat(64)] {
             assert_eq!(check_instance(name, &given()).unwrap_err().status, 422, "{name}");
         }
     }
@@ -229,13 +263,22 @@ mod tests {
     #[test]
     fn what_is_known_of_an_instance_stays_when_it_is_set_anew() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut known = set(None, "sales", given(), at(100));
+        let by = |second| Requested { by: "ada".to_owned(), at: at(second) };
+        let mut known = set(None, "sales", given(), by(100));
         assert_eq!((known.due_at, known.tasks_from), (Some(at(100)), 1));
         (known.tasks_from, known.due_at, known.bytes_per_second) = (70, Some(at(50)), Some(9));
         let mut other = given();
         other.policy = "daily".to_owned();
-        let anew = set(Some(known.clone()), "sales", other, at(200));
+        let anew = set(Some(known.clone()), "sales", other, by(200));
         assert_eq!(anew, Instance { policy: "daily".to_owned(), ..known });
+        // Its protection ends once, however often it is said, and begins again.
+        let off = || InstanceBody { is_protected: false, ..given() };
+        let stopped = set(Some(anew), "sales", off(), by(300));
+        assert_eq!((stopped.due(), stopped.stopped.clone()), (None, Some(by(300))));
+        let again = set(Some(stopped.clone()), "sales", off(), by(400));
+        assert_eq!(again.stopped, stopped.stopped);
+        let begun = set(Some(again), "sales", given(), by(500));
+        assert!(begun.stopped.is_none() && begun.due().is_some());
     }
 
     #[test]

@@ -1,19 +1,19 @@
 //! Holds: what keeps a backup whatever retention says.
 
-use domain::catalogue::{DATA_RANGE, DataBackup};
+use domain::catalogue::{DATA_RANGE, DataBackup, Life};
 use domain::hold::{self, Hold};
 use domain::id::BackupId;
-use domain::inventory::Lineage;
 use ports::Clock;
 use ports::executions::StartExecution;
 use ports::store::{Expect, ReadItems, Versioned, WriteItems, load, load_range};
 
 use crate::Api;
-use crate::digest::{may_replace, tag};
+use crate::digest::{Replace, may_replace, tag};
 use crate::http::{Request, Response};
+use crate::lives::life;
 use crate::page::EVERYTHING;
 use crate::problem::Refused;
-use crate::read::{body, json, lineage, required};
+use crate::read::{body, json, required};
 use crate::shapes::{HoldBody, HoldShape};
 
 /// Characters of a hold's `why`. Policy of ours: some words.
@@ -26,9 +26,9 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         on: &str,
         name: &str,
     ) -> Result<Response, Refused> {
-        let lineage = lineage(&self.store, on, name).await?;
+        let life = life(&self.store, request, on, name).await?;
         let now = self.clock.now();
-        self.list(request, (hold::partition(&lineage), EVERYTHING), |hold: Hold| HoldShape::new(hold, now))
+        self.list(request, (hold::partition(&life), EVERYTHING), |hold: Hold| Ok(HoldShape::new(hold, now)))
             .await
     }
 
@@ -50,33 +50,43 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         if until.is_some_and(|until| until <= now) {
             return Err(Refused::new(422, "ValueOutOfRange", format!("until: {now} is past it already")));
         }
-        let lineage = lineage(&self.store, on, name).await?;
-        let backup = self.held_backup(&lineage, backup).await?;
-        let stored: Option<Versioned<Hold>> = load(&self.store, hold::key(&lineage, &backup)).await?;
+        let life = life(&self.store, request, on, name).await?;
+        let backup = self.held_backup(&life, backup).await?;
+        let stored: Option<Versioned<Hold>> = load(&self.store, hold::key(&life, &backup)).await?;
         let current =
             stored.clone().map(|stored| json(200, &HoldShape::new(stored.record, now))).transpose()?;
-        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
-        let (expect, status) = stored.map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
-        let record = Hold { lineage, backup, why, held_by: caller.to_owned(), held_at: now, until };
-        let put = Versioned { record, expect };
-        self.store.commit(&[put.put()?]).await?;
-        let answer = json(status, &HoldShape::new(put.record, now))?;
+        let Life { instance, lineage } = life;
+        let (expect, status) = stored.as_ref().map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
+        // What a person says of it is why and until when; who said so first stays.
+        let says_the_same =
+            stored.map(|stored| stored.record).filter(|held| held.why == why && held.until == until);
+        let news =
+            || Hold { instance, lineage, backup, why, held_by: caller.to_owned(), held_at: now, until };
+        let record = says_the_same.unwrap_or_else(news);
+        let answer = json(status, &HoldShape::new(record.clone(), now))?;
+        if may_replace(request, current.as_ref(), &answer)? == Replace::Write {
+            self.store.commit(&[Versioned { record, expect }.put()?]).await?;
+        }
         let tag = tag(&answer.body);
         Ok(answer.with("etag", tag))
     }
 
-    pub(crate) async fn get_hold(&self, on: &str, name: &str, backup: &str) -> Result<Response, Refused> {
-        let lineage = lineage(&self.store, on, name).await?;
-        let key = hold::key(&lineage, &BackupId::new(backup));
+    pub(crate) async fn get_hold(
+        &self,
+        request: &Request,
+        [on, name, backup]: [&str; 3],
+    ) -> Result<Response, Refused> {
+        let life = life(&self.store, request, on, name).await?;
+        let key = hold::key(&life, &BackupId::new(backup));
         let found: Versioned<Hold> = required(&self.store, key, "hold", backup).await?;
         json(200, &HoldShape::new(found.record, self.clock.now()))
     }
 
     /// The backup as the catalogue spells it. A hold on what is not there would let a person believe that something is held.
-    async fn held_backup(&self, lineage: &Lineage, backup: &str) -> Result<BackupId, Refused> {
+    async fn held_backup(&self, life: &Life, backup: &str) -> Result<BackupId, Refused> {
         let wanted = BackupId::new(backup);
         let known: Vec<Versioned<DataBackup>> =
-            load_range(&self.store, &lineage.partition(), DATA_RANGE).await?;
+            load_range(&self.store, &life.partition(), DATA_RANGE).await?;
         let known = known.into_iter().map(|entry| entry.record.backup.id).find(|id| *id == wanted);
         known.ok_or_else(|| {
             Refused::new(
@@ -88,9 +98,13 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         })
     }
 
-    pub(crate) async fn delete_hold(&self, on: &str, name: &str, backup: &str) -> Result<Response, Refused> {
-        let lineage = lineage(&self.store, on, name).await?;
-        let key = hold::key(&lineage, &BackupId::new(backup));
+    pub(crate) async fn delete_hold(
+        &self,
+        request: &Request,
+        [on, name, backup]: [&str; 3],
+    ) -> Result<Response, Refused> {
+        let life = life(&self.store, request, on, name).await?;
+        let key = hold::key(&life, &BackupId::new(backup));
         let stored: Option<Versioned<Hold>> = load(&self.store, key).await?;
         if let Some(stored) = stored {
             self.store.commit(&[stored.delete()]).await?;
@@ -98,11 +112,11 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         Ok(Response::empty(204))
     }
 
-    /// The holds of a lineage that are in force.
-    pub(crate) async fn holds(&self, lineage: &Lineage) -> Result<Vec<domain::retention::Hold>, Refused> {
+    /// The holds of a life that are in force.
+    pub(crate) async fn holds(&self, life: &Life) -> Result<Vec<domain::retention::Hold>, Refused> {
         let now = self.clock.now();
         let stored: Vec<Versioned<Hold>> =
-            load_range(&self.store, &hold::partition(lineage), EVERYTHING).await?;
+            load_range(&self.store, &hold::partition(life), EVERYTHING).await?;
         let in_force = stored.iter().filter(|hold| hold.record.is_in_force(now));
         Ok(in_force.map(|hold| hold.record.terms()).collect())
     }

@@ -10,7 +10,8 @@ pub const BODY_BYTES_MAX: usize = 65_536;
 pub struct Request {
     /// `GET`.
     pub method: String,
-    /// Path as on the request line, percent-encoded, without the query: a name may hold a slash.
+    /// Path as on the request line, percent-encoded, without the query. A slash within a name is `~2F`, so that it is none of the path
+    /// wherever a gateway decodes.
     pub path: String,
     /// Names and values, decoded, in order.
     pub query: Vec<(String, String)>,

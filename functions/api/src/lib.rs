@@ -10,10 +10,12 @@ mod discovery;
 mod document;
 mod enrol;
 mod fleet;
+mod followers;
 mod forecast;
 mod holds;
 mod http;
 mod lists;
+mod lives;
 mod page;
 mod policy;
 mod preview;
@@ -126,15 +128,17 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             Does::PutInstanceSettings => self.put_settings(request, caller, first).await,
             Does::ListDatabases => self.list_databases(request, first).await,
             Does::GetDatabase => self.get_database(first, second).await,
-            Does::GetWindow => self.window(first, second).await,
+            Does::LetDatabaseGo => self.let_go(caller, first, second).await,
+            Does::ListLives => self.list_lives(request, first, second).await,
+            Does::GetWindow => self.window(request, first, second).await,
             Does::GetPlan => self.plan(request, first, second).await,
             Does::ListBackups => self.list_backups(request, first, second).await,
             Does::ListLogDays => self.list_log_days(request, first, second).await,
             Does::RequestBackup => self.request_backup(request, caller, first, second).await,
             Does::ListHolds => self.list_holds(request, first, second).await,
-            Does::GetHold => self.get_hold(first, second, third).await,
+            Does::GetHold => self.get_hold(request, [first, second, third]).await,
             Does::PutHold => self.put_hold(request, caller, [first, second, third]).await,
-            Does::DeleteHold => self.delete_hold(first, second, third).await,
+            Does::DeleteHold => self.delete_hold(request, [first, second, third]).await,
             Does::ListTasks => self.list_tasks(request, first).await,
             Does::GetTask => self.get_task(first, second).await,
             Does::CancelTask => self.cancel_task(caller, first, second).await,
@@ -148,7 +152,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             Does::ListDiscoveries => self.list_names(request, domain::directory::What::Discovery).await,
             Does::GetDiscovery => self.get_discovery(first).await,
             Does::PutDiscovery => self.put_discovery(request, caller, first).await,
-            Does::LookNow => self.look_now().await,
+            Does::LookNow => self.look_now(request, caller).await,
+            Does::GetListed => self.listed().await,
             Does::GetDiscovered => self.discovered(request, first).await,
         }
     }

@@ -12,10 +12,11 @@ use serde::Serialize;
 
 use crate::Api;
 use crate::http::{Request, Response};
+use crate::lives::life;
 use crate::page::{EVERYTHING, LIMIT_DEFAULT, LIMIT_MAX, page};
 use crate::problem::Refused;
-use crate::read::{instance, json, lineage};
-use crate::shapes::{BackupShape, DatabaseShape, Listing, LogsShape, NameShape};
+use crate::read::{instance, json};
+use crate::shapes::{BackupShape, DatabaseShape, ExposureShape, Listing, LogsShape, NameShape};
 
 impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     /// One page of records, each in its shape.
@@ -23,17 +24,17 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         &self,
         request: &Request,
         (partition, range): (String, (&str, &str)),
-        shape: impl Fn(R) -> T,
+        shape: impl Fn(R) -> Result<T, Refused>,
     ) -> Result<Response, Refused> {
         let limits = (LIMIT_DEFAULT, LIMIT_MAX);
         let (page, next) = page(&self.store, request, partition, range, limits).await?;
-        let items = page.items.iter().map(|item| Ok(shape(decode::<R>(item)?.record)));
+        let items = page.items.iter().map(|item| shape(decode::<R>(item)?.record));
         json(200, &Listing { items: items.collect::<Result<_, Refused>>()?, next })
     }
 
     pub(crate) async fn list_names(&self, request: &Request, what: What) -> Result<Response, Refused> {
         let range = (directory::partition(what), EVERYTHING);
-        self.list(request, range, |listed: Listed| NameShape { name: listed.name }).await
+        self.list(request, range, |listed: Listed| Ok(NameShape { name: listed.name })).await
     }
 
     pub(crate) async fn list_instances(&self, request: &Request) -> Result<Response, Refused> {
@@ -43,11 +44,12 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     pub(crate) async fn list_databases(&self, request: &Request, name: &str) -> Result<Response, Refused> {
         let now = self.clock.now();
         let instance = instance(&self.store, name).await?.record;
-        let policy = self.policy_of(&instance.policy).await?;
+        let policy = self.promises_of(&instance).await?;
         let range = (databases_partition(name), EVERYTHING);
+        let watch = self.watch_of(name).await?;
         self.list(request, range, |database: Database| {
-            let rpo = policy.as_ref().and_then(|policy| policy.rpo_of(&database.name));
-            DatabaseShape::new(database, rpo, now)
+            let exposure = ExposureShape::new(&database, policy.as_ref(), &watch, now)?;
+            Ok(DatabaseShape::new(database, exposure))
         })
         .await
     }
@@ -58,8 +60,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         instance: &str,
         database: &str,
     ) -> Result<Response, Refused> {
-        let partition = lineage(&self.store, instance, database).await?.partition();
-        self.list(request, (partition, DATA_RANGE), |entry: DataBackup| BackupShape::new(&entry)).await
+        let partition = life(&self.store, request, instance, database).await?.partition();
+        self.list(request, (partition, DATA_RANGE), |entry: DataBackup| Ok(BackupShape::new(&entry))).await
     }
 
     pub(crate) async fn list_log_days(
@@ -68,7 +70,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         instance: &str,
         database: &str,
     ) -> Result<Response, Refused> {
-        let partition = lineage(&self.store, instance, database).await?.partition();
-        self.list(request, (partition, LOG_RANGE), |day: LogDay| LogsShape::new(&day)).await
+        let partition = life(&self.store, request, instance, database).await?.partition();
+        self.list(request, (partition, LOG_RANGE), |day: LogDay| Ok(LogsShape::new(&day))).await
     }
 }

@@ -1,19 +1,22 @@
 //! Policies: read, made, replaced.
 
 use domain::directory::What;
+use domain::inventory::Instance;
 use domain::limits::Profile;
 use domain::policy::{self, Finding, Policy};
 use ports::Clock;
 use ports::executions::StartExecution;
-use ports::store::{ReadItems, Versioned, WriteItems, load};
+use ports::store::{Expect, ReadItems, Versioned, WriteItems, load};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::Api;
-use crate::digest::{may_replace, tag};
+use crate::digest::{Replace, may_replace, tag};
+use crate::followers::Followers;
 use crate::http::{Request, Response};
 use crate::problem::Refused;
 use crate::read::{body, json, required};
+use crate::shapes::FollowersShape;
 
 /// A policy that was put, and what was found in it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -22,6 +25,8 @@ pub(crate) struct PolicyPut {
     policy: Policy,
     /// What is found in it whatever its instances are; a preview says what they add.
     findings: Vec<Finding>,
+    /// What becomes of the instances that follow it.
+    followers: FollowersShape,
 }
 
 /// A field that a policy does not have. A misspelt `retention` would keep nothing.
@@ -44,6 +49,11 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         Ok(found.map(|found| found.record))
     }
 
+    /// The policy that an instance follows, as long as it is protected: of any other nothing is promised.
+    pub(crate) async fn promises_of(&self, instance: &Instance) -> Result<Option<Policy>, Refused> {
+        if instance.stopped.is_some() { Ok(None) } else { self.policy_of(&instance.policy).await }
+    }
+
     pub(crate) async fn get_policy(&self, name: &str) -> Result<Response, Refused> {
         let found: Versioned<Policy> = required(&self.store, policy::key(name), "policy", name).await?;
         json(200, &found.record)
@@ -63,19 +73,27 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             return Err(Refused::new(422, "NameDiffers", message));
         }
         policy.validate()?;
+        if let Some(finding) = policy.refused_everywhere() {
+            return Err(Refused::finding(finding, "no instance could follow it"));
+        }
         let stored: Option<Versioned<Policy>> = load(&self.store, policy::key(name)).await?;
         let current = stored.as_ref().map(|stored| json(200, &stored.record)).transpose()?;
-        may_replace(request, current.as_ref().map(|current| current.body.as_str()))?;
-        let is_new = stored.is_none();
-        let mut record = Versioned::new(policy);
-        if let Some(stored) = stored {
-            record.expect = stored.expect;
+        let wanted = json(200, &policy)?;
+        let replace = may_replace(request, current.as_ref(), &wanted)?;
+        let (expect, status) = stored.as_ref().map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
+        // A name that nothing was under has nobody who follows it.
+        let followers =
+            if stored.is_some() { self.followers(request, name).await? } else { Followers::none() };
+        self.stops_none(&policy, &followers).await?;
+        let record = Versioned { record: policy, expect };
+        if replace == Replace::Write {
+            self.enrol(What::Policy, name, caller, record.put()?).await?;
         }
-        self.enrol(What::Policy, name, caller, record.put()?).await?;
+        // By whoever asks again as well: the first may have died on the way.
+        let followers = self.make_due(followers, self.clock.now()).await?;
         let policy = record.record;
-        let tag = tag(&json(200, &policy)?.body);
         let findings = policy.findings(Profile::default(), None);
-        let status = if is_new { 201 } else { 200 };
-        Ok(json(status, &PolicyPut { policy, findings })?.with("etag", tag))
+        let tag = tag(&wanted.body);
+        Ok(json(status, &PolicyPut { policy, findings, followers })?.with("etag", tag))
     }
 }

@@ -1,6 +1,7 @@
-//! What would another policy do? Retention is asked twice for each database, by the policy as it is and as it would be, and so is the
-//! forecast for the instance; nothing is written.
+//! What would another policy do to an instance? Retention is asked twice for each database, by the policy that the instance follows and by
+//! the one given, and so is the forecast for the instance; nothing is written.
 
+use domain::catalogue::Life;
 use domain::history::History;
 use domain::inventory::{Database, Vault, databases_partition, vault_key};
 use domain::policy::Policy;
@@ -37,8 +38,10 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             return Err(Refused::new(422, "NameDiffers", message));
         }
         then.validate()?;
-        let (now, as_is) = (self.clock.now(), self.policy_of(name).await?);
+        let now = self.clock.now();
         let instance = instance(&self.store, &on).await?.record;
+        // The one that it follows, whether that is the one that would change or one that it would leave.
+        let as_is = self.policy_of(&instance.policy).await?;
         let vault: Option<Versioned<Vault>> = load(&self.store, vault_key(&instance.vault)).await?;
         let profile = vault.map(|vault| vault.record.profile).unwrap_or_default();
         let facts = instance.facts.as_ref().map(|(_, facts)| facts);
@@ -59,9 +62,20 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         };
         let findings_now = as_is.as_ref().map(|policy| policy.findings(profile, facts));
         let findings_then = then.findings(profile, facts);
-        let told =
-            PreviewShape { now, findings_now, findings_then, forecast_now, forecast_then, databases, next };
-        json(200, &told)
+        let follows = instance.policy;
+        json(
+            200,
+            &PreviewShape {
+                now,
+                follows,
+                findings_now,
+                findings_then,
+                forecast_now,
+                forecast_then,
+                databases,
+                next,
+            },
+        )
     }
 
     async fn preview_of(
@@ -71,8 +85,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         then: &Policy,
         now: Timestamp,
     ) -> Result<PreviewDatabase, Refused> {
-        let (history, holds) = match &head.lineage {
-            Some(lineage) => (self.history(lineage).await?, self.holds(lineage).await?),
+        let (history, holds) = match &Life::of(&head) {
+            Some(life) => (self.history(life).await?, self.holds(life).await?),
             None => (empty(now)?, Vec::new()),
         };
         let window = domain::coverage::report(&history, now, |_| true).databases;

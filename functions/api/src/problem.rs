@@ -1,5 +1,8 @@
 //! What is answered when something cannot be answered: problem+json (RFC 9457) with the Reason's name, class and guidance.
 
+use std::borrow::Cow;
+
+use domain::policy::Finding;
 use domain::reason::{Class, Reason};
 use ports::Fault;
 use ports::store::CommitFault;
@@ -53,9 +56,16 @@ impl Refused {
         Self { status, reason: Reason::new(class, name, message), headers: Vec::new() }
     }
 
-    pub(crate) fn guidance(mut self, guidance: &'static str) -> Self {
+    pub(crate) fn guidance(mut self, guidance: impl Into<Cow<'static, str>>) -> Self {
         self.reason = self.reason.guidance(guidance);
         self
+    }
+
+    /// A policy that cannot be carried out, and where. 422, whatever class the reason has for a run that meets it.
+    pub(crate) fn finding(finding: Finding, whom: &str) -> Self {
+        let Finding { field, mut reason, .. } = finding;
+        reason.message = format!("{field}: {}; {whom}", reason.message);
+        Self { status: 422, reason, headers: Vec::new() }
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: String) -> Self {
@@ -115,8 +125,8 @@ impl From<CommitFault> for Refused {
 fn status_of(reason: &Reason) -> u16 {
     match (&*reason.name, reason.class) {
         ("RequestMalformed", _) => 400,
-        ("DatabaseUnknown" | "RecordMissing" | "TaskUnknown", _) => 404,
-        ("Conflict" | "CancelPending", _) => 409,
+        ("DatabaseUnknown" | "RecordMissing" | "TaskUnknown" | "TaskOutOfReach", _) => 404,
+        ("Conflict" | "CancelPending" | "DatabaseGone" | "ProtectionStopped", _) => 409,
         ("KeyReused" | "PolicyOutOfRange", _) => 422,
         ("TooManyRequests", _) => 429,
         (_, Class::Retry) => 503,
@@ -165,6 +175,7 @@ mod tests {
             ("RecordMissing", Class::Human, 404),
             ("PolicyOutOfRange", Class::Human, 422),
             ("Conflict", Class::Retry, 409),
+            ("DatabaseGone", Class::Human, 409),
             ("Unavailable", Class::Retry, 503),
             ("UnknownOutcome", Class::Retry, 503),
             ("LeaseLost", Class::Never, 422),

@@ -1,6 +1,6 @@
 //! What operations share: bodies in and out, records that must be there.
 
-use domain::inventory::{Database, Instance, Lineage, database_key, instance_key};
+use domain::inventory::{Database, Instance, database_key, instance_key};
 use domain::record::Record;
 use ports::store::{ReadItems, Versioned, load};
 use serde::Serialize;
@@ -73,17 +73,4 @@ pub(crate) async fn database(
 ) -> Result<Database, Refused> {
     let found: Versioned<Database> = required(store, database_key(instance, name), "database", name).await?;
     Ok(found.record)
-}
-
-/// The lineage of a database, once it was seen on its server.
-pub(crate) async fn lineage(store: &impl ReadItems, instance: &str, name: &str) -> Result<Lineage, Refused> {
-    let database = database(store, instance, name).await?;
-    database.lineage.ok_or_else(|| {
-        Refused::new(
-            404,
-            "NothingInVault",
-            format!("database {name:?} was not seen on its server yet: nothing is backed up"),
-        )
-        .guidance("its first full is taken by the next run of the instance")
-    })
 }

@@ -29,6 +29,8 @@ pub(crate) enum Does {
     PutInstanceSettings,
     ListDatabases,
     GetDatabase,
+    LetDatabaseGo,
+    ListLives,
     GetWindow,
     GetPlan,
     ListBackups,
@@ -53,6 +55,7 @@ pub(crate) enum Does {
     PutDiscovery,
     LookNow,
     GetDiscovered,
+    GetListed,
 }
 
 /// A path and what can be done there.
@@ -144,11 +147,31 @@ impl Router {
 }
 
 fn name_of(part: &str, given: &str) -> Result<String, Refused> {
-    let name = decoded(given).filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX);
-    name.ok_or_else(|| {
+    let name = decoded(given).map(|name| unescaped(&name));
+    name.filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX).ok_or_else(|| {
         Refused::new(400, "NameMalformed", format!("{part} in the path is no name: {given:?}"))
-            .guidance("percent-encode it as UTF-8; it has 1 to 512 bytes")
+            .guidance("percent-encode it as UTF-8, a slash as ~2F; it has 1 to 512 bytes")
     })
+}
+
+/// Undoes the escape of our own: `~2F` is a slash, `~7E` a tilde that would begin such an escape; any other tilde stands for itself. API Gateway
+/// decodes a path before it hands it on, so that percent-encoding alone tells no slash of a name from one of the path. What was decoded is
+/// not looked at again.
+fn unescaped(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('~') {
+        name.push_str(before);
+        let letter = match after.get(..2) {
+            Some("2F" | "2f") => Some('/'),
+            Some("7E" | "7e") => Some('~'),
+            _ => None,
+        };
+        name.push(letter.unwrap_or('~'));
+        rest = if letter.is_some() { &after[2..] } else { after };
+    }
+    name.push_str(rest);
+    name
 }
 
 /// No parameter is passed over: a misspelt one would answer another question.
@@ -201,6 +224,21 @@ mod tests {
     fn names_are_decoded_and_what_is_wrong_is_said() {
         let found = find("GET", "/v1/instances/sales/databases/a%2Fb%20c").unwrap();
         assert_eq!(found.names, ["sales", "a/b c"]);
+        for (written, name) in [
+            ("a~2Fb", "a/b"),
+            ("a~2fb~2F", "a/b/"),
+            ("~7E2F", "~2F"),
+            ("~7e7E", "~7E"),
+            ("~", "~"),
+            ("~2", "~2"),
+            ("~~2F", "~/"),
+            ("~%32F", "/"),
+            ("a~b", "a~b"),
+            ("~%C3%9F", "~ß"),
+        ] {
+            let found = find("GET", &format!("/v1/instances/{written}")).unwrap();
+            assert_eq!(found.names, [name], "{written}");
+        }
         let long = format!("/v1/instances/{}", "x".repeat(513));
         for (method, path, status) in [
             ("GET", "/", 404),
@@ -221,6 +259,30 @@ mod tests {
         }
         let refused = find("PATCH", "/v1/policies/weekly").err().unwrap();
         assert_eq!(refused.headers, [("allow", "GET, PUT".to_owned())]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_that_is_escaped_comes_back_and_one_without_need_is_as_it_is(name in "[~27EeFf/a]{0,12}|.{0,20}") {
+            // As a client does it: first the tildes that would begin an escape, then the slashes.
+            let escape = |name: &str| {
+                let mut written = String::new();
+                for (at, letter) in name.char_indices() {
+                    let next = name.get(at + 1..at + 3).unwrap_or_default().to_ascii_uppercase();
+                    match letter {
+                        '/' => written.push_str("~2F"),
+                        '~' if next == "2F" || next == "7E" => written.push_str("~7E"),
+                        _ => written.push(letter),
+                    }
+                }
+                written
+            };
+            let written = escape(&name);
+            proptest::prop_assert!(!written.contains('/'));
+            proptest::prop_assert_eq!(unescaped(&written), name.as_str());
+            let needs = ["/", "~2F", "~2f", "~7E", "~7e"].iter().any(|part| name.contains(part));
+            proptest::prop_assert_eq!(written != name, needs);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod backup;
 mod database;
 mod discovery;
 mod fleet;
+mod followers;
 mod instance;
 mod preview;
 mod task;
@@ -12,9 +13,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) use backup::{BackupShape, HoldBody, HoldShape, LogsShape};
-pub(crate) use database::{DatabaseShape, ExposureShape};
-pub(crate) use discovery::{DiscoveredShape, DiscoveryBody, LookStarted};
-pub(crate) use fleet::{FleetDatabase, FleetInstance, FleetShape};
+pub(crate) use database::{DatabaseShape, ExposureShape, LifeShape};
+pub(crate) use discovery::{DiscoveredShape, DiscoveryBody, ListedShape, LookStarted};
+pub(crate) use fleet::{
+    BrokenDatabase, FailingDatabase, FleetDatabase, FleetInstance, FleetShape, FleetTotals,
+};
+pub(crate) use followers::FollowersShape;
 pub(crate) use instance::{InstanceBody, InstanceShape, VaultBody, settings};
 pub(crate) use preview::{Forecasted, PreviewBody, PreviewDatabase, PreviewShape, Swept};
 pub(crate) use task::{AcceptedShape, BackupBody, CancelShape, OutcomeShape, TaskShape};

@@ -8,8 +8,8 @@ use domain::facts::{BucketFacts, InstanceFacts, KeyFacts};
 use jiff::Timestamp;
 use ports::Fault;
 use ports::cloud::{
-    DescribeBucket, DescribeInstance, DescribeKey, InstanceEvents, ListEvents, ListInstances, ListObjects,
-    ListedInstances, ObjectFacts,
+    DescribeBucket, DescribeInstance, DescribeKey, DescribeSnapshot, InstanceEvents, ListEvents,
+    ListInstances, ListObjects, ListedInstances, ObjectFacts,
 };
 
 use crate::{Kms, Rds, S3};
@@ -32,6 +32,12 @@ impl Cloud {
 impl DescribeInstance for Cloud {
     async fn describe_instance(&self, name: &str) -> Result<InstanceFacts, Fault> {
         self.rds.describe_instance(name).await
+    }
+}
+
+impl DescribeSnapshot for Cloud {
+    async fn instance_of_snapshot(&self, snapshot: &str) -> Result<Option<String>, Fault> {
+        self.rds.instance_of_snapshot(snapshot).await
     }
 }
 

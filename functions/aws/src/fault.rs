@@ -43,16 +43,27 @@ const THROTTLED: [&str; 18] = [
 ];
 
 /// Codes of a call that the role is not allowed to make, or that was signed by nobody the service knows.
-const DENIED: [&str; 9] = [
+const DENIED: [&str; 11] = [
     "AccessDenied",
     "AccessDeniedException",
     "ExpiredToken",
     "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
     "InvalidClientTokenId",
     "InvalidSignatureException",
     "MissingAuthenticationToken",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
+];
+
+/// Codes of a signature that is not the one expected. What is said beside them quotes the canonical request, session token included
+/// (IAM user guide, "Troubleshoot Signature Version 4 signing for AWS API requests", read 2026-11), and a fault may be stored.
+const QUOTES_THE_REQUEST: [&str; 4] = [
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
 ];
 
 /// Reads an SDK error. `what` names the operation and its subject.
@@ -100,7 +111,7 @@ pub(crate) fn service(
     if !code.is_empty() {
         said.extend([" ", &short(code)]);
     }
-    if let Some(message) = message {
+    if let Some(message) = message.filter(|_| !QUOTES_THE_REQUEST.contains(&code)) {
         said.extend([": ", &short(message)]);
     }
     if status == 429 || THROTTLED.contains(&code) {
@@ -209,6 +220,20 @@ mod tests {
             unreachable!("HTTP 400 is a refusal")
         };
         assert!(reason.message.len() < 2_000 && !reason.message.contains('\n'), "{}", reason.message.len());
+    }
+
+    #[test]
+    fn what_quotes_the_request_is_not_quoted() {
+        let said = "The Canonical String should have been 'x-amz-security-token:hush'";
+        for code in QUOTES_THE_REQUEST {
+            let Fault::Refused(reason) = service("Get x", code, Some(said), 403, Fault::Transient) else {
+                unreachable!("nobody whom the service knows is refused")
+            };
+            assert_eq!(
+                (reason.name.as_ref(), reason.message),
+                ("AccessDenied", format!("Get x: HTTP 403 {code}"))
+            );
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::actions::Capability;
 use crate::answer::AnswerLimit;
 use crate::fault::{self, Effect, refused};
 
-/// IAM actions behind the ports of this adapter, those in `listing.rs` and `happened.rs` among them.
+/// IAM actions behind the ports of this adapter, those in `listing.rs`, `happened.rs` and `snapshot.rs` among them.
 pub const ACTIONS: &[Capability] = &[
     Capability {
         port: "DescribeInstance",
@@ -25,10 +25,14 @@ pub const ACTIONS: &[Capability] = &[
     },
     Capability { port: "ListInstances", actions: &["rds:DescribeDBInstances"] },
     Capability { port: "ListEvents", actions: &["rds:DescribeEvents"] },
+    Capability { port: "DescribeSnapshot", actions: &["rds:DescribeDBSnapshots"] },
 ];
 
 /// The option that allows native backup and restore.
 pub const BACKUP_OPTION: &str = "SQLSERVER_BACKUP_RESTORE";
+
+/// Pages of one option group that are read. Policy: a group of SQL Server has half a dozen options.
+const GROUP_PAGES_MAX: u32 = 5;
 
 /// The RDS control plane of one Region.
 #[derive(Debug, Clone)]
@@ -67,19 +71,32 @@ impl Rds {
         }
     }
 
-    /// Whether an option group holds the option for native backup and restore. A group that is gone holds none.
+    /// Whether an option group holds the option for native backup and restore. A group that is gone holds none. One that is asked for by name
+    /// comes alone, and nobody promises that it comes on one page.
     async fn has_backup_option(&self, group: &str) -> Result<bool, Fault> {
-        let answer = match self.client.describe_option_groups().option_group_name(group).send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                return match error.as_service_error() {
-                    Some(DescribeOptionGroupsError::OptionGroupNotFoundFault(_)) => Ok(false),
-                    _ => Err(fault::of(&format!("DescribeOptionGroups {group}"), Effect::Read, &error)),
-                };
+        let what = format!("DescribeOptionGroups {group}");
+        let mut after: Option<String> = None;
+        for _ in 0..GROUP_PAGES_MAX {
+            let asked = self.client.describe_option_groups().option_group_name(group);
+            let answer = match asked.set_marker(after.clone()).send().await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    return match error.as_service_error() {
+                        Some(DescribeOptionGroupsError::OptionGroupNotFoundFault(_)) => Ok(false),
+                        _ => Err(fault::of(&what, Effect::Read, &error)),
+                    };
+                }
+            };
+            let options = answer.option_groups_list().iter().flat_map(OptionGroup::options);
+            if options.filter_map(|option| option.option_name()).any(|name| name == BACKUP_OPTION) {
+                return Ok(true);
             }
-        };
-        let options = answer.option_groups_list().iter().flat_map(OptionGroup::options);
-        Ok(options.filter_map(|option| option.option_name()).any(|name| name == BACKUP_OPTION))
+            match said(answer.marker()) {
+                None => return Ok(false),
+                next => after = next.map(str::to_owned),
+            }
+        }
+        Err(refused("ListingUnreadable", format!("{what}: more than {GROUP_PAGES_MAX} pages of one group")))
     }
 
     /// State of the option over all memberships: while one group replaces another, both are listed.

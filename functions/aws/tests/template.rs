@@ -139,6 +139,7 @@ fn fits(action: &str, resource: &str) -> bool {
         "rds" => &[
             "arn:${AWS::Partition}:rds:${AWS::Region}:${AWS::AccountId}:db:*",
             "arn:${AWS::Partition}:rds:${AWS::Region}:${AWS::AccountId}:og:*",
+            "arn:${AWS::Partition}:rds:${AWS::Region}:${AWS::AccountId}:snapshot:*",
         ],
         "s3" => &["VaultBucket.Arn", "LogCopyBucket.Arn", "OtherBucketArns"],
         "secretsmanager" => &[

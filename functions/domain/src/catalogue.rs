@@ -1,7 +1,7 @@
 //! What we know of every backup in a vault.
 //!
-//! Data backups are one record each; the five-minute log files of one lineage and day are packed into one record, because a
-//! copy moves dozens of them and windows are read by the day. Both live in the partition of their lineage, so a window is
+//! Data backups are one record each; the five-minute log files of one life and day are packed into one record, because a
+//! copy moves dozens of them and windows are read by the day. Both live in the partition of their life, so a window is
 //! read by one range of keys, and both can be made into the headers that the rules read.
 
 mod packed;
@@ -16,10 +16,36 @@ use serde::{Deserialize, Serialize};
 use crate::backup::{Backup, HeldIn, Kind, Stripes};
 use crate::facts::LogFile;
 use crate::id::{BackupId, Guid};
-use crate::inventory::Lineage;
+use crate::inventory::{Database, Lineage};
 use crate::lsn::Lsn;
 use crate::record::Record;
 use crate::task::TaskId;
+
+/// A lineage as one instance has it: whose backups and holds these are. Storage that was restored from a snapshot to another instance holds
+/// the same lineage there, and goes on with logs of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// Instance.
+    pub instance: String,
+    /// Identity.
+    pub lineage: Lineage,
+}
+
+impl Life {
+    /// That of a head; `None` while its identity is not known.
+    pub fn of(head: &Database) -> Option<Self> {
+        Some(Self { instance: head.instance.clone(), lineage: head.lineage.clone()? })
+    }
+
+    /// Partition of the catalogue that holds its backups.
+    pub fn partition(&self) -> String {
+        partition(&self.instance, &self.lineage)
+    }
+}
+
+fn partition(instance: &str, lineage: &Lineage) -> String {
+    format!("catalogue#{instance}#{}#{}", lineage.family_guid, lineage.database_guid)
+}
 
 /// An object that was seen in the vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,13 +78,14 @@ pub struct DataBackup {
 impl Record for DataBackup {
     const SCHEMA: u32 = 1;
     fn key(&self) -> (String, String) {
-        (self.lineage.partition(), format!("data#{:025}#{}", self.backup.last_lsn.value(), self.backup.id))
+        let partition = partition(&self.instance, &self.lineage);
+        (partition, format!("data#{:025}#{}", self.backup.last_lsn.value(), self.backup.id))
     }
 }
 
-/// First and last sort key of the data backups of a lineage.
+/// First and last sort key of the data backups of a life.
 pub const DATA_RANGE: (&str, &str) = ("data#", "data#~");
-/// First and last sort key of the log days of a lineage.
+/// First and last sort key of the log days of a life.
 pub const LOG_RANGE: (&str, &str) = ("log#", "log#~");
 
 /// One five-minute log file in the vault.
@@ -121,13 +148,13 @@ pub struct LogDay {
 impl Record for LogDay {
     const SCHEMA: u32 = 1;
     fn key(&self) -> (String, String) {
-        log_day_key(&self.lineage, self.day)
+        log_day_key(&self.instance, &self.lineage, self.day)
     }
 }
 
 /// Where the log files of a day are stored.
-pub fn log_day_key(lineage: &Lineage, day: Date) -> (String, String) {
-    (lineage.partition(), format!("log#{day}"))
+pub fn log_day_key(instance: &str, lineage: &Lineage, day: Date) -> (String, String) {
+    (partition(instance, lineage), format!("log#{day}"))
 }
 
 /// The day a log file is packed under.
@@ -210,7 +237,13 @@ mod tests {
         assert_eq!(seen, [(1, 1), (2, 1), (3, 9)]);
         let ids: Vec<_> = day.backups().map(|backup| backup.id.to_string()).collect();
         assert_eq!(ids, ["7.ab.1.300", "7.ab.2.600", "7.ab.3.900"]);
-        assert_eq!(Record::key(&day), ("catalogue#AB#CD".to_owned(), "log#1970-01-01".to_owned()));
+        assert_eq!(Record::key(&day), ("catalogue#sales#AB#CD".to_owned(), "log#1970-01-01".to_owned()));
+        let twin = LogDay { instance: "staging".to_owned(), ..day.clone() };
+        assert_ne!(
+            Record::key(&day),
+            Record::key(&twin),
+            "restored elsewhere from a snapshot it goes on by itself"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! `sys.database_recovery_status`), so a restored copy is kin and no twin. Refuses to write: what it finds is a value, and found
 //! again in the same place it is the same.
 
+pub mod former;
 pub mod heads;
 pub mod kin;
 pub mod rewrites;
@@ -123,20 +124,18 @@ pub fn look(ground: &Ground<'_>, known: &[Known], shown: &[DatabaseState]) -> Lo
     let identity = Identity::new(ground.instance, known, shown);
     let twins = support::twins(shown);
     let mut look = Look::default();
-    let mut replaced = BTreeSet::new();
     for state in &identity.shown {
-        let mut change = identity.change(state);
-        let wanted = change.enrols() || change == Change::Recreated;
-        if let Some(reason) =
-            support::skipped(ground, state, twins.get(state.name.as_str()).copied()).filter(|_| wanted)
-        {
-            change = Change::Skipped(reason);
-        } else if change == Change::Recreated {
-            replaced.insert(state.name.as_str());
-        }
-        look.shown.push((state.name.clone(), change));
+        let change = identity.change(state);
+        let twin = twins.get(state.name.as_str()).copied();
+        let against = match &change {
+            // Its name is protected: what discovery enrols does not matter any more.
+            Change::Recreated => support::unsupported(ground, state, twin),
+            change if change.enrols() => support::skipped(ground, state, twin),
+            _ => None,
+        };
+        look.shown.push((state.name.clone(), against.map_or(change, Change::Skipped)));
     }
-    look.gone = identity.gone(&replaced);
+    look.gone = identity.gone();
     look.refused.extend(support::no_files(ground.instance, shown));
     within_limits(ground, &mut look);
     look
@@ -155,11 +154,6 @@ struct Identity<'a> {
     /// Heads by family: here and elsewhere, in order of place.
     families: BTreeMap<String, Vec<&'a Known>>,
     instance: &'a str,
-}
-
-/// A lineage without regard to case.
-fn folded(lineage: &Lineage) -> String {
-    lineage.partition().to_ascii_lowercase()
 }
 
 impl<'a> Identity<'a> {
@@ -192,7 +186,7 @@ impl<'a> Identity<'a> {
         for (name, head) in &self.here {
             if let Some(lineage) = &head.lineage {
                 // Of two heads of one lineage the one that is not marked as gone is the database's.
-                let entry = free.entry(folded(lineage)).or_insert(name);
+                let entry = free.entry(lineage.folded()).or_insert(name);
                 if head.gone_at.is_none() && self.here.get(entry).is_some_and(|first| first.gone_at.is_some())
                 {
                     *entry = name;
@@ -211,7 +205,7 @@ impl<'a> Identity<'a> {
             }
         }
         for (state, lineage) in moved {
-            let from = lineage.and_then(|lineage| free.get(&folded(&lineage)).copied());
+            let from = lineage.and_then(|lineage| free.get(&lineage.folded()).copied());
             if let Some(from) = from.filter(|from| !self.taken.contains_key(from)) {
                 self.taken.insert(from, &state.name);
                 self.head_of.insert(&state.name, from);
@@ -268,10 +262,13 @@ impl<'a> Identity<'a> {
         head.gone_at.is_some()
     }
 
-    /// Heads that nobody took, not marked yet and not replaced.
-    fn gone(&self, replaced: &BTreeSet<&str>) -> Vec<String> {
+    /// Heads that nobody took and that are not marked yet; but not where another database has the name and no head of its own, for then it
+    /// takes this one's place, or waits for it.
+    fn gone(&self) -> Vec<String> {
+        let names = self.shown.iter().map(|state| state.name.as_str());
+        let heirs: BTreeSet<&str> = names.filter(|name| !self.head_of.contains_key(name)).collect();
         let lost = |(name, head): &(&&str, &&Known)| {
-            head.gone_at.is_none() && !self.taken.contains_key(**name) && !replaced.contains(**name)
+            head.gone_at.is_none() && !self.taken.contains_key(**name) && !heirs.contains(**name)
         };
         self.here.iter().filter(lost).map(|(name, _)| (*name).to_owned()).collect()
     }

@@ -72,11 +72,10 @@ impl Watch {
         let mut exposed_at: Option<Timestamp> = None;
         let mut waiting = Vec::new();
         for head in heads {
-            let since = self.waiting.get(&head.name).copied().unwrap_or(now);
-            let Some(at) = exposed_from(policy, head, since)? else { continue };
+            let Some(at) = self.exposed_from(policy, head, now)? else { continue };
             exposed_at = Some(exposed_at.map_or(at, |earliest| earliest.min(at)));
             if head.newest_moment().is_none() {
-                waiting.push((since, head.name.clone()));
+                waiting.push((self.waits_since(head, now), head.name.clone()));
             }
         }
         waiting.sort_unstable();
@@ -92,14 +91,35 @@ impl Watch {
 
     /// By how much the worst promise is missed, as of the last look.
     pub fn overdue(&self, now: Timestamp) -> Option<SignedDuration> {
-        self.exposed_at.map(|at| now.duration_since(at)).filter(SignedDuration::is_positive)
+        overdue(self.exposed_at, now)
+    }
+
+    /// When the RPO of one database is missed unless something newer reaches the vault before; `None` where nothing is promised of it:
+    /// the policy excludes it, or it is gone from the server. What is offline, damaged or refused counts like any other: its data is
+    /// no safer for that. Whoever says of a database whether its promise is kept asks here: alarm and API say the same.
+    ///
+    /// # Errors
+    /// The policy's own, when its zone or days are wrong.
+    pub fn exposed_from(
+        &self,
+        policy: &Policy,
+        head: &Database,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Reason> {
+        exposed_from(policy, head, self.waits_since(head, now))
+    }
+
+    /// Since when a database is known to wait for its first full.
+    fn waits_since(&self, head: &Database, now: Timestamp) -> Timestamp {
+        self.waiting.get(&head.name).copied().unwrap_or(now)
     }
 }
 
-/// When the RPO of one database is missed unless something newer reaches the vault before; `None` where nothing is promised of it: the
-/// policy excludes it, or it is gone from the server. What is offline, damaged or refused counts like any other: its data is
-/// no safer for that.
-///
+/// By how much a promise is missed that is kept up to a moment.
+pub fn overdue(exposed_from: Option<Timestamp>, now: Timestamp) -> Option<SignedDuration> {
+    exposed_from.map(|at| now.duration_since(at)).filter(SignedDuration::is_positive)
+}
+
 /// The RPO is that for the loss of the instance, the one that only the vault can keep. A database in simple recovery has no logs:
 /// it is as new as the calendar lets it be, so its RPO counts from the first moment behind its newest backup at which the calendar asks
 /// for one. One that waits for its first full counts from when it was first seen.

@@ -3,14 +3,17 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Life;
 use crate::id::BackupId;
 use crate::inventory::Lineage;
 use crate::record::Record;
 use crate::retention;
 
-/// A hold on one backup of one lineage. It holds what the backup needs as well.
+/// A hold on one backup of one life. It holds what the backup needs as well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
+    /// Instance that took it.
+    pub instance: String,
     /// Whose backup.
     pub lineage: Lineage,
     /// The backup.
@@ -29,18 +32,19 @@ pub struct Hold {
 impl Record for Hold {
     const SCHEMA: u32 = 1;
     fn key(&self) -> (String, String) {
-        key(&self.lineage, &self.backup)
+        let life = Life { instance: self.instance.clone(), lineage: self.lineage.clone() };
+        key(&life, &self.backup)
     }
 }
 
-/// Partition of the holds of a lineage. Of its own: a restore prefix or a catalogue never reads it by accident.
-pub fn partition(lineage: &Lineage) -> String {
-    format!("holds#{}#{}", lineage.family_guid, lineage.database_guid)
+/// Partition of the holds of a life. Of its own: a restore prefix or a catalogue never reads it by accident.
+pub fn partition(Life { instance, lineage }: &Life) -> String {
+    format!("holds#{instance}#{}#{}", lineage.family_guid, lineage.database_guid)
 }
 
 /// Where the hold of a backup is stored. Ids are compared without case, so the key has none.
-pub fn key(lineage: &Lineage, backup: &BackupId) -> (String, String) {
-    (partition(lineage), backup.as_str().to_ascii_lowercase())
+pub fn key(life: &Life, backup: &BackupId) -> (String, String) {
+    (partition(life), backup.as_str().to_ascii_lowercase())
 }
 
 impl Hold {
@@ -65,6 +69,7 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let lineage = Lineage { family_guid: Guid::from("AB"), database_guid: Guid::from("CD") };
         let hold = |until: Option<i64>| Hold {
+            instance: "sales".to_owned(),
             lineage: lineage.clone(),
             backup: BackupId::from("F-1"),
             why: "audit".to_owned(),
@@ -79,7 +84,7 @@ mod tests {
         }
         assert_eq!(
             hold(None).key(),
-            key(&lineage, &BackupId::from("f-1")),
+            key(&Life { instance: "sales".to_owned(), lineage }, &BackupId::from("f-1")),
             "one hold a backup, however its id is written"
         );
     }

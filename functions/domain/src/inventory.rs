@@ -8,7 +8,8 @@ use crate::growth::{SAMPLES_MAX, Sample};
 use crate::id::{BackupId, Guid};
 use crate::limits::Profile;
 use crate::lsn::Lsn;
-use crate::reason::Reason;
+use crate::mailbox::Requested;
+use crate::reason::{Class, Reason};
 use crate::record::{Record, shard_of};
 use crate::schedule::Answered;
 use crate::slots::Slots;
@@ -88,6 +89,9 @@ pub struct Instance {
     /// Settings of discovery that select it; without, what is on it is looked at and nothing is enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovery: Option<String>,
+    /// Who ended its protection, and when: no run starts, nothing is promised and nobody looks. What the vault has stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Requested>,
 }
 
 impl Instance {
@@ -108,7 +112,19 @@ impl Instance {
             slots: Slots::default(),
             trouble: None,
             discovery: None,
+            stopped: None,
         }
+    }
+
+    /// Fails where its protection was ended.
+    ///
+    /// # Errors
+    /// `ProtectionStopped` (class `Human`).
+    pub fn must_be_protected(&self) -> Result<(), Reason> {
+        let Some(Requested { by, at }) = &self.stopped else { return Ok(()) };
+        let message = format!("protection of {} was stopped at {at} by {by}", self.name);
+        Err(Reason::new(Class::Human, "ProtectionStopped", message)
+            .guidance("put its settings with is_protected = true"))
     }
 
     /// Makes it due by a moment; one that is due sooner stays so.
@@ -123,7 +139,7 @@ impl Record for Instance {
         instance_key(&self.name)
     }
     fn due(&self) -> Option<(u8, Timestamp)> {
-        self.due_at.map(|at| (shard_of(&self.name), at))
+        self.due_at.filter(|_| self.stopped.is_none()).map(|at| (shard_of(&self.name), at))
     }
 }
 
@@ -137,6 +153,18 @@ pub fn instance_of_partition(partition: &str) -> Option<&str> {
     partition.strip_prefix("instance#")
 }
 
+/// The identifier of the instance that an endpoint of RDS leads to: the host begins with it, as in
+/// `sales.c9akciq32.eu-west-1.rds.amazonaws.com` (RDS user guide, "Connecting to your Microsoft SQL Server DB instance", read 2026-11). `None` for a
+/// host of another kind, whose server it does not tell, and for a proxy, which begins with a name of its own.
+pub fn instance_of_host(host: &str) -> Option<&str> {
+    let (identifier, rest) = host.split_once('.')?;
+    let rest = rest.trim_end_matches('.').to_ascii_lowercase();
+    // In China the Region stands behind `rds`.
+    let is_rds = rest.ends_with(".rds.amazonaws.com")
+        || rest.strip_suffix(".amazonaws.com.cn").is_some_and(|rest| rest.contains(".rds."));
+    (is_rds && !rest.starts_with("proxy-")).then_some(identifier)
+}
+
 /// A database's own identity: its name is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lineage {
@@ -147,9 +175,9 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// Partition of the catalogue that holds its backups.
-    pub fn partition(&self) -> String {
-        format!("catalogue#{}#{}", self.family_guid.as_str(), self.database_guid.as_str())
+    /// Both guids, without regard to case: what two spellings of one lineage have in common.
+    pub fn folded(&self) -> String {
+        format!("{}#{}", self.family_guid.as_str(), self.database_guid.as_str()).to_ascii_lowercase()
     }
 }
 
@@ -242,6 +270,9 @@ pub struct Database {
     /// go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_at: Option<Timestamp>,
+    /// Since when it is this database that has the name: what was looked at before may have been another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Timestamp>,
 }
 
 impl Database {
@@ -262,6 +293,7 @@ impl Database {
             failures: 0,
             answered: Answered::default(),
             gone_at: None,
+            begun_at: None,
         }
     }
 
@@ -316,4 +348,25 @@ pub fn database_key(instance: &str, name: &str) -> (String, String) {
 /// Partition of the databases of an instance.
 pub fn databases_partition(instance: &str) -> String {
     format!("databases#{instance}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_of_rds_begins_with_the_identifier() {
+        for (host, identifier) in [
+            ("sales.c9akciq32.eu-west-1.rds.amazonaws.com", Some("sales")),
+            ("Sales.c9akciq32.EU-WEST-1.rds.amazonaws.com.", Some("Sales")),
+            ("sales.c9akciq32.rds.cn-north-1.amazonaws.com.cn", Some("sales")),
+            ("pool.proxy-c9akciq32.eu-west-1.rds.amazonaws.com", None),
+            ("sales.example.com", None),
+            ("sales.rds.amazonaws.com.example.com", None),
+            ("127.0.0.1", None),
+            ("localhost", None),
+        ] {
+            assert_eq!(instance_of_host(host), identifier, "{host}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::lease::{Lease, run_of_name};
 use crate::reason::{Class, Reason};
 use crate::record::Record;
 
-pub use rds::{RdsDetail, categories, of_rds};
+pub use rds::{RdsDetail, categories, of_rds, unnamed_snapshot};
 
 /// What an event means.
 #[derive(Debug, Clone, PartialEq, Eq)]

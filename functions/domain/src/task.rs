@@ -4,13 +4,15 @@
 //! learned about it later is folded into the same record. Lifecycle as the RDS user guide names it ("Tracking the status of
 //! tasks"): CREATED, `IN_PROGRESS`, SUCCESS, ERROR, `CANCEL_REQUESTED`, CANCELLED.
 
+mod heard;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Guid;
-use crate::inventory::Lineage;
+use crate::inventory::{Database, Lineage};
 use crate::mailbox::Requested;
 use crate::paths::key_part;
 use crate::reason::{Class, Reason};
@@ -18,6 +20,8 @@ use crate::record::Record;
 use crate::request::{CopyLogs, NativeBackup};
 use crate::schedule::DueItem;
 use crate::stripes::Layout;
+
+pub use heard::Heard;
 
 /// Id of a native task on one instance: a positive number that grows.
 pub type TaskId = i64;
@@ -167,6 +171,9 @@ pub enum State {
         task_id: TaskId,
         /// When the intent was written: what the task made is looked for from then on.
         at: Timestamp,
+        /// How far the service said last that it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard: Option<Heard>,
     },
     /// Ended.
     Done {
@@ -240,6 +247,17 @@ pub struct Seen {
     pub lineage: Lineage,
     /// Its recovery fork: log metadata carries none, so it is sampled here.
     pub fork: Option<Guid>,
+    /// When.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+}
+
+impl Seen {
+    /// Whether the head is another database's that took the name after this look: it is not for this task to write.
+    pub fn is_former(&self, head: &Database) -> bool {
+        let is_other = head.lineage.as_ref().is_some_and(|own| own.folded() != self.lineage.folded());
+        is_other && head.begun_at.is_some_and(|begun| self.at.is_none_or(|at| at <= begun))
+    }
 }
 
 /// Notes kept on one task: enough to see a pattern, few enough that no item grows.
@@ -265,6 +283,11 @@ pub fn open_partition(instance: &str) -> String {
 /// Partition of the tasks that ended, in order of their end.
 pub fn done_partition(instance: &str) -> String {
     format!("done#{instance}")
+}
+
+/// Whether a partition holds tasks.
+pub fn is_task(partition: &str) -> bool {
+    partition.starts_with("open#") || partition.starts_with("done#")
 }
 
 impl Task {
@@ -416,6 +439,27 @@ fn is_legal(from: &State, to: &State) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_head_that_began_behind_the_look_is_not_the_tasks() {
+        let lineage = |text: &str| Lineage { family_guid: Guid::from("F"), database_guid: Guid::from(text) };
+        let at = |second| Timestamp::from_second(second).unwrap();
+        for (known, begun, looked, former) in [
+            (Some("D"), None, Some(5), false),
+            (Some("d"), Some(9), Some(5), false),
+            (Some("other"), Some(9), Some(5), true),
+            (Some("other"), Some(9), None, true),
+            // The look is newer than the head: the head has not heard of it yet.
+            (Some("other"), Some(4), Some(5), false),
+            (Some("other"), None, Some(5), false),
+            (None, Some(9), Some(5), false),
+        ] {
+            let mut head = Database::new("sales", "orders");
+            (head.lineage, head.begun_at) = (known.map(lineage), begun.map(at));
+            let seen = Seen { lineage: lineage("D"), fork: None, at: looked.map(at) };
+            assert_eq!(seen.is_former(&head), former, "{known:?} {begun:?} {looked:?}");
+        }
+    }
+
     fn request(database: &str) -> Request {
         Request::Copy(CopyLogs {
             database: database.to_owned(),
@@ -431,7 +475,7 @@ mod tests {
             State::Planned,
             State::Admitted { request: request("a"), at },
             State::Intended { request: request("a"), at, above: 7 },
-            State::Submitted { request: request("a"), task_id: 8, at },
+            State::Submitted { request: request("a"), task_id: 8, at, heard: None },
             State::Done { outcome: Outcome::Succeeded, at, task_id: Some(8), request: None },
         ]
     }
@@ -481,6 +525,11 @@ mod tests {
 
     #[test]
     fn a_done_task_moves_out_of_the_open_partition() {
+        assert!(
+            is_task(&open_partition("sales"))
+                && is_task(&done_partition("sales"))
+                && !is_task("instance#sales")
+        );
         let [.., done] = states();
         let item = DueItem { kind: Kind::LogCopy, moment: Timestamp::UNIX_EPOCH };
         let mut task = Task::plan("sales", "a", &item, Timestamp::UNIX_EPOCH);

@@ -24,7 +24,7 @@ use self::verdict::{Look, verdict};
 use crate::cancel::end_waiting;
 use crate::choose::Chosen;
 use crate::contract::{CheckChainsOutput, InstanceRun, check_schema};
-use crate::discovery::{self, discover};
+use crate::discovery;
 use crate::handler::Handler;
 use crate::outbox::Outbox;
 use crate::scope::{Scope, check_lease, commit_groups, open_tasks};
@@ -89,9 +89,9 @@ where
     let rows = session.tasks(scope.instance.record.tasks_from).await?;
     let databases = session.databases().await?;
     let mut heads = crate::scope::databases(store, &input.instance).await?;
-    if discovery::shows_renamed(&heads, &databases) {
-        // What they are called now decides what is due; the rest of the look comes along.
-        discover(store, &scope, &databases, now).await?;
+    if discovery::shows_displaced(&heads, &databases) {
+        // What they are called now decides what is due.
+        discovery::follow(store, &scope, &databases, now).await?;
         scope = Scope::load(store, &input.instance).await?;
         tasks = open_tasks(store, &input.instance).await?;
         heads = crate::scope::databases(store, &input.instance).await?;

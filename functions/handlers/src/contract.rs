@@ -48,7 +48,19 @@ pub struct ListWorkOutput {
     /// Why it could not be found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched: Option<Reason>,
+    /// Instances that are due and get no run, as what is stored of them cannot be used.
+    #[serde(default)]
+    pub unstarted: u32,
+    /// Why the first of them get none, each named: at most [`REASONS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unstarted_because: Vec<Reason>,
+    /// Why events could not be told; likewise bounded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Reason>,
 }
+
+/// Reasons of one kind in a payload: for the log, which needs the first.
+pub const REASONS_MAX: usize = 10;
 
 /// One run to start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

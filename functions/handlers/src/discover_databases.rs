@@ -44,6 +44,9 @@ where
     async fn handle(&self, input: InstanceLook) -> Result<DiscoverDatabasesOutput, Reason> {
         check_schema(input.schema)?;
         let scope = Scope::load(&self.store, &input.instance).await?;
+        if scope.instance.record.stopped.is_some() {
+            return Ok(nothing(input));
+        }
         let states = self.servers.open(&scope.endpoint()).await?.databases().await?;
         let outbox = Outbox::new(&self.store, self.events.as_ref());
         let found = discover(&outbox, &scope, &states, self.clock.now()).await;
@@ -65,5 +68,17 @@ where
             gone: u32::try_from(look.gone.len()).unwrap_or(u32::MAX),
             skipped: count(|change| matches!(change, Change::Skipped(_))),
         })
+    }
+}
+
+/// Nobody looks at an instance whose protection was ended.
+fn nothing(look: InstanceLook) -> DiscoverDatabasesOutput {
+    DiscoverDatabasesOutput {
+        look,
+        outcome: LookOutcome::Settled,
+        shown: 0,
+        enrolled: 0,
+        gone: 0,
+        skipped: 0,
     }
 }

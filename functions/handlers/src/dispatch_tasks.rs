@@ -224,7 +224,7 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
         };
         match reply {
             Ok(task_id) => {
-                self.step(intended, State::Submitted { request, task_id, at: asked_at }).await?;
+                self.step(intended, State::Submitted { request, task_id, at: asked_at, heard: None }).await?;
                 Ok(true)
             }
             // Somebody's task of this database waits or runs; it may be ours after all.
@@ -263,7 +263,7 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
         // The task keeps the moment of its intent: what it made is looked for from then on, and it may have ended long
         // before anybody learned its id.
         if let (Some(task_id), State::Intended { request, at, .. }) = (found, task.record.state.clone()) {
-            return self.step(task, State::Submitted { request, task_id, at }).await.map(|_| ());
+            return self.step(task, State::Submitted { request, task_id, at, heard: None }).await.map(|_| ());
         }
         let reason = Reason::new(Class::Retry, "NeverArrived", "the service has no task of this intent");
         self.put_back(task, Some(reason), now).await

@@ -4,12 +4,14 @@ mod copy;
 
 use domain::backup::{Backup, Evidence, Kind as BackupKind, Stripes};
 use domain::catalogue::{DataBackup, SeenObject};
+use domain::discovery::former::Former;
 use domain::growth::Sample;
 use domain::id::Guid;
-use domain::inventory::{Database, Healed, LastDifferential, LastFull, database_key};
+use domain::inventory::{Database, Healed, LastDifferential, LastFull, Lineage, database_key};
 use domain::lsn::Lsn;
 use domain::paths::S3Arn;
 use domain::reason::{Class, Reason};
+use domain::record::Record;
 use domain::request::NativeBackup;
 use domain::slots::Speed;
 use domain::task::{Outcome, Seen, Task, TaskId};
@@ -19,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use ports::Fault;
 use ports::cloud::{ListObjects, ObjectFacts};
 use ports::server::ReadHistory;
-use ports::store::{ReadItems, Versioned, Write, load};
+use ports::store::{Expect, ReadItems, Versioned, Write, load};
 
 use crate::scope::of_chain;
 
@@ -76,12 +78,8 @@ impl Asked {
 
     /// Whether a backup of a kind may be the one that was asked for. It is the first to start since: the service takes no second task of
     /// a database while one waits or runs, so whatever is somebody else's started after ours had ended.
-    fn fits(&self, kind: BackupKind, row: &Backup, seen: &Seen) -> bool {
-        let same = |told: Option<&Guid>, known: &Guid| told.is_none_or(|told| told == known);
-        row.kind == kind
-            && row.started.saturating_add(SLACK).is_ok_and(|started| started >= self.at)
-            && same(row.database_guid.as_ref(), &seen.lineage.database_guid)
-            && same(row.family_guid.as_ref(), &seen.lineage.family_guid)
+    fn fits(&self, kind: BackupKind, row: &Backup) -> bool {
+        row.kind == kind && row.started.saturating_add(SLACK).is_ok_and(|started| started >= self.at)
     }
 
     /// The moment the task ended, as its status tells: read as UTC, or as local time where only that lies between the
@@ -110,13 +108,17 @@ pub(crate) fn unprotected(task: &Task) -> Reason {
         .guidance("enrol the database again if it shall be protected")
 }
 
-/// The write that says that a moment of the schedule was answered; none when nobody protects the database any more.
+/// The write that says that a moment of the schedule was answered; none when nobody protects the database any more, or another one has its
+/// name.
 pub(crate) async fn answer(
     store: &impl ReadItems,
     task: &Task,
     outcome: &Outcome,
 ) -> Result<Vec<Write>, Reason> {
     let Some(mut head) = find_head(store, task).await? else { return Ok(Vec::new()) };
+    if task.seen.as_ref().is_some_and(|seen| seen.is_former(&head.record)) {
+        return Ok(Vec::new());
+    }
     settle(&mut head.record, task, outcome);
     Ok(vec![head.put()?])
 }
@@ -196,20 +198,18 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
     let seen = seen(task)?;
     let rows = session.backups(&task.database, asked.since()).await?;
     let kind = if request.differential { BackupKind::Differential } else { BackupKind::Full };
-    let row = rows.into_iter().find(|row| asked.fits(kind, row, seen));
+    let fitting: Vec<Backup> = rows.into_iter().filter(|row| asked.fits(kind, row)).collect();
+    let is_of_another = !fitting.is_empty();
+    let row = fitting.into_iter().find(|row| is_of(row, &seen.lineage));
+    if row.is_none() && is_of_another {
+        return Err(Snag::Task(another(task)));
+    }
     let mut backup = row.unwrap_or_else(|| by_evidence_of_the_task(kind, (task, seen), asked));
     backup.stripes = Stripes::present(
         stripes.iter().map(|object| format!("arn:{}:s3:::{}/{}", arn.partition, arn.bucket, object.key)),
     );
-    let mut head = head(store, task).await?;
-    let before = head.record.broken.clone();
-    let (speed, useless) = if request.differential {
-        (None, head_of_differential(&mut head.record, task, &backup))
-    } else {
-        let stored = stripes.iter().map(|object| object.size_bytes).fold(0, u64::saturating_add);
-        head_of_full(&mut head.record, task, seen, (&backup, stored), asked.at);
-        (Speed::of(backup.size_bytes, backup.finished.duration_since(backup.started)), None)
-    };
+    let stored = stripes.iter().map(|object| object.size_bytes).fold(0, u64::saturating_add);
+    let mut finished = behind(store, (task, seen), (&backup, stored), asked).await?;
     let entry = Versioned::new(DataBackup {
         lineage: seen.lineage.clone(),
         instance: task.instance.clone(),
@@ -221,9 +221,61 @@ pub(crate) async fn finish_backup<T: ReadHistory>(
             .collect(),
         backup,
     });
-    let mut writes = vec![head.put()?, entry.put()?];
+    finished.writes.push(entry.put()?);
+    Ok(finished)
+}
+
+/// Whether a row of history is of a lineage, as far as it says.
+fn is_of(row: &Backup, lineage: &Lineage) -> bool {
+    let same = |told: Option<&Guid>, known: &Guid| told.is_none_or(|told| told == known);
+    same(row.database_guid.as_ref(), &lineage.database_guid)
+        && same(row.family_guid.as_ref(), &lineage.family_guid)
+}
+
+/// Another database took the name between the look and the backup.
+fn another(task: &Task) -> Reason {
+    let message = format!("{} backed up another database than the one that was looked at", task.key);
+    Reason::new(Class::Retry, "AnotherDatabase", message)
+}
+
+/// The head behind a finished backup of data. It stays as it is where another database has the name by now: the vault has one more backup of
+/// the one before.
+async fn behind(
+    store: &impl ReadItems,
+    (task, seen): (&Task, &Seen),
+    (backup, stored_bytes): (&Backup, u64),
+    asked: &Asked,
+) -> Result<Finished, Snag> {
+    let mut head = head(store, task).await?;
+    if seen.is_former(&head.record) {
+        return Ok(Finished { writes: Vec::new(), speed: None, useless: None });
+    }
+    let former = former(store, &head.record, seen, asked.now).await?;
+    let before = head.record.broken.clone();
+    let (speed, useless) = if backup.kind == BackupKind::Differential {
+        (None, head_of_differential(&mut head.record, task, backup))
+    } else {
+        head_of_full(&mut head.record, task, seen, (backup, stored_bytes), asked.at);
+        (Speed::of(backup.size_bytes, backup.finished.duration_since(backup.started)), None)
+    };
+    let mut writes = vec![head.put()?];
+    writes.extend(former);
     writes.extend(of_chain(before.as_ref(), &head.record, asked.now)?);
     Ok(Finished { writes, speed, useless })
+}
+
+/// The way to the database that had the name before, where no look has followed it: more were replaced at once than a look takes.
+async fn former(
+    store: &impl ReadItems,
+    head: &Database,
+    seen: &Seen,
+    now: Timestamp,
+) -> Result<Option<Write>, Snag> {
+    let is_other = head.lineage.as_ref().is_some_and(|own| own.folded() != seen.lineage.folded());
+    let Some(record) = Former::of(head, now).filter(|_| is_other) else { return Ok(None) };
+    let stored: Option<Versioned<Former>> = load(store, record.key()).await?;
+    let expect = stored.map_or(Expect::Absent, |stored| stored.expect);
+    Ok(Some(Versioned { record, expect }.put()?))
 }
 
 /// Its identity is that of the database when it was asked for: without, the entry would be of another lineage than its partition's.

@@ -2,7 +2,7 @@
 //!
 //! The first call of an execution asks RDS and enrols; every call then names a page of what is enrolled, by whomever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::directory::{self, Listed, What};
 use domain::discovery::seen::{Looked, looked_key, needs_of};
@@ -91,9 +91,11 @@ impl<S: ReadItems + WriteItems, L: cloud::ListInstances, C: Clock> ListInstances
             return Ok((0, 0));
         }
         let mut pass = Pass { reasons: broken, ..Pass::default() };
-        for listed in self.listed().await? {
-            self.consider(&settings, &listed, now, &mut pass).await?;
+        let listed = self.listed().await?;
+        for one in &listed {
+            self.consider(&settings, one, now, &mut pass).await?;
         }
+        pass.reasons.extend(self.missing_instances(&listed).await?);
         let mut groups: Vec<Vec<Write>> = Vec::new();
         for changed in &pass.changed {
             groups.push(vec![changed.put()?]);
@@ -114,7 +116,7 @@ impl<S: ReadItems + WriteItems, L: cloud::ListInstances, C: Clock> ListInstances
         commit_groups(&self.store, groups).await?;
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let said = (count(enrolled), count(pass.skipped));
-        self.remember(pass, enrolled, now).await?;
+        self.remember(pass, now).await?;
         Ok(said)
     }
 
@@ -174,6 +176,29 @@ impl<S: ReadItems + WriteItems, L: cloud::ListInstances, C: Clock> ListInstances
             .guidance("discovery takes no more: enrol instances by hand"))
     }
 
+    /// Instances that are protected and that RDS does not list any more.
+    async fn missing_instances(&self, listed: &[ListedInstance]) -> Result<Vec<Reason>, Reason> {
+        let listed: BTreeSet<String> = listed.iter().map(|one| one.name.to_ascii_lowercase()).collect();
+        let names: Vec<Versioned<Listed>> =
+            load_range(&self.store, &directory::partition(What::Instance), ("", SORT_MAX)).await?;
+        let mut missing = Vec::new();
+        for name in names.into_iter().map(|line| line.record.name) {
+            if listed.contains(&name.to_ascii_lowercase()) {
+                continue;
+            }
+            let stored: Option<Versioned<Instance>> = load(&self.store, instance_key(&name)).await?;
+            if stored.is_some_and(|stored| stored.record.stopped.is_none()) {
+                let message =
+                    format!("RDS lists no instance {name}, which is protected: it was deleted or renamed");
+                missing.push(Reason::new(Class::Human, "InstanceGone", message).guidance(
+                    "end its protection in its settings (is_protected = false): what the vault has of it stays; one that was renamed \
+                     is enrolled under its new name",
+                ));
+            }
+        }
+        Ok(missing)
+    }
+
     async fn consider(
         &self,
         settings: &[Settings],
@@ -213,13 +238,12 @@ impl<S: ReadItems + WriteItems, L: cloud::ListInstances, C: Clock> ListInstances
     }
 
     /// What people can look at: how many there are, and why which were not enrolled.
-    async fn remember(&self, pass: Pass, enrolled: usize, now: Timestamp) -> Result<(), Reason> {
+    async fn remember(&self, pass: Pass, now: Timestamp) -> Result<(), Reason> {
         let known: Option<Versioned<Looked>> = load(&self.store, looked_key("")).await?;
         let expect = known.as_ref().map_or(Expect::Absent, |known| known.expect);
         let mut looked = known.map(|known| known.record).unwrap_or_default();
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         (looked.shown, looked.skipped) = (count(pass.listed), count(pass.skipped));
-        looked.protected = looked.protected.max(count(enrolled));
         looked.succeed(now, needs_of(pass.reasons));
         commit(&self.store, &[Versioned { record: looked, expect }.put()?]).await
     }

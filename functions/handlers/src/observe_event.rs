@@ -6,12 +6,15 @@
 
 use domain::inventory::{Instance, instance_key};
 use domain::lease::{self, Lease};
-use domain::observed::{Marks, Observed, RunEnded, freed, marks_key, of_execution, of_rds};
+use domain::observed::{
+    Marks, Observed, RdsDetail, RunEnded, freed, marks_key, of_execution, of_rds, unnamed_snapshot,
+};
 use domain::paths::arn_parts;
 use domain::reason::{Class, Reason};
 use domain::task::open_partition;
 use jiff::Timestamp;
 use ports::Clock;
+use ports::cloud::DescribeSnapshot;
 use ports::events::PublishEvents;
 use ports::executions::StartExecution;
 use ports::store::{Range, ReadItems, Versioned, WriteItems, load};
@@ -27,9 +30,11 @@ use crate::wake::wake;
 const TRIES: u32 = 3;
 
 /// Takes events in.
-pub struct ObserveEvent<S, X, C, P> {
+pub struct ObserveEvent<S, R, X, C, P> {
     /// Task store.
     pub store: S,
+    /// RDS, asked where the name of a snapshot does not tell its instance.
+    pub cloud: R,
     /// Step Functions.
     pub executions: X,
     /// Clock.
@@ -40,15 +45,21 @@ pub struct ObserveEvent<S, X, C, P> {
     pub events: Option<P>,
 }
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock, P: PublishEvents> Handler
-    for ObserveEvent<S, X, C, P>
+impl<S, R, X, C, P> Handler for ObserveEvent<S, R, X, C, P>
+where
+    S: ReadItems + WriteItems,
+    R: DescribeSnapshot,
+    X: StartExecution,
+    C: Clock,
+    P: PublishEvents,
 {
     type Input = Event;
     type Output = ObserveEventOutput;
     const NAME: &'static str = "observe-event";
 
     async fn handle(&self, input: Event) -> Result<ObserveEventOutput, Reason> {
-        let (observed, note) = meaning(&input, &self.instance_machine);
+        let owner = self.owner(&input).await?;
+        let (observed, note) = meaning(&input, &self.instance_machine, owner.as_deref());
         let mut tries = 1;
         loop {
             let told = match &observed {
@@ -66,10 +77,10 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock, P: PublishEvents> H
     }
 }
 
-/// What an event means, and what has to be said of how it was understood.
-fn meaning(event: &Event, instance_machine: &str) -> (Observed, Option<Reason>) {
+/// What an event means, and what has to be said of how it was understood. `owner`: the instance of its snapshot, where RDS was asked.
+fn meaning(event: &Event, instance_machine: &str, owner: Option<&str>) -> (Observed, Option<Reason>) {
     let said = match event.source.as_str() {
-        "aws.rds" => detail(event).map(|detail| of_rds(&detail, event.time)),
+        "aws.rds" => detail(event).map(|detail| of_rds(&detail, event.time, owner)),
         "aws.states" => detail(event).map(|change| (of_execution(&change, instance_machine), None)),
         _ => {
             Err(Reason::new(Class::Never, "OtherSource", "the event is neither of RDS nor of Step Functions"))
@@ -98,7 +109,23 @@ fn ignored(reason: Reason) -> ObserveEventOutput {
     ObserveEventOutput { outcome: ObserveOutcome::Ignored, note: Some(reason) }
 }
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock, P: PublishEvents> ObserveEvent<S, X, C, P> {
+impl<S, R, X, C, P> ObserveEvent<S, R, X, C, P>
+where
+    S: ReadItems + WriteItems,
+    R: DescribeSnapshot,
+    X: StartExecution,
+    C: Clock,
+    P: PublishEvents,
+{
+    /// The instance of a snapshot that an event tells of without naming it. Where RDS cannot be asked, the event is delivered again.
+    async fn owner(&self, event: &Event) -> Result<Option<String>, Reason> {
+        let detail: Option<RdsDetail> = if event.source == "aws.rds" { detail(event).ok() } else { None };
+        match detail.as_ref().and_then(unnamed_snapshot) {
+            Some(snapshot) => Ok(self.cloud.instance_of_snapshot(snapshot).await?),
+            None => Ok(None),
+        }
+    }
+
     /// Writes down what an event says of an instance, and wakes a run where something waits for what is over now.
     async fn record(
         &self,
@@ -119,7 +146,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock, P: PublishEvents> O
         let is_news = marks.record.fold(observed);
         let is_due = instance.record.due_at.is_some_and(|at| at <= now);
         // Told before, and whoever wrote it down may have died before it woke anybody: then the instance is due.
-        let wakes = observed.is_over() && (is_news || is_due) && self.waits(&instance.record, now).await?;
+        let may_wake = observed.is_over() && (is_news || is_due) && instance.record.stopped.is_none();
+        let wakes = may_wake && self.waits(&instance.record, now).await?;
         if is_news {
             let mut writes = vec![marks.put()?];
             if wakes && !is_due {
@@ -226,7 +254,7 @@ mod tests {
             "SourceArn": "arn:aws:rds:eu-west-1:123456789012:db:sales", "Date": "2026-11-16T03:12:00.882Z",
             "Message": "Backing up DB instance", "EventID": "RDS-EVENT-0001", "Tags": {}
         });
-        let (observed, note) = meaning(&event("aws.rds", &rds), MACHINE);
+        let (observed, note) = meaning(&event("aws.rds", &rds), MACHINE, None);
         let at = "2026-11-16T03:12:00Z".parse().unwrap();
         assert_eq!(observed, Observed::BaseStale { instance: "sales".to_owned(), at, ended: false });
         assert_eq!(note, None);
@@ -235,7 +263,7 @@ mod tests {
             "stateMachineArn": MACHINE, "name": "sales-7", "status": "ABORTED", "startDate": 1, "stopDate": 2,
             "input": "{}", "output": null
         });
-        let (observed, _) = meaning(&event("aws.states", &run), MACHINE);
+        let (observed, _) = meaning(&event("aws.states", &run), MACHINE, None);
         assert!(matches!(observed, Observed::RunEnded(ended) if ended.run == "sales-7"));
         let change: domain::observed::StatusChange = serde_json::from_value(run.clone()).unwrap();
         assert_eq!(change.status, Status::Aborted);
@@ -246,7 +274,7 @@ mod tests {
             ("aws.rds", Value::Null, "DetailMalformed"),
             ("aws.ec2", rds, "OtherSource"),
         ] {
-            let (observed, _) = meaning(&event(source, &detail), MACHINE);
+            let (observed, _) = meaning(&event(source, &detail), MACHINE, None);
             let Observed::Ignored(reason) = observed else { panic!("{source}: {observed:?}") };
             assert_eq!(reason.name, expected, "{source}");
             assert!(!reason.message.contains("hush"), "{reason}");

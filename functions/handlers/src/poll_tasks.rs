@@ -15,7 +15,7 @@ use ports::Clock;
 use ports::cloud::ListObjects;
 use ports::events::PublishEvents;
 use ports::server::{CancelTask, OpenSession, ReadClock, ReadHistory, ReadLogFiles, ReadTasks};
-use ports::store::{ReadItems, Versioned, Write, WriteItems, load};
+use ports::store::{COMMIT_WRITES_MAX, ReadItems, Versioned, Write, WriteItems, load};
 
 use crate::cancel::ask_service;
 use crate::contract::{
@@ -160,10 +160,10 @@ where
         let rows = session.tasks(scope.instance.record.tasks_from).await?;
         let target = S3Arn::parse(&scope.log_copy_arn())?;
         let mut speed = scope.instance.record.bytes_per_second;
-        let (mut full, mut unseen, mut unwanted) = (false, None, Vec::new());
+        let (mut full, mut unseen, mut unwanted, mut news) = (false, None, Vec::new(), Vec::new());
         let unsettled = tasks.iter().any(|task| matches!(task.record.state, State::Intended { .. }));
-        for task in tasks {
-            let State::Submitted { request, task_id, at } = task.record.state.clone() else { continue };
+        for mut task in tasks {
+            let State::Submitted { request, task_id, at, .. } = task.record.state.clone() else { continue };
             let row = rows.binary_search_by_key(&task_id, |row| row.id).ok().map(|at| &rows[at]);
             let ended = match row {
                 None => Some(End::Bad(gone(task_id))),
@@ -174,6 +174,8 @@ where
                 let heard = row.is_some_and(|row| row.lifecycle == Some(Lifecycle::CancelRequested));
                 if task.record.cancel.is_some() && !heard {
                     unwanted.push((task, task_id));
+                } else if row.is_some_and(|row| task.record.hear(row, self.clock.now())) {
+                    news.push(task);
                 }
                 continue;
             };
@@ -211,7 +213,7 @@ where
         }
         // Whoever settles an intent looks for its task among those that are read: it must not fall out of the range.
         let rows = if unsettled { &[] } else { rows.as_slice() };
-        self.remember(&mut scope.instance, rows, speed).await?;
+        self.remember(&mut scope.instance, rows, speed, &news).await?;
         Ok(full)
     }
 
@@ -279,21 +281,27 @@ where
         commit(&self.store, &[task.put()?]).await
     }
 
-    /// Remembers where reading the task list may begin next time, and the measured speed.
+    /// Remembers where reading the task list may begin next time, the measured speed, and how far tasks are, in one commit.
     async fn remember(
         &self,
         instance: &mut Versioned<Instance>,
         rows: &[TaskRow],
         speed: Option<u64>,
+        news: &[Versioned<Task>],
     ) -> Result<(), Reason> {
+        let news = news.iter().take(COMMIT_WRITES_MAX - 1).map(Versioned::put);
+        let mut writes = news.collect::<Result<Vec<Write>, _>>()?;
         let unfinished = rows.iter().find(|row| row.is_unfinished()).map(|row| row.id);
         let from = unfinished.or(rows.last().map(|row| row.id + 1)).unwrap_or(instance.record.tasks_from);
         if from == instance.record.tasks_from && speed == instance.record.bytes_per_second {
-            return Ok(());
+            // Somebody wrote meanwhile, such as that a task is to be cancelled: how far it is, the next round hears.
+            let told = commit(&self.store, &writes).await;
+            return if told.as_ref().is_err_and(|reason| reason.name == "Conflict") { Ok(()) } else { told };
         }
         instance.record.tasks_from = from;
         instance.record.bytes_per_second = speed;
-        commit(&self.store, &[instance.put()?]).await
+        writes.push(instance.put()?);
+        commit(&self.store, &writes).await
     }
 }
 

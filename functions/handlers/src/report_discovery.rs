@@ -77,7 +77,7 @@ impl<S, N: Notify, C: Clock, P> ReportDiscovery<S, N, C, P> {
             return Ok(false);
         }
         self.people.notify(&notice(&looked.record)).await?;
-        looked.record.told = looked.record.mark();
+        looked.record.tell();
         commit(store, &[looked.put()?]).await?;
         Ok(true)
     }

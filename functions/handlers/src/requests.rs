@@ -35,7 +35,7 @@ pub struct BackupRequest {
     pub kind: Kind,
     /// Who asks.
     pub requested_by: String,
-    /// The same key asks for the same thing, for a day.
+    /// The same key of the same caller asks for the same thing, for a day.
     pub idempotency_key: String,
 }
 
@@ -85,8 +85,8 @@ pub enum CancelOutcome {
 /// Plans a backup on demand, or finds the open task that answers the request.
 ///
 /// # Errors
-/// `RequestMalformed`, `KeyReused`, `DatabaseUnknown`, `CancelPending`, `TooManyRequests`, `RecordMissing`; `Conflict` when others
-/// wrote first again and again; the store's own.
+/// `RequestMalformed`, `ProtectionStopped`, `KeyReused`, `DatabaseUnknown`, `DatabaseGone`, `CancelPending`, `TooManyRequests`,
+/// `RecordMissing`; `Conflict` when others wrote first again and again; the store's own.
 pub async fn request_backup(
     store: &(impl ReadItems + WriteItems),
     request: &BackupRequest,
@@ -117,9 +117,11 @@ async fn accept(
 ) -> Result<(Accepted, Vec<Write>), Reason> {
     let BackupRequest { instance, database, kind, requested_by, idempotency_key } = request;
     let mut scope = Scope::load(store, instance).await?;
+    scope.instance.record.must_be_protected()?;
     let stored: Option<Versioned<Answers>> = load(store, answers_key(instance, idempotency_key)).await?;
     let mut answers = stored.unwrap_or_else(|| Versioned::new(Answers::none(instance, idempotency_key)));
-    if let Some(given) = answers.record.find(idempotency_key, (database.as_str(), *kind), now)? {
+    let of = (database.as_str(), *kind);
+    if let Some(given) = answers.record.find(idempotency_key, of, requested_by, now)? {
         let Answer { task, is_new, notes, .. } = given.clone();
         return Ok((Accepted { task, is_new, notes }, Vec::new()));
     }
@@ -141,7 +143,8 @@ async fn accept(
     };
     let Accepted { task, is_new, notes } = accepted.clone();
     let (key, database) = (idempotency_key.clone(), database.clone());
-    answers.record.remember(Answer { key, database, kind: *kind, at: now, task, is_new, notes }, now)?;
+    let by = requested_by.clone();
+    answers.record.remember(Answer { key, database, kind: *kind, by, at: now, task, is_new, notes }, now)?;
     writes.push(answers.put()?);
     Ok((accepted, writes))
 }
@@ -160,7 +163,7 @@ fn due_now(scope: &mut Scope, now: Timestamp) -> Result<Write, Reason> {
 /// Writes down that a task is to be cancelled. Asking again changes nothing.
 ///
 /// # Errors
-/// `RequestMalformed`, `TaskUnknown`, `RecordMissing`; `Conflict` when others wrote first again and again; the store's own.
+/// `RequestMalformed`, `TaskUnknown`, `TaskOutOfReach`, `RecordMissing`; `Conflict` when others wrote first again and again; the store's own.
 pub async fn request_cancel(
     store: &(impl ReadItems + WriteItems),
     request: &CancelRequest,
@@ -186,10 +189,7 @@ async fn cancel(
     let mut scope = Scope::load(store, instance).await?;
     let open = open_tasks(store, instance).await?;
     let Some(mut task) = open.into_iter().find(|task| task.record.key == *key) else {
-        let ended = one_task(store, instance, key).await?.ok_or_else(|| {
-            Reason::new(Class::Human, "TaskUnknown", format!("{instance} has no task {key}"))
-                .guidance("compare the key with the list of tasks")
-        })?;
+        let ended = one_task(store, instance, key).await?;
         let (outcome, notes) = (CancelOutcome::AlreadyEnded, vec![after_end(&ended)]);
         return Ok((CancelAnswer { task: key.clone(), outcome, notes }, Vec::new()));
     };

@@ -137,6 +137,9 @@ impl<S: ReadItems + WriteItems, C: Clock> Leases<'_, S, C> {
         let busy: BTreeSet<(&str, Kind)> =
             open.iter().map(|task| (task.record.database.as_str(), task.record.kind)).collect();
         for database in databases(&self.store, instance).await? {
+            if !scope.policy.protects(&database.record.name) {
+                continue;
+            }
             let items = due(&scope.policy, &database.record, now)?;
             if items.iter().any(|item| !busy.contains(&(database.record.name.as_str(), item.kind))) {
                 return Ok(soonest);

@@ -1,8 +1,9 @@
 //! What people look at: tasks of one instance, open and ended.
 
-use domain::reason::Reason;
+use domain::reason::{Class, Reason};
 use domain::task::{Task, done_partition, planned_at_of};
 use jiff::{SignedDuration, Timestamp};
+use ports::Fault;
 use ports::store::{Range, ReadItems, decode, load_range};
 
 use crate::scope;
@@ -10,9 +11,10 @@ use crate::scope;
 /// Hours that one look goes back through at most, however few tasks ended in them.
 const HOURS_MAX: u32 = 48;
 
-/// Tasks that one page of a search reads, and pages: forty days of a hundred databases whose logs are copied hourly.
+/// Tasks that one page of a search reads, and pages: eight days of a hundred databases whose logs are copied hourly. A page of DynamoDB has
+/// 1 MB at most: some ten milliseconds each, of the 29 seconds that API Gateway waits.
 const SEARCH_PAGE: u32 = 1_000;
-const SEARCH_PAGES_MAX: u32 = 100;
+const SEARCH_PAGES_MAX: u32 = 20;
 
 /// Tasks that ended, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +76,15 @@ fn hour_before(until: Timestamp) -> Timestamp {
 /// One task by its key, wherever it is. An ended one is looked for from the moment its key tells on, through so many tasks that ended since.
 ///
 /// # Errors
-/// The store's own.
-pub async fn one_task(store: &impl ReadItems, instance: &str, key: &str) -> Result<Option<Task>, Reason> {
-    let Some(planned_at) = planned_at_of(key) else { return Ok(None) };
+/// `TaskUnknown` (class `Human`): there is none. `TaskOutOfReach` (class `Human`): it is none of those that were looked through, and others
+/// ended since. The store's own.
+pub async fn one_task(store: &impl ReadItems, instance: &str, key: &str) -> Result<Task, Reason> {
+    let Some(planned_at) = planned_at_of(key) else {
+        return Err(unknown(instance, key, "which is no key of a task"));
+    };
     let open = scope::open_tasks(store, instance).await?;
     if let Some(task) = open.into_iter().find(|task| task.record.key == key) {
-        return Ok(Some(task.record));
+        return Ok(task.record);
     }
     let mut range = Range {
         partition: done_partition(instance),
@@ -93,14 +98,26 @@ pub async fn one_task(store: &impl ReadItems, instance: &str, key: &str) -> Resu
         let found =
             page.items.iter().find(|item| item.key.sort.split_once('#').is_some_and(|(_, of)| of == key));
         if let Some(item) = found {
-            return Ok(Some(decode::<Task>(item)?.record));
+            return decode::<Task>(item).map(|task| task.record).map_err(Fault::into_reason);
         }
-        match page.after {
-            Some(last) => range.after = Some(last),
-            None => return Ok(None),
+        range.after = page.after;
+        if range.after.is_none() {
+            let since = format!("which is not open and not among the tasks that ended since {planned_at}");
+            return Err(unknown(instance, key, &since));
         }
     }
-    Ok(None)
+    let reached = range.after.as_deref().and_then(|last| last.split_once('#'));
+    let until = reached.map_or("then", |(until, _)| until);
+    let message = format!(
+        "task {key} of {instance} is not open and not among the tasks that ended from {planned_at} to {until}"
+    );
+    Err(Reason::new(Class::Human, "TaskOutOfReach", message)
+        .guidance("others ended since: look through those that ended, by when it may have"))
+}
+
+fn unknown(instance: &str, key: &str, why: &str) -> Reason {
+    Reason::new(Class::Human, "TaskUnknown", format!("{instance} has no task {key}, {why}"))
+        .guidance("compare the key with the list of tasks")
 }
 
 #[cfg(test)]

@@ -70,7 +70,9 @@ async fn look(
         return Ok(SignedDuration::ZERO);
     };
     let policy = policy_of(store, policies, &instance.record.policy).await?;
-    let heads = databases(store, &watch.instance).await?;
+    // Nothing is promised of an instance whose protection was ended; the watch goes on, should it begin again.
+    let is_stopped = instance.record.stopped.is_some();
+    let heads = if is_stopped { Vec::new() } else { databases(store, &watch.instance).await? };
     let looked = watch.looked(policy, heads.iter().map(|head| &head.record), now)?;
     let overdue = looked.overdue(now).unwrap_or(SignedDuration::ZERO);
     if looked != watch {

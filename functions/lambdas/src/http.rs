@@ -1,7 +1,8 @@
 //! Requests of API Gateway's HTTP API (payload format 2.0) as inputs, and responses back.
 //!
 //! API Gateway developer guide, "Create AWS Lambda proxy integrations for HTTP APIs", read 2026-11. Not in it, but seen by many: an
-//! HTTP API decodes the path before it sends it (`rawPath`), and leaves the query encoded (`rawQueryString`).
+//! HTTP API decodes the path before it sends it (`rawPath`), and leaves the query encoded (`rawQueryString`). A slash within a name
+//! therefore travels as `~2F`, which the router of `api` undoes.
 
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
@@ -247,6 +248,21 @@ mod tests {
         plain["requestContext"].as_object_mut().unwrap().remove("authorizer");
         let plain = read(&plain).unwrap();
         assert_eq!((plain.body.as_slice(), plain.caller), (b"aMOk".as_slice(), None));
+    }
+
+    #[test]
+    fn a_slash_of_a_name_stays_in_its_segment() {
+        // The gateway decodes what is percent-encoded: the slash of `%2F` is one of the path by now, that of `~2F` is not.
+        let of = |raw_path: &str| {
+            let mut request = example();
+            request["rawPath"] = json!(raw_path);
+            api::Request::from(read(&request).unwrap()).path
+        };
+        assert_eq!(
+            of("/v1/instances/sales/databases/a~2Fb/window"),
+            "/v1/instances/sales/databases/a~2Fb/window"
+        );
+        assert_eq!(of("/databases/100% ~7E2F ä"), "/databases/100%25%20~7E2F%20%C3%A4");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod log;
 pub mod redact;
 pub mod serve;
 pub mod tell;
+pub mod trail;
 pub mod wiring;
 
 mod subject;

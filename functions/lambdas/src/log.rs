@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::subject::Subject;
 use crate::tell::{RPO_OVERDUE, Told};
+use crate::trail::Written;
 
 /// The metrics' namespace.
 pub const NAMESPACE: &str = "bakproof";
@@ -28,6 +29,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) at: Timestamp,
     pub(crate) milliseconds: u64,
+    /// Tasks that it wrote, also where it failed behind that.
+    pub(crate) written: &'a Written,
     pub(crate) came_of_it: Result<&'a Told, &'a Reason>,
 }
 
@@ -49,6 +52,8 @@ struct Line<'a> {
     class: Option<Class>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a Reason>,
+    #[serde(flatten)]
+    written: &'a Written,
     #[serde(flatten)]
     metrics: BTreeMap<&'static str, u64>,
     #[serde(rename = "_aws")]
@@ -92,6 +97,7 @@ impl Ending<'_> {
         let line = Line {
             timestamp: self.at,
             level: match reason.map(|reason| reason.class) {
+                None if told.is_some_and(|told| told.warns) => "WARN",
                 None => "INFO",
                 Some(Class::Retry | Class::Wait) => "WARN",
                 Some(Class::Never | Class::Human) => "ERROR",
@@ -105,6 +111,7 @@ impl Ending<'_> {
             outcome: told.and_then(|told| told.outcome.as_deref()),
             class: reason.map(|reason| reason.class),
             reason,
+            written: self.written,
             aws: Metadata {
                 timestamp: self.at.as_millisecond(),
                 cloud_watch_metrics: directives(metrics.keys().copied(), reason.is_some()),
@@ -162,6 +169,7 @@ mod tests {
             subject: &subject,
             at: "2026-11-22T01:02:03.004Z".parse().unwrap(),
             milliseconds: 12,
+            written: &Written::default(),
             came_of_it,
         };
         serde_json::from_str(&ending.line()).unwrap()
@@ -204,6 +212,16 @@ mod tests {
             assert_eq!(by_class["Dimensions"], json!([["stack", "function", "class"]]));
             assert_eq!(by_class["Metrics"], json!([{"Name": "errors", "Unit": "Count"}]));
         }
+    }
+
+    #[test]
+    fn a_success_with_something_left_to_tell_is_a_warning() {
+        let told = Told { warns: true, ..Told::counts(&[("runs", 1)]).outcome(&"unstarted: R: r") };
+        let line = line(Ok(&told));
+        assert_eq!(
+            (&line["level"], &line["errors"], &line["outcome"]),
+            (&json!("WARN"), &json!(0), &json!("unstarted: R: r"))
+        );
     }
 
     /// What CloudWatch demands: every metric a number and every dimension a text, both at the root.

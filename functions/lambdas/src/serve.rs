@@ -23,6 +23,7 @@ use crate::log::Ending;
 use crate::redact::Secrets;
 use crate::subject::Subject;
 use crate::tell::{Tell, Told};
+use crate::trail::Trail;
 use crate::wiring::{self, Wiring};
 
 /// Reads the environment, builds the handler from it and serves: a whole `main`. The value of the edge only names its type.
@@ -34,9 +35,9 @@ where
     E: Edge<H>,
     H: Handler<Output: Tell>,
 {
-    let secrets = Secrets::default();
-    let handler = Wiring::from_env(&secrets).await.and_then(|wiring| build(&wiring));
-    serve::<E, H>(handler, &secrets).await
+    let (secrets, trail) = (Secrets::default(), Trail::default());
+    let handler = Wiring::from_env(&secrets, &trail).await.and_then(|wiring| build(&wiring));
+    serve::<E, H>(handler, &secrets, &trail).await
 }
 
 /// Serves invocations until Lambda ends the process. A handler that could not be built answers each invocation with the
@@ -44,7 +45,7 @@ where
 ///
 /// # Errors
 /// When the Runtime API itself cannot be spoken to.
-pub async fn serve<E, H>(handler: Result<H, Reason>, secrets: &Secrets) -> Result<(), Error>
+pub async fn serve<E, H>(handler: Result<H, Reason>, secrets: &Secrets, trail: &Trail) -> Result<(), Error>
 where
     E: Edge<H>,
     H: Handler<Output: Tell>,
@@ -55,7 +56,10 @@ where
         let (payload, context) = event.into_parts();
         let (began, cold_start) = (Instant::now(), cold_start.take());
         let (subject, answer) = respond::<E, H>(handler.as_ref(), payload.get(), &context).await;
-        let answer = answer.map_err(|reason| secrets.clean(reason));
+        let answer = match answer {
+            Ok((value, told)) => Ok((secrets.clean_answer(value), told)),
+            Err(reason) => Err(secrets.clean(reason)),
+        };
         let ending = Ending {
             stack,
             function: H::NAME,
@@ -65,6 +69,7 @@ where
             subject: &subject,
             at: InvocationClock.now(),
             milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            written: &trail.take(),
             came_of_it: answer.as_ref().map(|(_, told)| told),
         };
         println!("{}", secrets.redact(&ending.line()));

@@ -19,14 +19,16 @@ pub const RPO_OVERDUE: &str = "rpo_overdue_seconds";
 pub struct Told {
     pub(crate) outcome: Option<String>,
     pub(crate) counts: Vec<(&'static str, u64)>,
+    /// Whether the line is a warning, although the function did what it could.
+    pub(crate) warns: bool,
 }
 
 impl Told {
     /// Counts by the name of their metric.
     pub fn counts(counts: &[(&'static str, u32)]) -> Self {
         Self {
-            outcome: None,
             counts: counts.iter().map(|(name, count)| (*name, u64::from(*count))).collect(),
+            ..Self::default()
         }
     }
 
@@ -56,12 +58,17 @@ impl Tell for api::Response {
 
 impl Tell for ListWorkOutput {
     fn tell(&self) -> Told {
-        let mut told = Told::counts(&[("runs", u32::try_from(self.runs.len()).unwrap_or(u32::MAX))]);
+        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let mut told = Told::counts(&[("runs", count(self.runs.len())), ("unstarted", self.unstarted)]);
         told.counts.extend(self.rpo_overdue_seconds.map(|seconds| (RPO_OVERDUE, seconds)));
-        match &self.unwatched {
-            Some(reason) => told.outcome(&format!("unwatched: {reason}")),
-            None => told,
+        let unwatched = self.unwatched.iter().map(|reason| format!("unwatched: {reason}"));
+        let unstarted = self.unstarted_because.iter().map(|reason| format!("unstarted: {reason}"));
+        let untold = self.untold.iter().map(|reason| format!("untold: {reason}"));
+        let all: Vec<String> = unwatched.chain(unstarted).chain(untold).collect();
+        if all.is_empty() {
+            return told;
         }
+        Told { warns: true, ..told.outcome(&all.join("; ")) }
     }
 }
 
@@ -147,14 +154,22 @@ mod tests {
 
     use super::*;
 
+    fn listed(rpo_overdue_seconds: Option<u64>) -> ListWorkOutput {
+        ListWorkOutput {
+            runs: Vec::new(),
+            rpo_overdue_seconds,
+            unwatched: None,
+            unstarted: 0,
+            unstarted_because: Vec::new(),
+            untold: Vec::new(),
+        }
+    }
+
     /// What each function tells: its name and those of its counts.
     fn told() -> BTreeSet<(&'static str, &'static str)> {
         let next_due_at = jiff::Timestamp::UNIX_EPOCH;
         let all = [
-            (
-                "list-work",
-                ListWorkOutput { runs: Vec::new(), rpo_overdue_seconds: Some(1), unwatched: None }.tell(),
-            ),
+            ("list-work", listed(Some(1)).tell()),
             ("run-lease", RunLeaseOutput { outcome: LeaseOutcome::Taken, round: 0, successor: None }.tell()),
             ("validate-region", ValidateRegionOutput { region: "eu-west-1".to_owned() }.tell()),
             (
@@ -214,10 +229,17 @@ mod tests {
     #[test]
     fn a_promise_that_nobody_could_watch_is_no_zero() {
         let reason = domain::reason::Reason::new(domain::reason::Class::Retry, "Throttled", "slow down");
-        let output = ListWorkOutput { runs: Vec::new(), rpo_overdue_seconds: None, unwatched: Some(reason) };
+        let mut output = ListWorkOutput { unwatched: Some(reason.clone()), ..listed(None) };
         let told = output.tell();
-        assert_eq!(told.counts, [("runs", 0)]);
+        assert_eq!(told.counts, [("runs", 0), ("unstarted", 0)]);
         assert_eq!(told.outcome.as_deref(), Some("unwatched: Throttled: slow down"));
+        (output.unstarted, output.unstarted_because) = (12, vec![reason.clone()]);
+        output.untold = vec![reason];
+        let told = output.tell();
+        assert_eq!(told.counts, [("runs", 0), ("unstarted", 12)]);
+        let all = ["unwatched", "unstarted", "untold"].map(|what| format!("{what}: Throttled: slow down"));
+        assert_eq!((told.outcome, told.warns), (Some(all.join("; ")), true));
+        assert!(!listed(Some(0)).tell().warns);
     }
 
     #[test]

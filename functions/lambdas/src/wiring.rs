@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::env::{self, VarError};
 use std::path::PathBuf;
 
-use aws::{Cloud, DynamoStore, EventBridge, Rds, SdkConfig, SecretsManager, StepFunctions, Topic};
+use aws::{Again, Cloud, DynamoStore, EventBridge, Rds, SdkConfig, SecretsManager, StepFunctions, Topic};
 use domain::reason::{Class, Reason};
 use ports::executions::Machine;
 use sqlserver::{Options, Secret, Sockets, SqlServer};
@@ -23,6 +23,7 @@ use sqlserver::{Options, Secret, Sockets, SqlServer};
 use crate::invocation::InvocationClock;
 use crate::log::NAMESPACE;
 use crate::redact::{Secrets, Watched};
+use crate::trail::{Trail, Trailed};
 
 /// Name of the variable with the task store's table.
 pub const TABLE: &str = "BAKPROOF_TABLE";
@@ -53,6 +54,9 @@ const SECRET: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 /// The adapter over TDS as the functions use it.
 pub type Servers = SqlServer<Sockets, Watched<SecretsManager>>;
 
+/// The task store as the functions use it.
+pub type Store = Trailed<DynamoStore>;
+
 /// What the functions are built from.
 #[derive(Debug, Clone)]
 pub struct Wiring {
@@ -62,6 +66,7 @@ pub struct Wiring {
     machines: BTreeMap<Machine, String>,
     event_bus: Option<String>,
     secrets: Secrets,
+    trail: Trail,
 }
 
 impl Wiring {
@@ -69,7 +74,7 @@ impl Wiring {
     ///
     /// # Errors
     /// `EnvironmentIncomplete` (class `Human`): a variable is missing, empty or no UTF-8.
-    pub async fn from_env(secrets: &Secrets) -> Result<Self, Reason> {
+    pub async fn from_env(secrets: &Secrets, trail: &Trail) -> Result<Self, Reason> {
         for name in SECRET {
             if let Ok(value) = variable(name) {
                 secrets.know(&Secret::new(value));
@@ -95,12 +100,18 @@ impl Wiring {
             value => Some(required(EVENT_BUS, value)?),
         };
         let config = aws::connect().await;
-        Ok(Self { config, table, trust_bundle, machines, event_bus, secrets: secrets.clone() })
+        let (secrets, trail) = (secrets.clone(), trail.clone());
+        Ok(Self { config, table, trust_bundle, machines, event_bus, secrets, trail })
     }
 
-    /// The task store.
-    pub fn store(&self) -> DynamoStore {
-        DynamoStore::new(&self.config, self.table.as_str())
+    /// The task store. What is written of tasks is told by the log.
+    pub fn store(&self) -> Store {
+        Trailed::new(DynamoStore::new(&self.config, self.table.as_str()), self.trail.clone())
+    }
+
+    /// The task store for a function that no machine calls: asked once more where a call came to nothing.
+    pub fn store_again(&self) -> Again<Store> {
+        Again(self.store())
     }
 
     /// RDS, S3 and KMS.

@@ -28,6 +28,12 @@ pub trait ListInstances {
     async fn list_instances(&self, after: Option<&str>) -> Result<ListedInstances, Fault>;
 }
 
+/// Asks the RDS control plane about a snapshot.
+pub trait DescribeSnapshot {
+    /// The instance that a snapshot was taken of; none where RDS has no snapshot of that name, or no longer.
+    async fn instance_of_snapshot(&self, snapshot: &str) -> Result<Option<String>, Fault>;
+}
+
 /// Asks S3 about a bucket.
 pub trait DescribeBucket {
     /// Region, owner, versioning; `Refused` when it does not exist or is not ours to see. `account` is the owner we expect.

@@ -1,5 +1,6 @@
 //! What others are told: events on a bus of our own.
 
+use domain::reason::Reason;
 use jiff::Timestamp;
 
 use crate::fault::Fault;
@@ -20,9 +21,20 @@ pub struct Event {
     pub detail: String,
 }
 
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    /// It is on the bus.
+    Taken,
+    /// It may be there or not: it is told again, and receivers know it by the `id` in its detail. With what the bus said.
+    Left(String),
+    /// The bus will not take it as it is, whenever it is told.
+    Refused(Reason),
+}
+
 /// Tells others.
 pub trait PublishEvents {
-    /// Puts 1 to [`EVENTS_MAX`] events on the bus. On any fault some of them may be there: they are told again, all of them, and
-    /// receivers know them by the `id` in their detail.
-    async fn publish(&self, events: &[Event]) -> Result<(), Fault>;
+    /// Puts 1 to [`EVENTS_MAX`] events on the bus; what became of each, in their order. On a fault any of them may be there: they are told
+    /// again, all of them.
+    async fn publish(&self, events: &[Event]) -> Result<Vec<Put>, Fault>;
 }

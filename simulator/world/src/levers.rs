@@ -80,9 +80,16 @@ impl World {
     /// A manual snapshot of an instance; of a read replica there is none.
     pub fn break_snapshot(&mut self, instance: &str) {
         if let Some(index) = self.index_of(instance).filter(|index| !self.is_replica(*index)) {
-            self.publish(index, "RDS-EVENT-0042", "Manual snapshot created");
+            let name = format!("by-hand-{}", self.snapshots.len() + 1);
+            self.snapshots.insert(name.clone(), instance.to_ascii_lowercase());
+            self.publish_of(index, "RDS-EVENT-0042", "Manual snapshot created".to_owned(), Some(name));
             self.snapshot_instance(index);
         }
+    }
+
+    /// Somebody deletes a manual snapshot. Returns whether there was one of that name.
+    pub fn break_snapshot_away(&mut self, snapshot: &str) -> bool {
+        self.snapshots.remove(snapshot).is_some()
     }
 
     /// Changes the recovery model. While automated backups are on, RDS sets it back to FULL and snapshots the instance;
@@ -283,6 +290,26 @@ impl World {
             return Ok(None);
         };
         Ok(Some(self.incarnate(&old, self.now(), index, name)))
+    }
+
+    /// Somebody restores the storage of an instance, from a snapshot of now, to another one: the database is there as well, with the same
+    /// guids on the same recovery fork, and each goes on with logs of its own.
+    ///
+    /// # Errors
+    /// The name is taken, or there is no such instance.
+    pub fn break_twin(
+        &mut self,
+        database: DatabaseId,
+        instance: &str,
+    ) -> Result<Option<DatabaseId>, EngineError> {
+        let Some(name) = self.database(database).map(|held| Arc::clone(&held.name)) else { return Ok(None) };
+        let Some(id) = self.break_restore_copy(database, instance, &name)? else { return Ok(None) };
+        let Some(old) = self.database(database).cloned() else { return Ok(None) };
+        if let Some(twin) = self.database_mut(id) {
+            twin.database_guid = old.database_guid;
+            twin.forks = old.forks;
+        }
+        Ok(Some(id))
     }
 
     /// Another incarnation of a family, from what a database held at a moment.

@@ -82,6 +82,8 @@ pub struct World {
     events: VecDeque<RdsEvent>,
     /// What `DescribeEvents` finds, by instance and in order of time.
     remembered: BTreeMap<usize, VecDeque<RdsEvent>>,
+    /// Manual snapshots by name, and the instance of each.
+    pub(crate) snapshots: BTreeMap<String, String>,
     /// What moves to and from a real endpoint, where there is one.
     pub(crate) mirror: Option<Box<Mirror>>,
 }
@@ -107,6 +109,7 @@ impl World {
             statements: Statements::default(),
             events: VecDeque::new(),
             remembered: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
             mirror: None,
         }
     }
@@ -166,9 +169,19 @@ impl World {
     }
 
     pub(crate) fn publish(&mut self, instance: usize, id: &'static str, message: impl Into<String>) {
+        self.publish_of(instance, id, message.into(), None);
+    }
+
+    /// Publishes an event about an instance, or about a manual snapshot of it.
+    pub(crate) fn publish_of(
+        &mut self,
+        instance: usize,
+        id: &'static str,
+        message: String,
+        snapshot: Option<String>,
+    ) {
         let Some(held) = self.instances.get(instance) else { return };
-        let event =
-            RdsEvent { at: self.now, instance: held.config.name.clone(), id, message: message.into() };
+        let event = RdsEvent { at: self.now, instance: held.config.name.clone(), id, message, snapshot };
         let remembered = self.remembered.entry(instance).or_default();
         let forgotten = self.now.as_second() - EVENTS_SECONDS;
         while remembered.front().is_some_and(|oldest| oldest.at.as_second() < forgotten) {
@@ -244,6 +257,11 @@ impl World {
     /// Names of all instances.
     pub fn instance_names(&self) -> impl Iterator<Item = &str> {
         self.instances.iter().map(|i| i.config.name.as_str())
+    }
+
+    /// `DescribeDBSnapshots` of one manual snapshot: the instance that it was taken of; `None` is `DBSnapshotNotFound`.
+    pub fn describe_snapshot(&self, name: &str) -> Option<&str> {
+        self.snapshots.get(name).map(String::as_str)
     }
 
     /// `DescribeDBInstances` of one instance; `None` is `DBInstanceNotFound`.

@@ -234,6 +234,7 @@ def our_traces(paths):
         traces[found["case"]] = {
             "states": [[s["name"], s["input"], s["output"]] for s in trace["states"] if s["strand"] == 0],
             "calls": [[c["function"], c["payload"]] for c in trace["calls"]],
+            "visited": [s["name"] for s in trace["states"]],
             "outcome": outcome(end["status"], text, end.get("error"), end.get("cause")),
         }
     return traces
@@ -241,7 +242,7 @@ def our_traces(paths):
 
 def differences(ours, theirs):
     ours, theirs = strip_causes(ours), strip_causes(theirs)
-    return [f"{key}: ours {json.dumps(ours[key])}, {ENGINE} {json.dumps(theirs[key])}" for key in ours if ours[key] != theirs[key]]
+    return [f"{key}: ours {json.dumps(ours[key])}, {ENGINE} {json.dumps(theirs[key])}" for key in theirs if ours[key] != theirs[key]]
 
 
 def find_command():

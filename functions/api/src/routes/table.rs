@@ -9,13 +9,22 @@ use crate::page::LIMIT_MAX;
 use crate::policy::PolicyPut;
 use crate::shapes::{
     AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, DiscoveredShape, DiscoveryBody,
-    FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, Listing, LogsShape, LookStarted, NameShape,
-    PreviewBody, PreviewShape, TaskShape, VaultBody,
+    FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, LifeShape, ListedShape, Listing, LogsShape,
+    LookStarted, NameShape, PreviewBody, PreviewShape, TaskShape, VaultBody,
 };
 
 const CURSOR: Parameter = optional("cursor", "Where to go on: `next` of the page before.", Kind::Text);
 const LIMIT: Parameter = optional("limit", "Things a page holds at most.", Kind::UpTo(LIMIT_MAX));
 const PAGES: &[Parameter] = &[LIMIT, CURSOR];
+
+/// One of those that had the name.
+const WHICH: Parameter = optional(
+    crate::lives::WHICH,
+    "Of a database that had the name before (…/lives); the one that has it now without.",
+    Kind::Text,
+);
+const OF_LIFE: &[Parameter] = &[WHICH];
+const PAGES_OF_LIFE: &[Parameter] = &[LIMIT, CURSOR, WHICH];
 
 const fn optional(name: &'static str, about: &'static str, kind: Kind) -> Parameter {
     Parameter { name, about, is_required: false, kind }
@@ -44,7 +53,7 @@ const fn at(path: &'static str, routes: &'static [Route]) -> Resource {
 }
 
 /// Everything there is.
-pub(crate) static RESOURCES: [Resource; 24] = [
+pub(crate) static RESOURCES: [Resource; 26] = [
     at(
         "/openapi.json",
         &[get(
@@ -58,7 +67,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
         "/v1/fleet",
         &[get(
             Does::GetFleet,
-            "The state of the fleet: trouble, databases beyond their RPO, open tasks. Three reads an instance.",
+            "The state of the fleet: trouble, databases beyond their RPO, broken chains, failures, open tasks. Five reads an instance.",
             &[
                 optional("limit", "Instances a page holds at most.", Kind::UpTo(crate::fleet::INSTANCES_MAX)),
                 CURSOR,
@@ -112,11 +121,30 @@ pub(crate) static RESOURCES: [Resource; 24] = [
     ),
     at(
         "/v1/instances/{instance}/databases/{database}",
+        &[
+            get(
+                Does::GetDatabase,
+                "A database: its newest backups, and what the loss of the instance would cost now.",
+                &[],
+                &[(200, Some(shape::<DatabaseShape>))],
+            ),
+            Route {
+                method: "DELETE",
+                does: Does::LetDatabaseGo,
+                about: "Lets a database go that is gone from its server: its name is listed no more, what the vault has of it stays (…/lives).",
+                query: &[],
+                body: None,
+                answers: &[(204, None)],
+            },
+        ],
+    ),
+    at(
+        "/v1/instances/{instance}/databases/{database}/lives",
         &[get(
-            Does::GetDatabase,
-            "A database: its newest backups, and what the loss of the instance would cost now.",
-            &[],
-            &[(200, Some(shape::<DatabaseShape>))],
+            Does::ListLives,
+            "Databases that had the name before: dropped and created again, restored over, let go. Each is asked for by its database_guid.",
+            PAGES,
+            &[(200, Some(shape::<Listing<LifeShape>>))],
         )],
     ),
     at(
@@ -125,7 +153,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
             Does::GetWindow,
             "Which moments can be restored now from the vault, and every hole with cause and repair. Reads the catalogue of one \
              lineage.",
-            &[],
+            OF_LIFE,
             &[(200, Some(shape::<Report>))],
         )],
     ),
@@ -151,6 +179,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
                     "Time zone in which the server reads STOPAT: UTC, +02:00 or an IANA name; that of the backups without.",
                     Kind::Text,
                 ),
+                WHICH,
             ],
             &[(200, Some(shape::<Answer>))],
         )],
@@ -161,14 +190,14 @@ pub(crate) static RESOURCES: [Resource; 24] = [
             get(
                 Does::ListBackups,
                 "Fulls and differentials of a database in the vault, by LSN.",
-                PAGES,
+                PAGES_OF_LIFE,
                 &[(200, Some(shape::<Listing<BackupShape>>))],
             ),
             Route {
                 method: "POST",
                 does: Does::RequestBackup,
                 about: "Asks for a backup now. RDS knows no copy-only: a full becomes the differential base, and the notes say so. With the \
-                        same Idempotency-Key the same answer for a day, and one task.",
+                        same Idempotency-Key the same answer for a day, and one task; the key of another caller is refused.",
                 query: &[],
                 body: Some(shape::<BackupBody>),
                 answers: &[(202, Some(shape::<AcceptedShape>))],
@@ -180,7 +209,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
         &[get(
             Does::ListLogDays,
             "Log files of a database in the vault, by the day on which they were made.",
-            PAGES,
+            PAGES_OF_LIFE,
             &[(200, Some(shape::<Listing<LogsShape>>))],
         )],
     ),
@@ -189,25 +218,28 @@ pub(crate) static RESOURCES: [Resource; 24] = [
         &[get(
             Does::ListHolds,
             "What keeps backups of a database whatever retention says.",
-            PAGES,
+            PAGES_OF_LIFE,
             &[(200, Some(shape::<Listing<HoldShape>>))],
         )],
     ),
     at(
         "/v1/instances/{instance}/databases/{database}/holds/{backup}",
         &[
-            get(Does::GetHold, "A hold.", &[], &[(200, Some(shape::<HoldShape>))]),
-            put(
-                Does::PutHold,
-                "Holds a full or differential and all it needs, or says anew why and until when (If-Match).",
-                shape::<HoldBody>,
-                &[(200, Some(shape::<HoldShape>)), (201, Some(shape::<HoldShape>))],
-            ),
+            get(Does::GetHold, "A hold.", OF_LIFE, &[(200, Some(shape::<HoldShape>))]),
+            Route {
+                query: OF_LIFE,
+                ..put(
+                    Does::PutHold,
+                    "Holds a full or differential and all it needs, or says anew why and until when (If-Match).",
+                    shape::<HoldBody>,
+                    &[(200, Some(shape::<HoldShape>)), (201, Some(shape::<HoldShape>))],
+                )
+            },
             Route {
                 method: "DELETE",
                 does: Does::DeleteHold,
                 about: "Lets a backup go as far as this hold is concerned. What is not held is let go already.",
-                query: &[],
+                query: OF_LIFE,
                 body: None,
                 answers: &[(204, None)],
             },
@@ -255,12 +287,20 @@ pub(crate) static RESOURCES: [Resource; 24] = [
         "/v1/policies/{policy}",
         &[
             get(Does::GetPolicy, "A policy.", &[], &[(200, Some(shape::<Policy>))]),
-            put(
-                Does::PutPolicy,
-                "Makes a policy, or replaces it (If-Match), and says what was found in it. Runs follow it from their next planning on.",
-                shape::<Policy>,
-                &[(200, Some(shape::<PolicyPut>)), (201, Some(shape::<PolicyPut>))],
-            ),
+            Route {
+                query: &[optional(
+                    "cursor",
+                    "Where making followers due goes on: `next` of `followers` in the answer before.",
+                    Kind::Text,
+                )],
+                ..put(
+                    Does::PutPolicy,
+                    "Makes a policy, or replaces it (If-Match), says what was found in it, and makes the instances that follow it due. One that would \
+                     stop every backup, of anybody or of one that follows it, is refused.",
+                    shape::<Policy>,
+                    &[(200, Some(shape::<PolicyPut>)), (201, Some(shape::<PolicyPut>))],
+                )
+            },
         ],
     ),
     at(
@@ -310,7 +350,8 @@ pub(crate) static RESOURCES: [Resource; 24] = [
             Route {
                 method: "POST",
                 does: Does::LookNow,
-                about: "Looks now which instances and databases there are, without waiting for the schedule.",
+                about: "Looks now which instances and databases there are, without waiting for the schedule. With the same Idempotency-Key of the same \
+                        caller it is one look for 90 days; without a key, one a minute.",
                 query: &[],
                 body: None,
                 answers: &[(202, Some(shape::<LookStarted>))],
@@ -341,6 +382,15 @@ pub(crate) static RESOURCES: [Resource; 24] = [
             "What discovery saw last of an instance: every database with what became of it, and why which are not protected.",
             &[CURSOR],
             &[(200, Some(shape::<DiscoveredShape>))],
+        )],
+    ),
+    at(
+        "/v1/discovered",
+        &[get(
+            Does::GetListed,
+            "What discovery found last when it listed the instances: how many are selected and not enrolled, and why.",
+            &[],
+            &[(200, Some(shape::<ListedShape>))],
         )],
     ),
 ];

@@ -140,7 +140,7 @@ pub(crate) struct HoldShape {
 impl HoldShape {
     pub(crate) fn new(hold: Hold, now: Timestamp) -> Self {
         let is_in_force = hold.is_in_force(now);
-        let Hold { lineage: _, backup, why, held_by, held_at, until } = hold;
+        let Hold { instance: _, lineage: _, backup, why, held_by, held_at, until } = hold;
         Self { backup, why, held_by, held_at, until, is_in_force }
     }
 }

@@ -1,14 +1,18 @@
 //! Databases: the head of each, and what its loss would cost now.
 
+use domain::discovery::former::Former;
+use domain::exposure::{self, Watch};
 use domain::facts::RecoveryModel;
 use domain::id::{BackupId, Guid};
-use domain::inventory::Database;
+use domain::inventory::{Database, Lineage};
 use domain::lsn::Lsn;
-use domain::policy::RpoMinutes;
+use domain::policy::Policy;
 use domain::reason::Reason;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use super::task::AskedShape;
 
 /// A protected database.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -48,6 +52,28 @@ pub(crate) struct DatabaseShape {
     pub(crate) exposure: ExposureShape,
 }
 
+/// A database that had a name before.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Life")]
+pub(crate) struct LifeShape {
+    /// Original database.
+    pub(crate) family_guid: Guid,
+    /// Physical incarnation: `?database_guid=` asks for what the vault has of it.
+    pub(crate) database_guid: Guid,
+    /// Since when it has not the name any more.
+    pub(crate) until: Timestamp,
+    /// Who let it go; absent where another database took its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) let_go: Option<AskedShape>,
+}
+
+impl LifeShape {
+    pub(crate) fn new(former: Former) -> Self {
+        let Lineage { family_guid, database_guid } = former.lineage;
+        Self { family_guid, database_guid, until: former.until, let_go: former.let_go.map(AskedShape::new) }
+    }
+}
+
 /// A data backup as a head knows it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "LastBackup")]
@@ -81,27 +107,41 @@ pub(crate) struct ExposureShape {
     /// Seconds back to the newest moment in the vault; absent while nothing is in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) seconds: Option<i64>,
-    /// `objectives.rpo_minutes.instance` of the policy; absent where the policy excludes the database or cannot be found.
+    /// `objectives.rpo_minutes.instance` of the policy; absent where the policy excludes the database or cannot be found, and of one that is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rpo_minutes: Option<u32>,
-    /// Whether more would be lost now than was promised, or all of it.
+    /// When the promise is missed, or since when, unless something newer reaches the vault. Behind the newest moment in the vault by the
+    /// RPO; of a database in simple recovery by the RPO behind the next moment of the schedule; of one that waits for its first full by
+    /// the RPO behind when that was first seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) missed_at: Option<Timestamp>,
+    /// Whether the promise is missed: what the alarm says as well.
     pub(crate) is_beyond: bool,
 }
 
 impl ExposureShape {
-    pub(crate) fn new(database: &Database, rpo: Option<RpoMinutes>, now: Timestamp) -> Self {
-        let age = database.exposure(now);
+    /// By the policy of the instance, where it can be found, and by what the watch over its promises remembers.
+    pub(crate) fn new(
+        database: &Database,
+        policy: Option<&Policy>,
+        watch: &Watch,
+        now: Timestamp,
+    ) -> Result<Self, Reason> {
+        let missed_at = policy.map(|policy| watch.exposed_from(policy, database, now)).transpose()?.flatten();
         // Nothing more can be lost of what is not there.
-        let rpo = rpo.filter(|_| database.gone_at.is_none());
-        let promised = rpo.map(|rpo| SignedDuration::from_mins(i64::from(rpo.instance)));
-        let is_beyond = promised.is_some_and(|promised| age.is_none_or(|age| age > promised));
-        Self { seconds: age.map(|age| age.as_secs()), rpo_minutes: rpo.map(|rpo| rpo.instance), is_beyond }
+        let rpo = policy.filter(|_| database.gone_at.is_none());
+        let rpo = rpo.and_then(|policy| policy.rpo_of(&database.name));
+        Ok(Self {
+            seconds: database.exposure(now).map(|age| age.as_secs()),
+            rpo_minutes: rpo.map(|rpo| rpo.instance),
+            missed_at,
+            is_beyond: exposure::overdue(missed_at, now).is_some(),
+        })
     }
 }
 
 impl DatabaseShape {
-    pub(crate) fn new(database: Database, rpo: Option<RpoMinutes>, now: Timestamp) -> Self {
-        let exposure = ExposureShape::new(&database, rpo, now);
+    pub(crate) fn new(database: Database, exposure: ExposureShape) -> Self {
         let (family_guid, database_guid) =
             database.lineage.map(|lineage| (lineage.family_guid, lineage.database_guid)).unzip();
         Self {
@@ -131,35 +171,6 @@ impl DatabaseShape {
             failures: database.failures,
             gone_at: database.gone_at,
             exposure,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::inventory::LogTail;
-
-    use super::*;
-
-    #[test]
-    fn what_is_older_than_promised_or_not_there_is_beyond() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let rpo = Some(RpoMinutes { damage: 10, instance: 60 });
-        for (made_at, rpo, now, expected) in [
-            (Some(0), rpo, 3_600, (Some(3_600), false)),
-            (Some(0), rpo, 3_601, (Some(3_601), true)),
-            (None, rpo, 0, (None, true)),
-            (None, None, 0, (None, false)),
-        ] {
-            let mut database = Database::new("sales", "orders");
-            database.log_tail = made_at.map(|second| LogTail {
-                seq: 1,
-                last_lsn: Lsn::ZERO,
-                made_at: at(second),
-                fork: None,
-            });
-            let exposure = ExposureShape::new(&database, rpo, at(now));
-            assert_eq!((exposure.seconds, exposure.is_beyond), expected, "{made_at:?} {now}");
         }
     }
 }

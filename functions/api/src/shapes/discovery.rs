@@ -87,8 +87,38 @@ impl DiscoveryBody {
 pub(crate) struct LookStarted {
     /// Name of the execution.
     pub(crate) execution: String,
-    /// `false` where one of that name was started before: a look that is asked for twice in a minute is one.
+    /// `false` where one of that name was started before: what is asked for again with the same Idempotency-Key, or without one within a
+    /// minute, is one look.
     pub(crate) is_new: bool,
+}
+
+/// What discovery found last when it listed the instances that there are.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Listed")]
+pub(crate) struct ListedShape {
+    /// When; absent until it did, which it does where there are settings of discovery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<Timestamp>,
+    /// Instances that RDS listed.
+    pub(crate) shown: u64,
+    /// Those that settings select and that could not be enrolled.
+    pub(crate) skipped: u64,
+    /// Why, and what is wrong with settings; the first few.
+    pub(crate) needs: Vec<Reason>,
+    /// How many reasons there are.
+    pub(crate) needs_count: u64,
+    /// Why the last listing failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<Reason>,
+    /// Listings in a row that failed.
+    pub(crate) failures: u32,
+}
+
+impl ListedShape {
+    pub(crate) fn new(looked: Looked) -> Self {
+        let Looked { at, shown, skipped, needs, needs_count, trouble, failures, .. } = looked;
+        Self { at, shown, skipped, needs, needs_count, trouble, failures }
+    }
 }
 
 /// What discovery saw last of an instance, a hundred databases a page.

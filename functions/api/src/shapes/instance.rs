@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::task::AskedShape;
+
 /// What a person sets of an instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +31,13 @@ pub(crate) struct InstanceBody {
     /// Native tasks at a time.
     #[serde(default)]
     pub(crate) slots: Slots,
+    /// Whether it is protected; without, no run starts, nothing is promised and discovery leaves it alone. What the vault has of it stays.
+    #[serde(default = "is_protected")]
+    pub(crate) is_protected: bool,
+}
+
+const fn is_protected() -> bool {
+    true
 }
 
 const fn port() -> u16 {
@@ -44,6 +53,7 @@ pub(crate) fn settings(instance: &Instance) -> InstanceBody {
         policy: instance.policy.clone(),
         vault: instance.vault.clone(),
         slots: instance.slots,
+        is_protected: instance.stopped.is_none(),
     }
 }
 
@@ -67,6 +77,9 @@ pub(crate) struct InstanceShape {
     /// When it is looked at next; absent while nobody need look.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) due_at: Option<Timestamp>,
+    /// Who ended its protection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stopped: Option<AskedShape>,
     /// Why the last run could not work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<Reason>,
@@ -98,7 +111,8 @@ impl InstanceShape {
             facts,
             facts_at,
             bytes_per_second: instance.bytes_per_second,
-            due_at: instance.due_at,
+            due_at: instance.due_at.filter(|_| instance.stopped.is_none()),
+            stopped: instance.stopped.map(AskedShape::new),
             trouble: instance.trouble,
             run,
         }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct PreviewBody {
     /// The policy as it would be.
     pub(crate) policy: Policy,
-    /// The instance whose databases are looked at; it need not follow the policy yet.
+    /// The instance whose databases are looked at; where it follows another policy, the answer says what moving it would do.
     pub(crate) instance: String,
 }
 
@@ -26,15 +26,17 @@ pub(crate) struct PreviewBody {
 pub(crate) struct PreviewShape {
     /// As of when.
     pub(crate) now: Timestamp,
-    /// What is found in the policy as it is on that instance; absent while it does not exist.
+    /// Name of the policy that the instance follows: what is said of now is said of it, whichever policy would be put.
+    pub(crate) follows: String,
+    /// What is found in that one on the instance; absent where it does not exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) findings_now: Option<Vec<Finding>>,
-    /// What is found in it as it would be.
+    /// What is found in the policy that was given.
     pub(crate) findings_then: Vec<Finding>,
-    /// What the policy as it is comes to on that instance; on the first page, while the policy exists.
+    /// What the one that it follows comes to on the instance; on the first page, where that exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) forecast_now: Option<Forecasted>,
-    /// What it would come to; on the first page.
+    /// What the one that was given would come to; on the first page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) forecast_then: Option<Forecasted>,
     /// Databases by name.
@@ -51,10 +53,10 @@ pub(crate) struct PreviewDatabase {
     pub(crate) name: String,
     /// What could be restored now.
     pub(crate) window: Vec<Window>,
-    /// What retention would do by the policy as it is.
+    /// What retention would do by the policy that the instance follows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) now: Option<Swept>,
-    /// What it would do by the policy as it would be.
+    /// What it would do by the one that was given.
     pub(crate) then: Swept,
 }
 

@@ -2,7 +2,7 @@
 
 use domain::mailbox::Requested;
 use domain::reason::Reason;
-use domain::task::{Kind, Outcome, State, Task, TaskId};
+use domain::task::{Heard, Kind, Lifecycle, Outcome, State, Task, TaskId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub(crate) struct TaskShape {
     /// The service's id, once it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) task_id: Option<TaskId>,
+    /// How far the service is with it, while it has it and once there was news: as of `at`, to ten percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) progress: Option<ProgressShape>,
     /// The moment of the schedule that it answers, or when it was asked for.
     pub(crate) due_at: Timestamp,
     /// When it was planned.
@@ -54,6 +57,18 @@ pub(crate) struct TaskShape {
     pub(crate) notes: Vec<Reason>,
 }
 
+/// How far the service is with a task.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TaskProgress")]
+pub(crate) struct ProgressShape {
+    /// The service's word for where it is.
+    pub(crate) lifecycle: Lifecycle,
+    /// Percent complete.
+    pub(crate) percent: u8,
+    /// When it was seen so.
+    pub(crate) at: Timestamp,
+}
+
 /// Who asked, and when.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Asked")]
@@ -65,7 +80,7 @@ pub(crate) struct AskedShape {
 }
 
 impl AskedShape {
-    fn new(Requested { by, at }: Requested) -> Self {
+    pub(crate) fn new(Requested { by, at }: Requested) -> Self {
         Self { by, at }
     }
 }
@@ -95,6 +110,12 @@ pub(crate) enum StateShape {
 
 impl TaskShape {
     pub(crate) fn new(task: Task) -> Self {
+        let progress = match &task.state {
+            State::Submitted { heard, .. } => {
+                heard.map(|Heard { lifecycle, percent, at }| ProgressShape { lifecycle, percent, at })
+            }
+            _ => None,
+        };
         let (state, task_id, ended_at, reason) = match task.state {
             State::Planned => (StateShape::Planned, None, None, None),
             State::Admitted { .. } => (StateShape::Admitted, None, None, None),
@@ -117,6 +138,7 @@ impl TaskShape {
             kind: task.kind,
             state,
             task_id,
+            progress,
             due_at: task.due_at,
             planned_at: task.planned_at,
             not_before: task.not_before,

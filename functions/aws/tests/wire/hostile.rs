@@ -3,7 +3,7 @@
 
 use aws::{Cloud, EventBridge, S3, SdkConfig, SecretsManager, StepFunctions, Topic};
 use ports::Fault;
-use ports::cloud::{DescribeInstance, DescribeKey, ListEvents, ListInstances, ListObjects};
+use ports::cloud::{DescribeInstance, DescribeKey, DescribeSnapshot, ListEvents, ListInstances, ListObjects};
 use ports::events::PublishEvents;
 use ports::executions::{Machine, StartExecution};
 use ports::notify::{Notice, Notify};
@@ -59,6 +59,12 @@ const QUESTIONS: &[Question] = &[
          <Message>Finished</Message></Event></Events></DescribeEventsResult></DescribeEventsResponse>",
     ),
     reads(
+        "snapshot",
+        "<DescribeDBSnapshotsResponse><DescribeDBSnapshotsResult><DBSnapshots><DBSnapshot><DBSnapshotIdentifier>by-hand\
+         </DBSnapshotIdentifier><DBInstanceIdentifier>sales</DBInstanceIdentifier></DBSnapshot></DBSnapshots>\
+         </DescribeDBSnapshotsResult></DescribeDBSnapshotsResponse>",
+    ),
+    reads(
         "objects",
         "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>b</Key><Size>7</Size><ETag>e</ETag>\
          <LastModified>2026-11-22T01:02:03.004Z</LastModified></Contents></ListBucketResult>",
@@ -104,6 +110,7 @@ async fn ask(name: &str, config: SdkConfig) -> Result<(), Fault> {
             let between = (jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::UNIX_EPOCH);
             cloud.list_events("sales", between, None).await.map(drop)
         }
+        "snapshot" => cloud.instance_of_snapshot("by-hand").await.map(drop),
         "objects" => cloud.list_objects("vault", "", None).await.map(drop),
         "versions" => s3.list_versions("vault", "", None).await.map(drop),
         "uploads" => s3.list_uploads("vault", "", None).await.map(drop),
@@ -121,7 +128,7 @@ async fn ask(name: &str, config: SdkConfig) -> Result<(), Fault> {
         "tag" => s3.tag_object("vault", "b", &Tags::new()).await,
         "write" => s3.write_object("vault", "b", b"body").await.map(drop),
         "abort" => s3.abort_upload("vault", &upload).await,
-        "events" => EventBridge::new(&config, "cell").publish(&[event("{}")]).await,
+        "events" => EventBridge::new(&config, "cell").publish(&[event("{}")]).await.map(drop),
         "execution" => {
             let machines = [(Machine::Instance, "arn:aws:states:eu-west-1:1:stateMachine:i".to_owned())];
             StepFunctions::new(&config, machines)

@@ -2,8 +2,9 @@
 //!
 //! The answers are written after the examples of the API references of S3, KMS, RDS, Secrets Manager and DynamoDB.
 //! [`store`] holds what concerns the task store, [`objects`] objects, versions and uploads, [`telling`] executions, events, notices and the listing of instances,
-//! [`tagging`] tags, [`hostile`] what no service of AWS would send.
+//! [`tagging`] tags, [`contract`] the contracts that the simulator's ports keep as well, [`hostile`] what no service of AWS would send.
 
+mod contract;
 mod hostile;
 mod objects;
 mod playback;
@@ -283,6 +284,24 @@ fn rds_error(status: u16, code: &str) -> Answer {
         "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>m</Message></Error></ErrorResponse>"
     );
     Answer::new(status, &text)
+}
+
+/// Options of one group that come on more than one page.
+#[test]
+fn a_group_of_options_is_read_to_its_last_page_or_given_up() {
+    let ask = async |config| Cloud::new(&config).describe_instance("sales").await;
+    let page = |option: &str| {
+        let mut page = group(option);
+        page.body = page.body.replace("<OptionGroupsList>", "<Marker>m2</Marker><OptionGroupsList>");
+        page
+    };
+    let first = || instance(&membership("new", "in-sync"));
+    let (found, calls) = play(vec![first(), page("SQLSERVER_AUDIT"), group("SQLSERVER_BACKUP_RESTORE")], ask);
+    assert_eq!(found.unwrap().backup_option, OptionState::Enabled);
+    let marked: Vec<bool> = calls.iter().map(|call| call.body.contains("Marker=m2")).collect();
+    assert_eq!(marked, [false, false, true]);
+    let endless = [vec![first()], vec![page("SQLSERVER_AUDIT"); 5]].concat();
+    assert_eq!(says(play(endless, ask).0), "Human ListingUnreadable");
 }
 
 #[test]

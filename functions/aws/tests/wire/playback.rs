@@ -137,16 +137,28 @@ impl Call {
 
 /// Runs a client against the answers; gives what it returned and what it asked. One request a connection.
 pub(crate) fn play<T>(answers: Vec<Answer>, client: impl AsyncFnOnce(SdkConfig) -> T) -> (T, Vec<Call>) {
+    let mut left = answers.into_iter();
+    let (result, calls) = serve(|_| left.next().expect("an answer for each request"), client);
+    assert_eq!(left.len(), 0, "answers that nobody asked for after {calls:?}");
+    (result, calls)
+}
+
+/// Runs a client against a service; likewise.
+pub(crate) fn serve<T>(
+    mut service: impl FnMut(&Call) -> Answer,
+    client: impl AsyncFnOnce(SdkConfig) -> T,
+) -> (T, Vec<Call>) {
     local().block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port of loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
         let config = config(&format!("http://{address}")).await;
-        let (mut calls, mut stalled, mut left) = (Vec::new(), Vec::new(), answers.into_iter());
+        let (mut calls, mut stalled) = (Vec::new(), Vec::new());
         let serving = async {
             loop {
                 let (mut connection, _) = listener.accept().await.expect("the client connects");
-                calls.push(call(&mut connection).await);
-                let answer = left.next().expect("an answer for each request");
+                let call = call(&mut connection).await;
+                let answer = service(&call);
+                calls.push(call);
                 if answer.status != 0 {
                     send(&mut connection, &answer).await;
                 }
@@ -159,7 +171,6 @@ pub(crate) fn play<T>(answers: Vec<Answer>, client: impl AsyncFnOnce(SdkConfig) 
             result = client(config) => result,
             () = serving => unreachable!("the server serves until it is dropped"),
         };
-        assert_eq!(left.len(), 0, "answers that nobody asked for after {calls:?}");
         (result, calls)
     })
 }

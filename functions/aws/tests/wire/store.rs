@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws::connection::{CONNECT_TIMEOUT, OPERATION_TIMEOUT};
-use aws::{DynamoStore, SdkConfig};
+use aws::{Again, DynamoStore, SdkConfig};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use ports::Fault;
@@ -103,6 +103,42 @@ fn a_lost_answer_leaves_a_write_open_and_a_read_to_be_repeated() {
         (Answer::error(503, "ServiceUnavailable"), "transient", "unknown"),
     ] {
         assert_read_and_written(&answer, read, written);
+    }
+}
+
+/// A store for functions without a machine: what came to nothing is asked once more, and what may have come about is not.
+#[test]
+fn what_came_to_nothing_is_asked_again_once() {
+    let (dead, whole) = (Answer::silence(), Answer::new(200, "{}"));
+    let throttled = Answer::error(400, "ThrottlingException");
+    let get = async |config| Again(DynamoStore::new(&hasty(config), "bakproof")).get(&key()).await;
+    for (answers, expected) in [
+        (vec![dead.clone(), whole.clone()], "None"),
+        (vec![throttled.clone(), whole.clone()], "None"),
+        (vec![dead.clone(), dead.clone()], "transient"),
+        (vec![whole.clone()], "None"),
+        (vec![Answer::error(400, "ValidationException")], "Human ServiceRefused"),
+    ] {
+        let asked = answers.len();
+        let (found, calls) = play(answers, get);
+        assert_eq!((says(found).as_str(), calls.len()), (expected, asked));
+    }
+    for writes in commits() {
+        let commit = async |config| Again(DynamoStore::new(&hasty(config), "bakproof")).commit(&writes).await;
+        for (answers, expected) in [
+            (vec![dead.clone()], Err("unknown")),
+            (vec![Answer::new(503, "")], Err("unknown")),
+            (vec![throttled.clone(), whole.clone()], Ok(())),
+            (vec![whole.clone()], Ok(())),
+        ] {
+            let asked = answers.len();
+            let (done, calls) = play(answers, commit);
+            let said = done.map_err(|fault| match fault {
+                CommitFault::Fault(Fault::UnknownOutcome(_)) => "unknown",
+                _ => "another",
+            });
+            assert_eq!((said, calls.len()), (expected, asked), "{writes:?}");
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use aws::{Cloud, EventBridge, SdkConfig, StepFunctions, Topic};
 use aws_config::timeout::TimeoutConfig;
 use jiff::Timestamp;
 use ports::Fault;
-use ports::cloud::{InstanceEvents, ListEvents, ListInstances, ListedInstances};
-use ports::events::{Event, PublishEvents};
+use ports::cloud::{DescribeSnapshot, InstanceEvents, ListEvents, ListInstances, ListedInstances};
+use ports::events::{Event, PublishEvents, Put};
 use ports::executions::{Machine, StartExecution, Started};
 use ports::notify::{Notice, Notify};
 use serde_json::{Value, json};
@@ -18,9 +18,9 @@ use crate::{assert_actions, rds_error, says};
 const INSTANCE: &str = "arn:aws:states:eu-west-1:123456789012:stateMachine:instance";
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:bakproof";
 
-/// A tenth of a second for an operation: whoever waits for a hanging service need not wait for long.
+/// A quarter of a second for an operation: whoever waits for a hanging service need not wait for long.
 pub(crate) fn hasty(config: SdkConfig) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_millis(100)).build();
+    let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_millis(250)).build();
     config.into_builder().timeout_config(timeouts).build()
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn event(detail: &str) -> Event {
     }
 }
 
-fn publish(answers: Vec<Answer>, events: &[Event]) -> (Result<(), Fault>, Vec<Call>) {
+fn publish(answers: Vec<Answer>, events: &[Event]) -> (Result<Vec<Put>, Fault>, Vec<Call>) {
     play(answers, async |config| EventBridge::new(&hasty(config), "cell").publish(events).await)
 }
 
@@ -95,7 +95,7 @@ fn an_execution_is_started_under_its_name() {
 #[test]
 fn events_are_put_on_the_bus_and_told_apart() {
     let (found, calls) = publish(vec![published()], &[event(r#"{"id":"1"}"#)]);
-    assert_eq!(found, Ok(()));
+    assert_eq!(found, Ok(vec![Put::Taken]));
     let sent = body(&calls[0])["Entries"][0].clone();
     assert_eq!((&sent["EventBusName"], &sent["Source"]), (&json!("cell"), &json!("bakproof")));
     assert_eq!((&sent["DetailType"], &sent["Detail"]), (&json!("Backup Finished"), &json!(r#"{"id":"1"}"#)));
@@ -108,19 +108,60 @@ fn events_are_put_on_the_bus_and_told_apart() {
     let (taken, late) = (json!({"EventId": "1"}), json!({"ErrorCode": "ThrottlingException"}));
     let bad = json!({"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."});
     for (answer, expected) in [
-        (entries(json!([taken, taken])), "()"),
-        (entries(json!([late, late])), "transient"),
-        (entries(json!([taken, late])), "unknown"),
-        (entries(json!([late, bad])), "Human EventRefused"),
+        (entries(json!([taken, taken])), "taken taken"),
+        (entries(json!([late, late])), "left left"),
+        (entries(json!([taken, late])), "taken left"),
+        (entries(json!([late, bad])), "left refused"),
         (entries(json!([taken])), "unknown"),
         (Answer::new(200, "{}"), "unknown"),
+        (Answer::error(400, "ThrottlingException"), "transient"),
     ] {
-        assert_eq!(says(publish(vec![answer.clone()], &two).0), expected, "{answer:?}");
+        let (found, calls) = publish(vec![answer.clone()], &two);
+        assert_eq!(words(found), expected, "{answer:?}");
+        assert_eq!(calls.len(), 1);
     }
     for count in [0, 11] {
         let (found, calls) = publish(vec![], &vec![event("{}"); count]);
         assert_eq!((says(found).as_str(), calls.len()), ("Human EventsMalformed", 0), "{count}");
     }
+}
+
+/// What became of each event in a word, or the fault.
+fn words(found: Result<Vec<Put>, Fault>) -> String {
+    let word = |put: &Put| match put {
+        Put::Taken => "taken",
+        Put::Left(_) => "left",
+        Put::Refused(_) => "refused",
+    };
+    match found {
+        Ok(put) => put.iter().map(word).collect::<Vec<_>>().join(" "),
+        Err(fault) => says::<()>(Err(fault)),
+    }
+}
+
+#[test]
+fn events_that_fit_into_no_one_request_go_in_more_and_too_large_ones_not_at_all() {
+    let (large, small) = (event(&"x".repeat(200_000)), event("{}"));
+    let endless = event(&"x".repeat(300_000));
+    let sent = |call: &Call| body(call)["Entries"].as_array().map_or(0, Vec::len);
+    // With the time of production: these are no small requests.
+    let publish = |answers: Vec<Answer>, events: &[Event]| {
+        play(answers, async |config| EventBridge::new(&config, "cell").publish(events).await)
+    };
+    let (found, calls) = publish(vec![published(), published()], &[large.clone(), large.clone()]);
+    assert_eq!(
+        (words(found).as_str(), calls.iter().map(sent).collect::<Vec<_>>()),
+        ("taken taken", vec![1, 1])
+    );
+    let (found, calls) = publish(vec![published()], &[endless.clone(), small]);
+    assert_eq!((words(found).as_str(), calls.len()), ("refused taken", 1));
+    let (found, calls) = publish(vec![], &[endless]);
+    assert_eq!((words(found).as_str(), calls.len()), ("refused", 0));
+    // The first is there: it is told no more, whatever becomes of the second.
+    let (found, _) = publish(vec![published(), Answer::new(503, "")], &[large.clone(), large.clone()]);
+    assert_eq!(words(found), "taken left");
+    let (found, _) = publish(vec![Answer::new(503, "")], &[large.clone(), large]);
+    assert_eq!(words(found), "unknown");
 }
 
 #[test]
@@ -149,7 +190,10 @@ fn an_effect_whose_answer_is_lost_is_left_open_and_asked_for_once() {
                 let (found, calls) = start(vec![answer], Machine::Instance);
                 (found.map(drop), calls)
             }
-            1 => publish(vec![answer], &[event("{}")]),
+            1 => {
+                let (found, calls) = publish(vec![answer], &[event("{}")]);
+                (found.map(drop), calls)
+            }
             _ => notify(vec![answer]),
         };
         assert_eq!(calls.len(), 1, "{which}");
@@ -297,6 +341,64 @@ fn what_happened_is_asked_for_with_both_ends_and_read_whatever_its_categories_ar
         (Answer::silence(), "transient"),
     ] {
         assert_eq!(says(look_back(answer.clone(), Some("m1")).0), expected, "{answer:?}");
+    }
+}
+
+fn snapshots(members: &str) -> Answer {
+    Answer::new(
+        200,
+        &format!(
+            "<DescribeDBSnapshotsResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\"><DescribeDBSnapshotsResult>\
+             <DBSnapshots>{members}</DBSnapshots></DescribeDBSnapshotsResult></DescribeDBSnapshotsResponse>"
+        ),
+    )
+}
+
+fn snapshot(name: &str, instance: &str) -> String {
+    format!(
+        "<DBSnapshot><DBSnapshotIdentifier>{name}</DBSnapshotIdentifier><DBInstanceIdentifier>{instance}\
+         </DBInstanceIdentifier><Status>creating</Status></DBSnapshot>"
+    )
+}
+
+fn whose(answer: Answer, name: &str) -> (Result<Option<String>, Fault>, Vec<Call>) {
+    play(vec![answer], async |config| Cloud::new(&hasty(config)).instance_of_snapshot(name).await)
+}
+
+#[test]
+fn a_snapshot_is_asked_for_by_its_name_and_the_type_that_it_tells() {
+    for (name, of_type) in [
+        ("before-upgrade", None),
+        ("awsbackup:job-1", Some("SnapshotType=awsbackup")),
+        ("rds:sales-2026", Some("SnapshotType=automated")),
+    ] {
+        let (found, calls) = whose(snapshots(&snapshot(&name.to_uppercase(), "sales")), name);
+        assert_eq!(found, Ok(Some("sales".to_owned())));
+        let sent = &calls[0].body;
+        assert!(sent.contains(&format!("DBSnapshotIdentifier={}", name.replace(':', "%3A"))), "{sent}");
+        assert_eq!(
+            of_type.is_some_and(|of_type| sent.contains(of_type)),
+            sent.contains("SnapshotType"),
+            "{sent}"
+        );
+        assert_actions("DescribeSnapshot", &calls);
+    }
+    for (answer, expected) in [
+        (snapshots(""), "None"),
+        (rds_error(404, "DBSnapshotNotFound"), "None"),
+        (rds_error(404, "DBSnapshotNotFoundFault"), "None"),
+        (snapshots(&snapshot("another", "sales")), "Human SnapshotUnreadable"),
+        (snapshots(&snapshot("by-hand", "")), "Human SnapshotUnreadable"),
+        (snapshots("<DBSnapshot></DBSnapshot>"), "Human SnapshotUnreadable"),
+        (rds_error(400, "InvalidParameterValue"), "Human ServiceRefused"),
+        (rds_error(400, "Throttling"), "transient"),
+        (rds_error(403, "AccessDenied"), "Human AccessDenied"),
+        (snapshots("").cut(), "transient"),
+        (snapshots("").stalled(), "transient"),
+        (Answer::silence(), "transient"),
+        (Answer::new(200, "<"), "transient"),
+    ] {
+        assert_eq!(says(whose(answer.clone(), "by-hand").0), expected, "{answer:?}");
     }
 }
 

@@ -16,7 +16,7 @@ pub fn settled(
     change: &Change,
     head: Option<&Database>,
     state: &DatabaseState,
-    instance: &str,
+    (instance, now): (&str, Timestamp),
 ) -> Option<Database> {
     match change {
         Change::Skipped(_) => None,
@@ -36,6 +36,7 @@ pub fn settled(
             let mut head = Database::new(instance, &state.name);
             head.lineage = lineage_of(state);
             head.recovery_model = state.recovery_model;
+            head.begun_at = Some(now);
             Some(head)
         }
     }
@@ -60,6 +61,8 @@ mod tests {
     use crate::schedule::due;
     use crate::task::Kind;
 
+    const AT: (&str, Timestamp) = ("a", Timestamp::UNIX_EPOCH);
+
     /// A head with a past.
     fn head() -> Database {
         let mut head = Database::new("a", "orders");
@@ -83,26 +86,26 @@ mod tests {
             (Change::Moved { from: from() }, Some(0), guids("1.2")),
             (Change::Restored { from: from() }, Some(0), guids("1.2")),
         ] {
-            let settled = settled(&change, Some(&head()), &state, "a");
+            let settled = settled(&change, Some(&head()), &state, AT);
             assert_eq!(settled.as_ref().map(|head| head.failures), failures, "{change:?}");
             assert_eq!(settled.as_ref().and_then(|head| head.lineage.clone()), lineage, "{change:?}");
             let placed = settled
                 .is_none_or(|head| head.name == "sales" && head.instance == "a" && head.gone_at.is_none());
             assert!(placed, "{change:?}");
         }
-        assert_eq!(settled(&Change::Returned, None, &state, "a"), None, "there is nothing to go on from");
+        assert_eq!(settled(&Change::Returned, None, &state, AT), None, "there is nothing to go on from");
         let by_hand = Database { lineage: None, gone_at: None, ..head() };
         let learned =
-            settled(&Change::Unchanged, Some(&by_hand), &database("orders", guids("1.2")), "a").unwrap();
+            settled(&Change::Unchanged, Some(&by_hand), &database("orders", guids("1.2")), AT).unwrap();
         assert_eq!((learned.lineage, learned.failures), (guids("1.2"), 3), "its identity is learned once");
-        assert_eq!(settled(&Change::Unchanged, Some(&by_hand), &database("orders", None), "a"), None);
+        assert_eq!(settled(&Change::Unchanged, Some(&by_hand), &database("orders", None), AT), None);
     }
 
     #[test]
     fn a_new_life_is_due_at_once_and_what_is_gone_never() {
         let (policy, now) = (weekly(), Timestamp::UNIX_EPOCH);
         let fresh =
-            settled(&Change::Recreated, Some(&head()), &database("orders", guids("2.2")), "a").unwrap();
+            settled(&Change::Recreated, Some(&head()), &database("orders", guids("2.2")), AT).unwrap();
         let items = due(&policy, &fresh, now).unwrap();
         assert_eq!(items.iter().map(|item| item.kind).collect::<Vec<_>>(), [Kind::Full]);
         let lost = gone(&fresh, now);

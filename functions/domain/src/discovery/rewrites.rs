@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::former::Former;
 use super::kin::Kin;
 use super::{Change, Look, heads};
 use crate::facts::DatabaseState;
@@ -24,6 +25,8 @@ pub struct Rewrite {
     pub kin: Vec<Kin>,
     /// Members of families that go.
     pub forget: Vec<Kin>,
+    /// Databases that give up their names to others.
+    pub former: Vec<Former>,
     /// Names whose waiting tasks end, and why.
     pub ends: Vec<(String, Reason)>,
     /// Names from which heads go on under another: none may have a task at work.
@@ -51,7 +54,7 @@ pub fn rewrites(
         let from = if let Change::Renamed { from } = change { from } else { name };
         let head = heads.get(from.as_str()).copied();
         let Some(state) = states.get(name.as_str()) else { continue };
-        match heads::settled(change, head, state, instance) {
+        match heads::settled(change, head, state, (instance, now)) {
             Some(settled) => {
                 groups.join(name, from);
                 if let Change::Renamed { from } = change {
@@ -72,7 +75,7 @@ pub fn rewrites(
     for name in &look.gone {
         if let Some(head) = heads.get(name.as_str()) {
             groups.join(name, name);
-            // Another may have taken its name: then its family alone remembers it.
+            // Another may have taken its name.
             wanted.entry(name.clone()).or_insert_with(|| heads::gone(head, now));
         }
     }
@@ -112,6 +115,8 @@ fn rewrite(
             group.ends.push((name.clone(), renamed(name, to)));
         } else if let Some(wanted) = wanted {
             let before = before.filter(|before| Some(&before.lineage) != wanted.lineage.as_ref());
+            let replaced = head.filter(|_| before.is_some());
+            group.former.extend(replaced.and_then(|head| Former::of(head, now)));
             group.kin.extend(before.map(|before| Kin { gone_at: before.gone_at.or(Some(now)), ..before }));
             if wanted.gone_at.is_some() {
                 group.ends.push((name.clone(), dropped(name)));
@@ -184,7 +189,7 @@ mod tests {
         head
     }
 
-    /// A group in words: `orders=1.1` is put (`!` gone), `-x` removed, `+1.1@x` kin, `~1.1@x` forgotten, `.x` its tasks end, `*` due.
+    /// A group in words: `orders=1.1` is put (`!` gone), `-x` removed, `+1.1@x` kin, `~1.1@x` forgotten, `^1.1@x` former, `.x` its tasks end, `*` due.
     fn told(group: &Rewrite) -> String {
         let lineage = |lineage: &crate::inventory::Lineage| {
             format!("{}.{}", lineage.family_guid.as_str(), lineage.database_guid.as_str())
@@ -199,6 +204,8 @@ mod tests {
         let kin = |kin: &Kin| format!("{}@{}{}", lineage(&kin.lineage), kin.place.name, gone(kin.gone_at));
         words.extend(group.kin.iter().map(|one| format!("+{}", kin(one))));
         words.extend(group.forget.iter().map(|one| format!("~{}", kin(one))));
+        let former = |one: &Former| format!("^{}@{}", lineage(&one.lineage), one.name);
+        words.extend(group.former.iter().map(former));
         words.extend(group.ends.iter().map(|(name, _)| format!(".{name}")));
         words.extend(group.is_due.then(|| "*".to_owned()));
         words.join(" ")
@@ -214,13 +221,13 @@ mod tests {
             ("orders=1.1", "sales=1.1", "sales=1.1 -orders +1.1@sales ~1.1@orders .orders"),
             ("orders=1.1", "", "orders!=1.1 +1.1@orders! .orders"),
             ("orders!=1.1", "orders=1.1", "orders=1.1 +1.1@orders *"),
-            // What had the name before is remembered by its family alone.
-            ("orders=1.1", "orders=2.2", "orders=2.2 +2.2@orders +1.1@orders! *"),
-            ("orders=1.1", "orders=1.2", "orders=1.2 +1.2@orders +1.1@orders! *"),
+            // What had the name before is remembered by its family, and by the name.
+            ("orders=1.1", "orders=2.2", "orders=2.2 +2.2@orders +1.1@orders! ^1.1@orders *"),
+            ("orders=1.1", "orders=1.2", "orders=1.2 +1.2@orders +1.1@orders! ^1.1@orders *"),
             ("a=1.1 b=2.2", "a=2.2 b=1.1", "a=2.2 b=1.1 +2.2@a +1.1@b ~1.1@a ~2.2@b .a .b"),
             ("a=1.1 b=2.2", "b=1.1 c=2.2", "b=1.1 c=2.2 -a +1.1@b +2.2@c ~1.1@a ~2.2@b .a .b"),
             // The name of one that is gone goes to one that is renamed.
-            ("a=1.1 b!=2.2", "b=1.1", "b=1.1 -a +1.1@b +2.2@b! ~1.1@a .a"),
+            ("a=1.1 b!=2.2", "b=1.1", "b=1.1 -a +1.1@b +2.2@b! ~1.1@a ^2.2@b .a"),
             // Renamed aside and restored over.
             ("o=1.1", "old=1.1 o=1.2", "o=1.2 old=1.1 +1.2@o +1.1@old ~1.1@o .o *"),
             ("x=1.1 y=2.2", "y=2.2 z=3.3", "z=3.3 +3.3@z * | x!=1.1 +1.1@x! .x"),

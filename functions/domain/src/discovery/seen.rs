@@ -119,8 +119,11 @@ pub struct Looked {
     pub trouble: Option<Reason>,
     /// Looks in a row that failed.
     pub failures: u32,
-    /// Mark of what people were told last.
+    /// Mark of the needs that people were told last; 0 once there were none.
     pub told: u64,
+    /// The same of the trouble.
+    #[serde(default)]
+    pub told_trouble: u64,
 }
 
 impl Record for Looked {
@@ -158,7 +161,11 @@ impl Looked {
         self.needs_count = u64::try_from(needs.len()).unwrap_or(u64::MAX);
         self.needs = needs;
         self.needs.truncate(NEEDS_MAX);
-        (self.trouble, self.failures) = (None, 0);
+        (self.trouble, self.failures, self.told_trouble) = (None, 0, 0);
+        // What is mended and comes again is news.
+        if self.needs.is_empty() {
+            self.told = 0;
+        }
     }
 
     /// Takes in one that failed: what was seen before stays.
@@ -167,28 +174,44 @@ impl Looked {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// Mark of what people should know now; 0 where there is nothing. FNV-1a over names and sentences: the same needs are the same
-    /// mark on every build.
-    pub fn mark(&self) -> u64 {
-        let trouble = self.trouble.iter().map(|reason| reason.name.as_ref());
-        let needs = self.needs.iter().map(|reason| reason.message.as_str());
-        let mut mark = 0_u64;
-        for text in trouble.chain(needs) {
-            let seed = if mark == 0 { 0xcbf2_9ce4_8422_2325 } else { mark };
-            let hashed = text
-                .bytes()
-                .chain([0])
-                .fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-            mark = hashed.max(1);
-        }
-        mark
+    /// Marks of the needs and of the trouble that people should know of now; 0 where there is none. A failure's sentence may carry a time
+    /// or a number: what it is called and what the function behind it called it make its mark.
+    fn marks(&self) -> (u64, u64) {
+        let needs = mark(self.needs.iter().map(|reason| reason.message.as_str()));
+        let trouble = self.trouble.iter().flat_map(|reason| [reason.name.as_ref(), stem(&reason.message)]);
+        (needs, mark(trouble))
     }
 
     /// Whether people have not been told yet of what they should know.
     pub fn is_untold(&self) -> bool {
-        let mark = self.mark();
-        mark != 0 && mark != self.told
+        let (needs, trouble) = self.marks();
+        needs != 0 && needs != self.told || trouble != 0 && trouble != self.told_trouble
     }
+
+    /// People know now.
+    pub fn tell(&mut self) {
+        (self.told, self.told_trouble) = self.marks();
+    }
+}
+
+/// The class and the name in a sentence of the form `Class: Name: what happened`; nothing of any other.
+fn stem(sentence: &str) -> &str {
+    let second = sentence.match_indices(": ").nth(1);
+    second.map_or("", |(end, _)| &sentence[..end])
+}
+
+/// FNV-1a: the same texts are the same mark on every build; 0 is none.
+fn mark<'t>(texts: impl Iterator<Item = &'t str>) -> u64 {
+    let mut mark = 0_u64;
+    for text in texts {
+        let seed = if mark == 0 { 0xcbf2_9ce4_8422_2325 } else { mark };
+        let hashed = text
+            .bytes()
+            .chain([0])
+            .fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        mark = hashed.max(1);
+    }
+    mark
 }
 
 #[cfg(test)]
@@ -279,19 +302,35 @@ mod tests {
         assert!(!looked.is_untold(), "nothing is wrong");
         looked.needs = vec![need("database x is SUSPECT")];
         assert!(looked.is_untold());
-        looked.told = looked.mark();
+        looked.tell();
         assert!(!looked.is_untold());
         looked.needs.push(need("database y is SUSPECT"));
         assert!(looked.is_untold(), "another database");
-        looked.told = looked.mark();
+        looked.tell();
         looked.trouble = Some(Reason::new(Class::Retry, "LoginFailed", "18456"));
         assert!(looked.is_untold());
-        looked.told = looked.mark();
+        looked.tell();
         // The sentence of a failure may carry a time or a number: the same failure is told once.
         looked.trouble = Some(Reason::new(Class::Retry, "LoginFailed", "18456, state 5"));
         assert!(!looked.is_untold());
-        (looked.needs, looked.trouble) = (Vec::new(), None);
+        looked.trouble = Some(Reason::new(Class::Human, "LookFailed", "Human: LoginFailed: 18456"));
+        assert!(looked.is_untold(), "another");
+        looked.tell();
+        looked.trouble = Some(Reason::new(Class::Human, "LookFailed", "Human: LoginFailed: 18456, state 5"));
+        assert!(!looked.is_untold());
+        looked.trouble = Some(Reason::new(Class::Retry, "LookFailed", "Retry: HostUnreachable: timeout"));
+        assert!(looked.is_untold(), "another cause");
+        looked.tell();
+        let needs = looked.needs.clone();
+        looked.succeed(Timestamp::UNIX_EPOCH, needs.clone());
+        assert!(!looked.is_untold(), "what they know of needs they know");
+        looked.succeed(Timestamp::UNIX_EPOCH, Vec::new());
         assert!(!looked.is_untold(), "mended");
+        looked.succeed(Timestamp::UNIX_EPOCH, needs);
+        assert!(looked.is_untold(), "and there again");
+        looked.tell();
+        looked.fail(Reason::new(Class::Retry, "LookFailed", "Retry: HostUnreachable: timeout"));
+        assert!(looked.is_untold(), "so is a failure after a look that succeeded");
     }
 
     #[test]

@@ -17,14 +17,23 @@ const SYSTEM: [&str; 5] = ["master", "model", "msdb", "tempdb", "rdsadmin"];
 
 /// Why a database is not enrolled, if it is not. `twin`: one whose name differs by case only and comes first.
 pub fn skipped(ground: &Ground<'_>, state: &DatabaseState, twin: Option<&str>) -> Option<Reason> {
+    let name = &state.name;
+    let is_system = SYSTEM.iter().any(|system| system.eq_ignore_ascii_case(name));
+    let is_excluded = !is_system && !ground.settings.includes(name);
+    let excluded = || {
+        let message = format!("database {name:?} is not among those that discovery enrols");
+        Reason::new(Class::Never, "Excluded", message)
+    };
+    is_excluded.then(excluded).or_else(|| unsupported(ground, state, twin))
+}
+
+/// Why a database cannot be protected, whoever wants it to be.
+pub(super) fn unsupported(ground: &Ground<'_>, state: &DatabaseState, twin: Option<&str>) -> Option<Reason> {
     let name = state.name.as_str();
     let because =
         |class, reason, what: &str| Some(Reason::new(class, reason, format!("database {name:?} {what}")));
     if SYSTEM.iter().any(|system| system.eq_ignore_ascii_case(name)) {
         return because(Class::Never, "SystemDatabase", "is a system database");
-    }
-    if !ground.settings.includes(name) {
-        return because(Class::Never, "Excluded", "is not among those that discovery enrols");
     }
     if state.snapshot_of.is_some() {
         return because(Class::Never, "DatabaseSnapshot", "is a snapshot of a database");

@@ -142,8 +142,9 @@ fn what_cannot_be_protected_is_skipped_with_its_reason() {
         ("scratch1=1.1", "scratch1=1.1", "scratch1:unchanged"),
         ("x=1.1", "scratch1=1.1", "scratch1:renamed<x"),
         ("x=1.1", "x=1.1:SUSPECT", "x:unchanged"),
-        // Its head is not for the one that took the name and cannot be protected yet.
-        ("x=1.1", "x=1.2:RESTORING", "x:DatabaseNotOnline -x"),
+        ("scratch1=1.1", "scratch1=2.2", "scratch1:recreated"),
+        // Its head is not for the one that took the name and cannot be protected yet, and stays until it can.
+        ("x=1.1", "x=1.2:RESTORING", "x:DatabaseNotOnline"),
     ] {
         let look = look(&ground(&settings, Profile::Rds), &known(heads), &shown(server));
         assert_eq!(told(&look), expected, "{heads:?} against {server:?}");

@@ -22,6 +22,9 @@ pub struct Answer {
     pub database: String,
     /// Kind that was asked for.
     pub kind: Kind,
+    /// Who asked; empty in answers that were kept before callers were.
+    #[serde(default)]
+    pub by: String,
     /// When it was given.
     pub at: Timestamp,
     /// Key of the task.
@@ -65,29 +68,35 @@ impl Answers {
         Self { instance: instance.to_owned(), shard: shard_of(key), given: Vec::new() }
     }
 
-    /// What was answered to the same request within [`KEPT`].
+    /// What was answered to the same request of the same caller within [`KEPT`].
     ///
     /// # Errors
-    /// `KeyReused` (class `Never`): the key belongs to another request.
+    /// `KeyReused` (class `Never`): the key belongs to another request, or to another caller. That one is refused rather than given a key of
+    /// their own: whoever asks again under another name (a role's next session) must not get a second backup unasked.
     pub fn find(
         &self,
         key: &str,
         (database, kind): (&str, Kind),
+        by: &str,
         now: Timestamp,
     ) -> Result<Option<&Answer>, Reason> {
         let Some(found) = self.given.iter().find(|answer| answer.key == key && is_kept(answer, now)) else {
             return Ok(None);
         };
-        if found.database == database && found.kind == kind {
+        let is_theirs = found.by.is_empty() || found.by == by;
+        if is_theirs && found.database == database && found.kind == kind {
             return Ok(Some(found));
         }
-        let (asked, what) = (found.kind.as_str(), &found.database);
-        Err(Reason::new(
-            Class::Never,
-            "KeyReused",
-            format!("the idempotency key was used for a {asked} of {what} at {}", found.at),
-        )
-        .guidance("use a new key for another request"))
+        let (used, guidance) = if is_theirs {
+            let used = format!("for a {} of {}", found.kind.as_str(), found.database);
+            (used, "use a new key for another request")
+        } else {
+            let guidance =
+                "use a key of your own; where the request is the same, look at the database's tasks first";
+            ("by another caller".to_owned(), guidance)
+        };
+        let message = format!("the idempotency key was used {used} at {}", found.at);
+        Err(Reason::new(Class::Never, "KeyReused", message).guidance(guidance))
     }
 
     /// Keeps an answer, and lets go those that are old enough.
@@ -128,6 +137,7 @@ mod tests {
             key: key.to_owned(),
             database: "orders".to_owned(),
             kind: Kind::Full,
+            by: "ada".to_owned(),
             at: at(minutes),
             task: format!("full-{key}"),
             is_new: true,
@@ -149,10 +159,32 @@ mod tests {
             ("k", "orders", Kind::Differential, 0, Err("KeyReused")),
             ("k", "parts", Kind::Full, 1_440, Ok(None)),
         ] {
-            let found = answers.find(key, (database, kind), at(minutes));
+            let found = answers.find(key, (database, kind), "ada", at(minutes));
             let said = found.as_ref().map(|found| found.map(|answer| answer.task.as_str()));
             assert_eq!(said.map_err(|reason| &*reason.name), expected, "{key} {database} at {minutes}");
         }
+    }
+
+    #[test]
+    fn a_key_is_its_callers() {
+        let mut answers = Answers::none("sales", "k");
+        answers.remember(answer("k", 0), at(0)).unwrap();
+        // One that was kept by the version before.
+        let mut old = serde_json::to_value(answer("old", 0)).unwrap();
+        old.as_object_mut().unwrap().remove("by");
+        answers.remember(serde_json::from_value(old).unwrap(), at(0)).unwrap();
+        for (key, by, minutes, expected) in [
+            ("k", "ada", 1, Ok(Some("full-k"))),
+            ("k", "bob", 1, Err("KeyReused")),
+            ("k", "bob", 1_440, Ok(None)),
+            ("old", "bob", 1, Ok(Some("full-old"))),
+        ] {
+            let found = answers.find(key, ("orders", Kind::Full), by, at(minutes));
+            let said = found.as_ref().map(|found| found.map(|answer| answer.task.as_str()));
+            assert_eq!(said.map_err(|reason| &*reason.name), expected, "{key} of {by}");
+        }
+        let refused = answers.find("k", ("orders", Kind::Full), "bob", at(1)).unwrap_err();
+        assert!(!refused.message.contains("ada"), "who else asks is not told: {refused}");
     }
 
     #[test]
@@ -163,7 +195,10 @@ mod tests {
         }
         let refused = answers.remember(answer("late", 60), at(60)).unwrap_err();
         assert_eq!((&*refused.name, refused.class), ("TooManyRequests", Class::Wait));
-        assert!(answers.find("0", ("orders", Kind::Full), at(60)).unwrap().is_some(), "none was let go");
+        assert!(
+            answers.find("0", ("orders", Kind::Full), "ada", at(60)).unwrap().is_some(),
+            "none was let go"
+        );
         answers.remember(answer("next day", 1_440), at(1_440)).unwrap();
         assert_eq!(answers.given.len(), 1);
     }

@@ -1,6 +1,7 @@
 //! May a backup be taken on demand, and what does its caller have to know?
 
 use super::Requested;
+use crate::facts::RecoveryModel;
 use crate::inventory::Database;
 use crate::policy::Policy;
 use crate::reason::{Class, Reason};
@@ -35,9 +36,16 @@ pub enum Asked<'a> {
 /// Weighs a request. A database that the policy excludes may be asked for: excluding it says that the schedule leaves it alone.
 ///
 /// # Errors
-/// `CancelPending` (class `Wait`): one of this kind is open and being cancelled. `TooManyRequests` (class `Wait`).
+/// `DatabaseGone` (class `Human`): it is not on the server any more. `CancelPending` (class `Wait`): one of this kind is open and being cancelled. `TooManyRequests` (class `Wait`).
 pub fn ask<'a>(asking: &Asking<'a>) -> Result<Asked<'a>, Reason> {
     let Asking { head, kind, open, .. } = *asking;
+    if let Some(gone_at) = head.gone_at {
+        let (name, instance) = (&head.name, &head.instance);
+        let message =
+            format!("{name} is not on {instance} any more: discovery has not found it since {gone_at}");
+        return Err(Reason::new(Class::Human, "DatabaseGone", message)
+            .guidance("where it is there again, let discovery look, then ask again"));
+    }
     let same = |task: &&&Task| task.database == head.name && task.kind == kind;
     if let Some(task) = open.iter().find(same).copied() {
         let (name, word) = (&head.name, kind.as_str());
@@ -103,6 +111,13 @@ fn consequences(asking: &Asking<'_>) -> Vec<Reason> {
                 ),
             ),
         },
+        // Seen at the last look; the live server is asked before the copy, so that no request is refused for what was.
+        Kind::LogCopy if head.recovery_model == Some(RecoveryModel::Simple) => note(
+            "SimpleRecovery",
+            format!(
+                "{name} was in SIMPLE recovery when it was seen last, and keeps no log: the copy is skipped while it is"
+            ),
+        ),
         Kind::LogCopy if head.last_full.is_none() => {
             note("NoFullYet", format!("{name} has no full in the vault: a full is taken first"));
         }
@@ -174,6 +189,20 @@ mod tests {
         let mut policy = weekly();
         policy.exclude.push("ord*".to_owned());
         assert_eq!(said(&policy, &head(true), Kind::LogCopy, &[]), "plan Excluded");
+    }
+
+    #[test]
+    fn what_is_gone_is_refused_and_what_keeps_no_log_is_said() {
+        let gone = Database { gone_at: Some(Timestamp::UNIX_EPOCH), ..head(true) };
+        for kind in [Kind::Full, Kind::Differential, Kind::LogCopy] {
+            let open = task("orders", kind, None);
+            for open in [vec![], vec![open]] {
+                assert_eq!(said(&weekly(), &gone, kind, &open), "Human DatabaseGone", "{kind:?}");
+            }
+        }
+        let simple = Database { recovery_model: Some(RecoveryModel::Simple), ..head(true) };
+        assert_eq!(said(&weekly(), &simple, Kind::LogCopy, &[]), "plan SimpleRecovery");
+        assert_eq!(said(&weekly(), &simple, Kind::Full, &[]), "plan BecomesBase");
     }
 
     #[test]

@@ -43,19 +43,19 @@ const KNOWN: [(&str, Says); 17] = [
     ("RDS-EVENT-0002", Says::BackupEnded), // Finished DB instance backup.
     ("RDS-EVENT-0004", Says::NotOver),     // DB instance shutdown.
     ("RDS-EVENT-0006", Says::Changed),     // DB instance restarted.
-    ("RDS-EVENT-0007", Says::NotOver),     // Allocated storage has been exhausted.
-    ("RDS-EVENT-0012", Says::NotOver),     // Applying modification to database instance class.
-    ("RDS-EVENT-0013", Says::NotOver),     // Multi-AZ instance failover started.
-    ("RDS-EVENT-0014", Says::Changed),     // Finished applying modification to DB instance class.
-    ("RDS-EVENT-0015", Says::FailedOver),  // Multi-AZ failover to standby complete.
-    ("RDS-EVENT-0017", Says::Changed),     // Finished applying modification to allocated storage.
-    ("RDS-EVENT-0018", Says::NotOver),     // Applying modification to allocated storage.
-    ("RDS-EVENT-0026", Says::NotOver),     // Applying off-line patches.
-    ("RDS-EVENT-0027", Says::Changed),     // Finished applying off-line patches.
+    ("RDS-EVENT-0007", Says::Changed), // Allocated storage has been exhausted: nothing goes on, and a run's trouble tells it.
+    ("RDS-EVENT-0012", Says::NotOver), // Applying modification to database instance class.
+    ("RDS-EVENT-0013", Says::NotOver), // Multi-AZ instance failover started.
+    ("RDS-EVENT-0014", Says::Changed), // Finished applying modification to DB instance class.
+    ("RDS-EVENT-0015", Says::FailedOver), // Multi-AZ failover to standby complete.
+    ("RDS-EVENT-0017", Says::Changed), // Finished applying modification to allocated storage.
+    ("RDS-EVENT-0018", Says::NotOver), // Applying modification to allocated storage.
+    ("RDS-EVENT-0026", Says::NotOver), // Applying off-line patches.
+    ("RDS-EVENT-0027", Says::Changed), // Finished applying off-line patches.
     ("RDS-EVENT-0040", Says::BackupBegan), // Creating manual snapshot.
     ("RDS-EVENT-0042", Says::BackupEnded), // Manual snapshot created.
-    ("RDS-EVENT-0049", Says::FailedOver),  // Multi-AZ instance failover completed.
-    ("RDS-EVENT-0089", Says::NotOver),     // The free storage capacity is low.
+    ("RDS-EVENT-0049", Says::FailedOver), // Multi-AZ instance failover completed.
+    ("RDS-EVENT-0089", Says::Nothing), // The free storage capacity is low: a warning, nothing fails of it yet.
 ];
 
 /// What a category says, the most telling first.
@@ -70,7 +70,7 @@ const CATEGORIES: [(&str, Says); 11] = [
     ("creation", Says::Changed),
     ("deletion", Says::Changed),
     ("failure", Says::Changed),
-    ("low storage", Says::NotOver),
+    ("low storage", Says::Changed),
 ];
 
 /// The categories in which an event may mean something, in order of the alphabet: whoever passes events on leaves out the others.
@@ -81,24 +81,42 @@ pub fn categories() -> Vec<&'static str> {
     names
 }
 
-/// What an event of RDS means, and that it was taken by its category where its number is not known.
-pub fn of_rds(detail: &RdsDetail, at: Timestamp) -> (Observed, Option<Reason>) {
+/// The snapshot that RDS has to be asked about before an event can mean something: it tells of a backup, of an instance that the name does
+/// not say.
+pub fn unnamed_snapshot(detail: &RdsDetail) -> Option<&str> {
+    let name = detail.source_identifier.as_str();
+    let is_unnamed =
+        detail.source_type == "SNAPSHOT" && is_snapshot(name) && instance_of_snapshot(name).is_none();
+    let says = known(detail).unwrap_or_else(|| by_category("SNAPSHOT", &detail.event_categories));
+    (is_unnamed && matches!(says, Says::BackupBegan | Says::BackupEnded)).then_some(name)
+}
+
+/// What a number says, where a source tells.
+fn known(detail: &RdsDetail) -> Option<Says> {
+    let id = detail.event_id.as_ref()?;
+    KNOWN.iter().find(|(known, _)| known == id).map(|(_, says)| *says)
+}
+
+/// What an event of RDS means, and that it was taken by its category where its number is not known. `owner`: the instance of its
+/// [`unnamed_snapshot`], where RDS knows it.
+pub fn of_rds(detail: &RdsDetail, at: Timestamp, owner: Option<&str>) -> (Observed, Option<Reason>) {
     let RdsDetail { event_id, event_categories, source_type, source_identifier } = detail;
     let named = match source_type.as_str() {
         "DB_INSTANCE" => Some(source_identifier.as_str()),
-        "SNAPSHOT" => instance_of_snapshot(source_identifier),
+        "SNAPSHOT" => instance_of_snapshot(source_identifier).or(owner),
         _ => return (ignored("NoInstance", format!("it is about a {:?}", cut(source_type))), None),
     };
     let Some(instance) = named else {
-        let what =
-            format!("snapshot {:?} does not name its instance: a look will find it", cut(source_identifier));
+        let what = format!(
+            "snapshot {:?} does not name its instance, and RDS knows none: a look will find it",
+            cut(source_identifier)
+        );
         return (ignored("SnapshotNamesNoInstance", what), None);
     };
     if !is_identifier(instance) {
         return (ignored("IdentifierMalformed", format!("{:?} is no instance", cut(instance))), None);
     }
-    let known = |id: &String| KNOWN.iter().find(|(known, _)| known == id).map(|(_, says)| *says);
-    let (says, note) = event_id.as_ref().and_then(known).map_or_else(
+    let (says, note) = known(detail).map_or_else(
         || {
             let says = by_category(source_type, event_categories);
             let id = cut(event_id.as_deref().unwrap_or("an event without number"));
@@ -142,6 +160,13 @@ fn instance_of_snapshot(snapshot: &str) -> Option<&str> {
     is_date.then_some(instance)
 }
 
+/// 1 to 255 letters, digits and hyphens (API reference, `CreateDBSnapshot`, read 2026-11); those of services have a prefix with a colon:
+/// `awsbackup:job-1`.
+fn is_snapshot(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b':';
+    (1..=255).contains(&text.len()) && text.bytes().all(is_part)
+}
+
 /// Letters, digits and hyphens, 63 at most, a letter first (RDS user guide, "Settings for DB instances", read 2026-11).
 fn is_identifier(text: &str) -> bool {
     let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
@@ -162,8 +187,8 @@ mod tests {
     }
 
     /// `stale`, `backed up`, ... and the instance; or why not.
-    fn told(detail: &RdsDetail) -> String {
-        match of_rds(detail, Timestamp::UNIX_EPOCH).0 {
+    fn told(detail: &RdsDetail, owner: Option<&str>) -> String {
+        match of_rds(detail, Timestamp::UNIX_EPOCH, owner).0 {
             Observed::BaseStale { instance, ended: false, .. } => format!("began {instance}"),
             Observed::BaseStale { instance, ended: true, .. } => format!("ended {instance}"),
             Observed::FailedOver { instance, .. } => format!("failed over {instance}"),
@@ -182,10 +207,11 @@ mod tests {
             ("RDS-EVENT-0013", &["failover"], sales, "NotOver"),
             ("RDS-EVENT-0049", &["failover"], sales, "failed over sales"),
             ("RDS-EVENT-0006", &["availability"], sales, "changed sales"),
-            ("RDS-EVENT-0007", &["failure", "low storage"], sales, "NotOver"),
+            ("RDS-EVENT-0007", &["failure", "low storage"], sales, "changed sales"),
+            ("RDS-EVENT-0089", &["low storage"], sales, "NothingToDo"),
             ("RDS-EVENT-9999", &["backup"], sales, "ended sales"),
             ("", &["notification", "failover"], sales, "failed over sales"),
-            ("RDS-EVENT-9999", &["low storage"], sales, "NotOver"),
+            ("RDS-EVENT-9999", &["low storage"], sales, "changed sales"),
             ("RDS-EVENT-9999", &["notification"], sales, "NothingToDo"),
             ("RDS-EVENT-9999", &[], sales, "NothingToDo"),
             (
@@ -207,13 +233,43 @@ mod tests {
             ("RDS-EVENT-0001", &["backup"], ("DB_INSTANCE", "sales#1"), "IdentifierMalformed"),
             ("RDS-EVENT-0001", &["backup"], ("DB_INSTANCE", ""), "IdentifierMalformed"),
         ] {
-            assert_eq!(told(&event(id, categories, source)), expected, "{id} {categories:?} {source:?}");
+            assert_eq!(
+                told(&event(id, categories, source), None),
+                expected,
+                "{id} {categories:?} {source:?}"
+            );
         }
     }
 
     #[test]
+    fn rds_is_asked_about_a_snapshot_that_names_no_instance_where_it_is_a_backup() {
+        let long = "s".repeat(255);
+        for (id, categories, source, asks, expected) in [
+            ("RDS-EVENT-0042", &["creation"][..], ("SNAPSHOT", "before-upgrade"), true, "ended sales"),
+            ("RDS-EVENT-0040", &["creation"], ("SNAPSHOT", "before-upgrade"), true, "began sales"),
+            ("RDS-EVENT-9999", &["creation"], ("SNAPSHOT", "awsbackup:job-1"), true, "ended sales"),
+            ("RDS-EVENT-0042", &["creation"], ("SNAPSHOT", &long), true, "ended sales"),
+            ("RDS-EVENT-0091", &["creation"], ("SNAPSHOT", "rds:sales-2026-11-16"), true, "ended sales"),
+            // The name says it, whatever anybody else says.
+            ("RDS-EVENT-0091", &["creation"], ("SNAPSHOT", "rds:hr-2026-11-16-03-12"), false, "ended hr"),
+            ("RDS-EVENT-0041", &["deletion"], ("SNAPSHOT", "before-upgrade"), false, "NothingToDo"),
+            ("RDS-EVENT-0042", &["creation"], ("SNAPSHOT", "before upgrade"), false, "ended sales"),
+            ("RDS-EVENT-0042", &["creation"], ("SNAPSHOT", ""), false, "ended sales"),
+            ("RDS-EVENT-0002", &["backup"], ("DB_INSTANCE", "hr"), false, "ended hr"),
+            ("RDS-EVENT-0042", &["creation"], ("CLUSTER_SNAPSHOT", "before-upgrade"), false, "NoInstance"),
+        ] {
+            let detail = event(id, categories, source);
+            assert_eq!(unnamed_snapshot(&detail), asks.then_some(source.1), "{id} {source:?}");
+            assert_eq!(told(&detail, Some("sales")), expected, "{id} {source:?}");
+        }
+        let foreign = event("RDS-EVENT-0042", &["creation"], ("SNAPSHOT", "before-upgrade"));
+        assert_eq!(told(&foreign, Some("sales#1")), "IdentifierMalformed");
+    }
+
+    #[test]
     fn a_number_that_is_not_known_is_told() {
-        let note = |id| of_rds(&event(id, &["backup"], ("DB_INSTANCE", "sales")), Timestamp::UNIX_EPOCH).1;
+        let event = |id| event(id, &["backup"], ("DB_INSTANCE", "sales"));
+        let note = |id| of_rds(&event(id), Timestamp::UNIX_EPOCH, None).1;
         assert_eq!(note("RDS-EVENT-0001"), None);
         let said = note("RDS-EVENT-9999").unwrap().message;
         assert_eq!(said, "RDS-EVENT-9999 is not known and was taken by its categories \"backup\"");

@@ -79,6 +79,16 @@ impl Policy {
         found.0
     }
 
+    /// Why the policy cannot be carried out by anybody: what the limits of every profile refuse. No vault and no instance has to be known.
+    pub fn refused_everywhere(&self) -> Option<Finding> {
+        let mut first = None;
+        for profile in Profile::ALL {
+            let found = self.refusals(profile, None).into_iter().next()?;
+            first.get_or_insert(found);
+        }
+        first
+    }
+
     /// Everything that was found, refusals first. A policy out of range has that as its only finding. Walks a year of the
     /// schedule.
     pub fn findings(&self, profile: Profile, facts: Option<&InstanceFacts>) -> Vec<Finding> {

@@ -241,3 +241,18 @@ fn a_vault_of_azure_takes_what_azure_takes() {
         assert_eq!(said, expected, "{:?} {:?} {:?}", policy.objectives, policy.schedule, policy.retention);
     }
 }
+
+#[test]
+fn a_policy_is_refused_everywhere_where_no_profile_takes_it() {
+    let everywhere = |change: fn(&mut Policy)| {
+        changed(weekly(), change).refused_everywhere().map(|finding| (finding.field, finding.reason.name))
+    };
+    let all_week = |p: &mut Policy| p.schedule.guards.push(guard(&EVERY_DAY, at(0, 0), at(0, 0)));
+    assert_eq!(everywhere(all_week), Some(("schedule.guards", "NothingMayStart".into())));
+    assert_eq!(everywhere(|_| ()), None);
+    // One minute is enough to start in.
+    assert_eq!(everywhere(|p| p.schedule.guards.push(guard(&EVERY_DAY, at(0, 1), at(0, 0)))), None);
+    // RDS takes ten files, a URL 64.
+    assert_eq!(everywhere(|p| p.storage.stripes = Some(64)), None);
+    assert_eq!(everywhere(|p| p.objectives.window_days = 0), Some(("", "PolicyOutOfRange".into())));
+}

@@ -129,7 +129,7 @@ fn answer(
             said.admitted += 1;
             task.record.seen = live.and_then(|live| {
                 let lineage = domain::admission::lineage_of(live)?;
-                Some(Seen { lineage, fork: live.recovery_fork_guid.clone() })
+                Some(Seen { lineage, fork: live.recovery_fork_guid.clone(), at: Some(now) })
             });
             if task.record.kind == Kind::LogCopy {
                 // What is copied now are all logs there are: whatever came due while it waited is answered with them.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::discovery::former::Former;
 use domain::discovery::kin::Kin;
 use domain::discovery::rewrites::{Rewrite, rewrites};
 use domain::discovery::{Change, Look};
@@ -92,6 +93,11 @@ impl<S: ReadItems + WriteItems> Discovery<'_, S> {
                 writes.push(Versioned { record: kin.clone(), expect }.put()?);
             }
         }
+        for former in &group.former {
+            let stored: Option<Versioned<Former>> = load(self.store, former.key()).await?;
+            let expect = stored.map_or(Expect::Absent, |stored| stored.expect);
+            writes.push(Versioned { record: former.clone(), expect }.put()?);
+        }
         for kin in &group.forget {
             let stored: Option<Versioned<Kin>> = load(self.store, kin.key()).await?;
             writes.extend(stored.map(|stored| stored.delete()));
@@ -106,7 +112,7 @@ impl<S: ReadItems + WriteItems> Discovery<'_, S> {
     }
 }
 
-/// What is told of the databases of a group. Where another one has a name now, the chain of the one before it is told of to its end.
+/// What is told of the databases of a group. What is gone is gone with all that was told of it, whether its name is free now or another's.
 fn told(
     group: &Rewrite,
     changes: &BTreeMap<&str, &Change>,
@@ -117,19 +123,20 @@ fn told(
     for head in &group.put {
         let (instance, name) = (head.instance.as_str(), head.name.as_str());
         let before = heads.get(name).map(|stored| &stored.record);
-        let what = match changes.get(name) {
+        let is_replaced = group.former.iter().any(|former| former.name == name);
+        let is_gone = head.gone_at.is_some() || is_replaced;
+        let gone = before.filter(|before| before.gone_at.is_none() && is_gone);
+        let begins = match changes.get(name) {
             Some(Change::Renamed { from }) => Some(What::DatabaseRenamed { from: from.clone() }),
             Some(Change::Returned | Change::Recreated) => Some(What::DatabaseEnrolled),
             Some(change) if change.enrols() => Some(What::DatabaseEnrolled),
-            // None that the server shows.
-            None if before.is_some_and(|before| before.gone_at.is_none()) => Some(What::DatabaseGone),
             Some(_) | None => None,
         };
-        if matches!(changes.get(name), Some(Change::Recreated)) {
-            writes.extend(of_chain(before.and_then(|before| before.broken.as_ref()), head, now)?);
-        }
-        if let Some(what) = what {
+        for what in gone.map(|_| What::DatabaseGone).into_iter().chain(begins) {
             writes.push(outbox::with(Event::new(instance, Some(name), now, what))?);
+        }
+        if changes.get(name) == Some(&&Change::Returned) {
+            writes.extend(of_chain(None, head, now)?);
         }
     }
     Ok(writes)

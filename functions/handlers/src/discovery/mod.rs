@@ -1,5 +1,5 @@
-//! A look at the databases of an instance: what it is made from, what it decides, what is written. Made by discover-databases, and by
-//! check-chains when a database is not where it was.
+//! A look at the databases of an instance: what it is made from, what it decides, what is written. Made by discover-databases, and, as far
+//! as names and their databases go, by check-chains when a database is not where it was.
 
 mod carry_out;
 mod remember;
@@ -11,7 +11,7 @@ use domain::directory::{self, Listed, What};
 use domain::discovery::kin::{self, Kin};
 use domain::discovery::seen::{self, Looked, Page, Seen, looked_key};
 use domain::discovery::settings::{Settings, settings_key};
-use domain::discovery::{Ground, Known, Look, look};
+use domain::discovery::{Change, Ground, Known, Look, look};
 use domain::facts::DatabaseState;
 use domain::inventory::{Database, Lineage};
 use domain::limits::Name;
@@ -47,16 +47,34 @@ pub(crate) async fn discover<S: ReadItems + WriteItems>(
     Ok(Found { look, waits: done.waits, looked })
 }
 
-/// Whether the server shows a database under another name than its head's: who sees it need not wait for the next discovery, and must not
-/// take it for another database of that name. That one is gone is not taken from a single look in passing.
-pub(crate) fn shows_renamed(heads: &[Versioned<Database>], states: &[DatabaseState]) -> bool {
-    let folded = |lineage: &Lineage| lineage.partition().to_lowercase();
-    let shown: BTreeMap<&str, Option<String>> =
-        states.iter().map(|state| (state.name.as_str(), lineage_of(state).as_ref().map(folded))).collect();
+/// Follows what the server shows under another name than its head's, and what has taken a name. Made in passing, so it enrols nothing, and
+/// takes nothing for gone because one look misses it.
+pub(crate) async fn follow<S: ReadItems + WriteItems>(
+    store: &S,
+    scope: &Scope,
+    states: &[DatabaseState],
+    now: Timestamp,
+) -> Result<(), Reason> {
+    let discovery = Discovery { store };
+    let sight = discovery.sight(scope, states, now).await?;
+    // Kin elsewhere tells newcomers apart, which are discovery's.
+    let mut look = look(&sight.ground(0), &sight.known(), states);
+    look.shown.retain(|(_, change)| matches!(change, Change::Renamed { .. } | Change::Recreated));
+    look.gone.clear();
+    discovery.carry_out(&sight, &look).await.map(|_| ())
+}
+
+/// Whether the server shows a database under another name than its head's, or another database under its name: who sees it need not wait
+/// for the next discovery, and must not take one for the other.
+pub(crate) fn shows_displaced(heads: &[Versioned<Database>], states: &[DatabaseState]) -> bool {
+    let shown: BTreeMap<&str, Option<String>> = states
+        .iter()
+        .map(|state| (state.name.as_str(), lineage_of(state).as_ref().map(Lineage::folded)))
+        .collect();
     let displaced: BTreeSet<String> = heads
         .iter()
         .filter_map(|head| {
-            let own = folded(head.record.lineage.as_ref()?);
+            let own = head.record.lineage.as_ref()?.folded();
             // One that is not online tells no identity and is where it was.
             let is_there = shown
                 .get(head.record.name.as_str())
@@ -64,7 +82,12 @@ pub(crate) fn shows_renamed(heads: &[Versioned<Database>], states: &[DatabaseSta
             (!is_there).then_some(own)
         })
         .collect();
-    shown.values().flatten().any(|lineage| displaced.contains(lineage))
+    let has_heir = |head: &Versioned<Database>| {
+        let heir = shown.get(head.record.name.as_str()).and_then(Option::as_ref);
+        let own = head.record.lineage.as_ref().map(Lineage::folded);
+        head.record.gone_at.is_none() && own.is_some_and(|own| heir.is_some_and(|heir| *heir != own))
+    };
+    shown.values().flatten().any(|lineage| displaced.contains(lineage)) || heads.iter().any(has_heir)
 }
 
 struct Discovery<'a, S> {

@@ -59,6 +59,9 @@ pub(crate) async fn finish_copy<T: ReadLogFiles>(
     }
     let mut writes = log_days(store, task, seen, target, &entries).await?;
     let mut head = head(store, task).await?;
+    if seen.is_former(&head.record) {
+        return Ok(writes);
+    }
     settle(&mut head.record, task, &Outcome::Succeeded);
     let before = head.record.broken.take();
     head.record.broken = broken(&head.record, &entries).or_else(|| before.clone());
@@ -151,7 +154,8 @@ async fn log_days(
     for entries in entries.chunk_by(|a, b| day_of(a.made_at) == day_of(b.made_at)) {
         let Some(first) = entries.first() else { continue };
         let day = day_of(first.made_at);
-        let stored: Option<Versioned<LogDay>> = load(store, log_day_key(&seen.lineage, day)).await?;
+        let stored: Option<Versioned<LogDay>> =
+            load(store, log_day_key(&task.instance, &seen.lineage, day)).await?;
         let mut packed = stored.unwrap_or_else(|| {
             Versioned::new(LogDay {
                 lineage: seen.lineage.clone(),

@@ -6,7 +6,7 @@ use lambdas::{HttpApi, run};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     run(HttpApi, |wiring| {
-        Ok(Api::new(wiring.store(), wiring.executions(), wiring.clock(), Anonymous::Refused))
+        Ok(Api::new(wiring.store_again(), wiring.executions(), wiring.clock(), Anonymous::Refused))
     })
     .await
 }

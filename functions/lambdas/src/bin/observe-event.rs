@@ -8,8 +8,9 @@ use ports::executions::Machine;
 async fn main() -> Result<(), lambda_runtime::Error> {
     run(EventBridge, |wiring| {
         let instance_machine = wiring.machine(Machine::Instance)?;
-        let (store, executions, clock) = (wiring.store(), wiring.executions(), wiring.clock());
-        Ok(ObserveEvent { store, executions, clock, instance_machine, events: wiring.events() })
+        let (store, cloud, clock) = (wiring.store(), wiring.listing(), wiring.clock());
+        let (executions, events) = (wiring.executions(), wiring.events());
+        Ok(ObserveEvent { store, cloud, executions, clock, instance_machine, events })
     })
     .await
 }

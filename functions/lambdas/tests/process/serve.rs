@@ -10,6 +10,7 @@ use crate::runtime_api::{API, Ended, Invocation, invoke, runtime};
 use domain::reason::{Class, Reason};
 use handlers::Handler;
 use lambdas::redact::Secrets;
+use lambdas::trail::Trail;
 use lambdas::{Machine, Tell, Told};
 use ports::Clock;
 use serde::{Deserialize, Serialize};
@@ -78,7 +79,9 @@ fn the_function() {
         secrets.know(&Secret::new(SECRET));
         let unbuilt = std::env::var(UNBUILT).is_ok();
         let probe = if unbuilt { Err(Reason::new(Class::Human, "Unbuilt", "as asked")) } else { Ok(Probe) };
-        runtime().block_on(lambdas::serve::<Machine, _>(probe, &secrets)).expect("the Runtime API is there");
+        runtime()
+            .block_on(lambdas::serve::<Machine, _>(probe, &secrets, &Trail::default()))
+            .expect("the Runtime API is there");
     }
 }
 

@@ -17,6 +17,9 @@ use crate::testbed::Testbed;
 /// How long something may have happened without having been told: left to its function, then met by the fleet's next round, with slack.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 
+/// The end of everything that was told of a database.
+const GONE: &str = "database_gone";
+
 /// What happened to what: the ends of one task, the chain of one database, the trouble of one instance.
 type About = (String, String);
 
@@ -51,7 +54,8 @@ pub(super) fn check(scenario: &Scenario, bed: &Testbed, view: &View) -> Checked 
         let words = ["window_hole_opened", "window_hole_closed"];
         // A chain goes on under another name.
         if !renamed.contains(&(head.instance.clone(), head.name.clone())) {
-            checked.look(turns(&told, about, words, head.broken.is_some()));
+            let is_open = head.broken.is_some() && head.gone_at.is_none();
+            checked.look(turns(&told, about, words, is_open));
         }
     }
     for instance in &scenario.instances {
@@ -115,7 +119,8 @@ fn of_task(task: &Task, events: &[&Value]) -> Option<String> {
     }
 }
 
-/// What turns on and off is told in turns, and the last turn is how it is now.
+/// What turns on and off is told in turns, and the last turn is how it is now. With a database everything ends that was told of its chain; of
+/// two events at one moment it comes first.
 fn turns(
     told: &BTreeMap<String, Value>,
     (instance, database): (&str, Option<&str>),
@@ -125,13 +130,17 @@ fn turns(
     let mut events: Vec<(Timestamp, &Value)> = told
         .values()
         .filter(|event| event["instance"] == instance && event["database"].as_str() == database)
-        .filter(|event| event["event"] == on || event["event"] == off)
+        .filter(|event| event["event"] == on || event["event"] == off || event["event"] == GONE)
         .filter_map(|event| Some((moment(event)?, event)))
         .collect();
-    events.sort_by_key(|(at, _)| *at);
+    events.sort_by_key(|(at, event)| (*at, event["event"] != GONE));
     let name = database.unwrap_or(instance);
     let mut was_on = false;
     for (at, event) in &events {
+        if event["event"] == GONE {
+            was_on = false;
+            continue;
+        }
         if (event["event"] == on) == was_on {
             return Some(format!("{} of {name} was told at {at}, and was so already", event["event"]));
         }

@@ -10,8 +10,8 @@ use domain::facts::{BucketFacts, InstanceFacts, KeyFacts, MultiAz, ObjectOwnersh
 use domain::reason::{Class, Reason};
 use ports::Fault;
 use ports::cloud::{
-    DescribeBucket, DescribeInstance, DescribeKey, ListInstances, ListObjects, ListedInstance,
-    ListedInstances, ObjectFacts,
+    DescribeBucket, DescribeInstance, DescribeKey, DescribeSnapshot, ListInstances, ListObjects,
+    ListedInstance, ListedInstances, ObjectFacts,
 };
 use world::{InstanceDescription, OptionStatus, S3Error, World};
 
@@ -102,6 +102,15 @@ fn facts(description: &InstanceDescription) -> Result<InstanceFacts, String> {
         storage_encrypted: config.storage_encrypted,
         read_replica: config.replica_of.is_some(),
     })
+}
+
+impl DescribeSnapshot for Cloud {
+    async fn instance_of_snapshot(&self, snapshot: &str) -> Result<Option<String>, Fault> {
+        self.ask("rds.describe_db_snapshots", |world| {
+            Ok(world.describe_snapshot(snapshot).map(str::to_owned))
+        })
+        .await
+    }
 }
 
 impl ListInstances for Cloud {

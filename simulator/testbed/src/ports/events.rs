@@ -6,7 +6,7 @@ use std::rc::Rc;
 use domain::reason::{Class, Reason};
 use jiff::Timestamp;
 use ports::Fault;
-use ports::events::{EVENTS_MAX, Event, PublishEvents};
+use ports::events::{EVENTS_MAX, Event, PublishEvents, Put};
 
 use crate::kernel::{Kernel, Kind};
 use crate::latency::Service;
@@ -20,8 +20,8 @@ pub struct Told {
     pub event: Event,
 }
 
-/// Whether the bus takes an event of a call that arrived.
-type Takes = Box<dyn FnMut(&Event) -> bool>;
+/// What the bus does with an event of a call that arrived.
+type Takes = Box<dyn FnMut(&Event) -> Put>;
 
 /// A handle of the one bus of a testbed; clones share it.
 #[derive(Clone)]
@@ -41,9 +41,8 @@ impl EventBus {
         at(&self.told.borrow())
     }
 
-    /// From now on the service takes of each call what `takes` says, as an answer 200 with a `FailedEntryCount` tells; the rest failed
-    /// inside of it.
-    pub fn break_entries(&self, takes: impl FnMut(&Event) -> bool + 'static) {
+    /// From now on the service does with each event of a call what `takes` says, as an answer 200 with a `FailedEntryCount` tells.
+    pub fn break_entries(&self, takes: impl FnMut(&Event) -> Put + 'static) {
         *self.takes.borrow_mut() = Some(Box::new(takes));
     }
 
@@ -52,31 +51,25 @@ impl EventBus {
         *self.takes.borrow_mut() = None;
     }
 
-    fn put(&self, events: &[Event]) -> Result<(), Fault> {
+    fn put(&self, events: &[Event]) -> Result<Vec<Put>, Fault> {
         if !(1..=EVENTS_MAX).contains(&events.len()) {
             let message = format!("{} events in a call that takes 1 to {EVENTS_MAX}", events.len());
             let reason = Reason::new(Class::Human, "EventsMalformed", message);
             return Err(Fault::Refused(reason));
         }
-        let mut failed = 0;
-        for event in events {
-            if self.takes.borrow_mut().as_mut().is_none_or(|takes| takes(event)) {
+        let puts = events.iter().map(|event| {
+            let put = self.takes.borrow_mut().as_mut().map_or(Put::Taken, |takes| takes(event));
+            if put == Put::Taken {
                 self.told.borrow_mut().push(Told { at: self.kernel.now(), event: event.clone() });
-            } else {
-                failed += 1;
             }
-        }
-        let message = format!("PutEvents: {failed} of {} events not taken", events.len());
-        match failed {
-            0 => Ok(()),
-            all if all == events.len() => Err(Fault::Transient(message)),
-            _ => Err(Fault::UnknownOutcome(message)),
-        }
+            put
+        });
+        Ok(puts.collect())
     }
 }
 
 impl PublishEvents for EventBus {
-    async fn publish(&self, events: &[Event]) -> Result<(), Fault> {
+    async fn publish(&self, events: &[Event]) -> Result<Vec<Put>, Fault> {
         self.kernel.call("events.put_events", (Service::Cloud, Kind::Write), || self.put(events)).await
     }
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use domain::reason::{Class, Reason};
 use ports::Fault;
 use ports::executions::{Machine, StartExecution, Started};
 
@@ -27,7 +28,11 @@ impl Executions {
 impl StartExecution for Executions {
     async fn start_execution(&self, machine: Machine, name: &str, input: &str) -> Result<Started, Fault> {
         let effect = || {
-            let input = serde_json::from_str(input).map_err(|error| Fault::Transient(error.to_string()))?;
+            let input = serde_json::from_str(input).map_err(|error| {
+                let message =
+                    format!("StartExecution {} {name}: InvalidExecutionInput: {error}", machine.as_str());
+                Fault::Refused(Reason::new(Class::Human, "ServiceRefused", message))
+            })?;
             if !self.taken.borrow_mut().insert((machine, name.to_owned())) {
                 return Ok(Started::Already);
             }

@@ -15,7 +15,7 @@ const PAGE_EVENTS_MAX: usize = 100;
 /// The category of an event. RDS user guide, "Amazon RDS event categories and event messages"
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html>), read 2026-11. Those of which we have no
 /// source have none here.
-fn category(id: &str) -> Option<&'static str> {
+pub(crate) fn category(id: &str) -> Option<&'static str> {
     Some(match id.strip_prefix("RDS-EVENT-")? {
         "0001" | "0002" => "backup",
         "0004" | "0006" => "availability",

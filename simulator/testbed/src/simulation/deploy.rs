@@ -131,6 +131,7 @@ fn functions(bed: &mut Testbed, bus: Option<&EventBus>) {
     let (executions, instance_machine) = (bed.state_machines(), bed.machine_arn("instance"));
     let observe = ObserveEvent {
         store: store.clone(),
+        cloud: cloud.clone(),
         executions,
         clock: clock.clone(),
         instance_machine,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use domain::backup::{Backup, HeldIn, Kind, Stripes};
-use domain::catalogue::{DataBackup, LogDay};
+use domain::catalogue::{DataBackup, Life, LogDay};
 use domain::discovery::seen::{self, Page};
 use domain::facts::{DatabaseState, LogFile};
 use domain::inventory::{Database, databases_partition};
@@ -70,9 +70,9 @@ pub(super) fn view(scenario: &Scenario, bed: &mut Testbed) -> Result<View, Simul
             view.seen.extend(records::<Page>(table, &seen::partition(&instance.name), "page#")?);
             for head in records::<Database>(table, &databases_partition(&instance.name), "")? {
                 let (mut data, mut logs) = (Vec::new(), Vec::new());
-                if let Some(lineage) = &head.lineage {
-                    data = records(table, &lineage.partition(), "data#")?;
-                    logs = records(table, &lineage.partition(), "log#")?;
+                if let Some(life) = Life::of(&head) {
+                    data = records(table, &life.partition(), "data#")?;
+                    logs = records(table, &life.partition(), "log#")?;
                 }
                 let (state, files) = listed.remove(&head.name).unwrap_or_default();
                 let in_service = in_service(&head, state.as_ref(), &files);

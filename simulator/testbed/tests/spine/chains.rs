@@ -118,10 +118,10 @@ fn a_database_restored_over_itself_is_another_one() {
     let (report, view) = day(&mut simulation);
     assert_eq!(objections(&report), [""; 0]);
     assert!(view.open.is_empty());
-    assert_eq!(odd_copies(&view), ["skipped NewIncarnation"]);
+    assert_eq!(odd_copies(&view), ["skipped NoFullYet"]);
     let fulls = tasks(&view, "orders", Kind::Full);
     assert_eq!(fulls.len(), 2);
-    assert_eq!((outcome(fulls[1]).as_str(), notes(fulls[1])), ("succeeded", vec!["NewIncarnation"]));
+    assert_eq!((outcome(fulls[1]).as_str(), notes(fulls[1])), ("succeeded", vec!["NoFullYet"]));
     let window = &reported(&report, "orders").window;
     let begins = window.intervals.iter().map(|interval| interval.from).min().unwrap();
     assert!(begins > at("05:32"), "the new database has no past: {begins}");

@@ -9,14 +9,13 @@ use ports::Fault;
 use ports::store::{Key, decode};
 use serde_json::{Value, json};
 use testbed::event_bridge::Delivery;
-use testbed::executor::Ending;
 use testbed::simulation::Simulation;
 use testbed::{Call, Testbed, Verdict};
 use world::{Knobs, Span};
 
 use crate::story::{
-    INSTANCE, Story, assert_well, at, day, everything, instance, lease, minutes, native, notes, outcome,
-    runs, tasks,
+    INSTANCE, Story, answer, assert_well, at, database, day, everything, instance, lease, minutes, native,
+    notes, outcome, runs, tasks,
 };
 use crate::trouble::throttled;
 
@@ -41,15 +40,7 @@ fn event(id: &str, category: &str, instance: &str, at: Timestamp) -> Value {
 
 /// What the function answers to an event.
 fn observe(simulation: &mut Simulation, event: Value) -> Value {
-    let bed = simulation.bed();
-    let id = bed.invoke(OBSERVER, event).unwrap();
-    loop {
-        if let Some(ending) = bed.take_ending(id) {
-            let Ending::Returned(Ok(answer)) = ending else { panic!("{ending:?}") };
-            return answer;
-        }
-        bed.step(Timestamp::MAX);
-    }
+    answer(simulation, OBSERVER, event)
 }
 
 fn marks(bed: &Testbed) -> Option<Marks> {
@@ -215,15 +206,76 @@ fn with_a_snapshot_in_between(is_told: bool) -> Simulation {
         assert!(simulation.bed().now() < at("01:08"));
         simulation.bed().step(at("01:08"));
     }
+    if is_told {
+        told(&mut simulation);
+    }
     let soon = simulation.bed().now() + SignedDuration::from_secs(20);
-    simulation.bed().at(soon, move |bed| {
-        bed.world_mut().break_snapshot(INSTANCE);
-        if is_told {
-            let event = event("RDS-EVENT-0002", "backup", INSTANCE, bed.now());
-            bed.invoke_async(OBSERVER, event);
-        }
-    });
+    simulation.bed().at(soon, |bed| bed.world_mut().break_snapshot(INSTANCE));
     simulation
+}
+
+/// A snapshot by hand has any name, so RDS is asked whose it is; while it cannot be asked, the event waits.
+#[test]
+fn a_snapshot_by_hand_is_known_by_what_rds_says_of_it() {
+    for is_throttled in [false, true] {
+        let mut simulation = Story::calm().simulation();
+        told(&mut simulation);
+        simulation.bed().at(at("05:00"), |bed| bed.world_mut().break_snapshot(INSTANCE));
+        simulation.bed().set_gate(move |call: &Call<'_>| {
+            let asks = call.function == OBSERVER && call.name == "rds.describe_db_snapshots";
+            if asks && is_throttled && call.now < at("05:00:30") { throttled() } else { Verdict::Pass }
+        });
+        simulation.run_until(at("05:00:30"));
+        let before = marks(simulation.bed()).and_then(|marks| marks.backed_up_at);
+        assert_eq!(before == Some(at("05:00")), !is_throttled, "{before:?}");
+        simulation.run_until(at("05:02"));
+        assert_eq!(marks(simulation.bed()).unwrap().backed_up_at, Some(at("05:00")));
+        let (report, view) = day(&mut simulation);
+        assert_well(&report, &view);
+        assert_eq!(simulation.bed().dead_letters(), [Value::Null; 0]);
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_gone_or_another_s_marks_nothing() {
+    let mut simulation = Story::calm().simulation();
+    simulation.run_until(at("02:30"));
+    simulation.bed().world_mut().break_snapshot(INSTANCE);
+    let by_hand = |name: &str| {
+        let mut event = event("RDS-EVENT-0042", "creation", name, at("02:30"));
+        event["detail"]["SourceType"] = json!("SNAPSHOT");
+        event
+    };
+    for name in ["by-hand-2", "by-hand-1"] {
+        let is_gone = simulation.bed().world_mut().break_snapshot_away(name);
+        assert_eq!(is_gone, name == "by-hand-1");
+        let said = observe(&mut simulation, by_hand(name));
+        assert_eq!(
+            (&said["outcome"], &said["note"]["name"]),
+            (&json!("ignored"), &json!("SnapshotNamesNoInstance"))
+        );
+    }
+    assert_eq!(marks(simulation.bed()), None);
+    simulation.bed().world_mut().break_snapshot(INSTANCE);
+    assert_eq!(observe(&mut simulation, by_hand("by-hand-1"))["outcome"], "recorded");
+}
+
+/// Storage that is used up from the first look on, and added by somebody an hour later: either is a change that a look may find.
+#[test]
+fn storage_that_is_exhausted_and_storage_that_is_added_are_told() {
+    let mut simulation = with_full_storage();
+    told(&mut simulation);
+    simulation.run_until(at("01:00"));
+    let exhausted = marks(simulation.bed()).and_then(|marks| marks.changed_at);
+    assert!(exhausted.is_some_and(|at| at < self::at("01:00")), "{exhausted:?}");
+    simulation.bed().at(at("01:02"), |bed| assert!(bed.world_mut().break_storage(INSTANCE, 1 << 40)));
+    simulation.run_until(at("01:03"));
+    assert_eq!(marks(simulation.bed()).unwrap().changed_at, Some(at("01:02")));
+}
+
+fn with_full_storage() -> Simulation {
+    let databases = format!("storage_gib = 10\n{}{}", database("orders", 8), database("parts", 2));
+    Story { databases, ..Story::calm() }.simulation()
 }
 
 #[test]

@@ -387,7 +387,10 @@ fn ended_tasks_are_seen_newest_first_and_each_is_found_by_its_key() {
         let store = store.clone();
         Box::pin(async move {
             if let Some(key) = payload["key"].as_str() {
-                return Ok(json!(one_task(&store, INSTANCE, key).await?.map(|task| task.key)));
+                return match one_task(&store, INSTANCE, key).await {
+                    Err(reason) if reason.name == "TaskUnknown" => Ok(json!(null)),
+                    found => Ok(json!(found?.key)),
+                };
             }
             if let Some(task) = payload["cancel"].as_str() {
                 let (instance, task) = (INSTANCE.to_owned(), task.to_owned());

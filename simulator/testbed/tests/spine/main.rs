@@ -16,6 +16,7 @@ mod foreign;
 mod history;
 mod killed;
 mod limits;
+mod lives;
 mod mailbox;
 mod policy;
 mod promotions;

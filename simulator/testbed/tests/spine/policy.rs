@@ -1,6 +1,7 @@
 //! What a policy says about databases and storage is done: exclusions, compression; and what cannot be done stops the run.
 
 use domain::task::Kind;
+use testbed::simulation::Simulation;
 
 use crate::story::{INSTANCE, Story, assert_well, at, database, day, instance, notes, objections, tasks};
 
@@ -15,6 +16,13 @@ fn an_excluded_database_is_left_alone_and_nobody_misses_it() {
     assert!(view.open.is_empty() && view.done.iter().all(|task| task.database != "scratch_7"));
     assert!(simulation.bed().world().tasks(INSTANCE).all(|task| &*task.database != "scratch_7"));
     assert!(!tasks(&view, "orders", Kind::Full).is_empty());
+    // What is excluded keeps no run going: there are as many as without it.
+    let mut without = Story::calm().simulation();
+    without.run_until(simulation.bed().now());
+    let runs = |simulation: &mut Simulation| {
+        simulation.bed().executions().iter().filter(|run| &*run.machine == "instance").count()
+    };
+    assert_eq!(runs(&mut simulation), runs(&mut without));
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn the_first_full_of_a_database_restored_over_another_is_no_promotion() {
     );
     let odd: Vec<String> =
         copies(&view, "orders").into_iter().filter(|outcome| outcome != "succeeded").collect();
-    assert_eq!(odd, ["skipped PromotionLimit", "skipped PromotionLimit", "skipped NewIncarnation"]);
+    assert_eq!(odd, ["skipped PromotionLimit", "skipped PromotionLimit", "skipped NoFullYet"]);
     let head = &view.databases.iter().find(|database| database.head.name == "orders").unwrap().head;
     assert_eq!((head.promoted_at.len(), head.broken.as_ref()), (0, None));
 }

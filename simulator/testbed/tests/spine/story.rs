@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use ports::store::{Item, Key, decode};
 use serde_json::{Value, json};
 use testbed::Testbed;
+use testbed::executor::Ending;
 use testbed::report::{DatabaseReport, Report};
 use testbed::scenario::Scenario;
 use testbed::simulation::{Simulation, View};
@@ -264,6 +265,19 @@ pub(crate) fn instance(bed: &Testbed) -> Instance {
 /// The lease's record.
 pub(crate) fn lease(bed: &Testbed) -> Lease {
     record(bed, lease::key(INSTANCE))
+}
+
+/// What a function answers.
+pub(crate) fn answer(simulation: &mut Simulation, function: &str, input: Value) -> Value {
+    let bed = simulation.bed();
+    let id = bed.invoke(function, input).unwrap();
+    loop {
+        if let Some(ending) = bed.take_ending(id) {
+            let Ending::Returned(Ok(answer)) = ending else { panic!("{ending:?}") };
+            return answer;
+        }
+        bed.step(Timestamp::MAX);
+    }
 }
 
 /// Everything in the store, with versions: to see that nothing was written.

@@ -7,15 +7,19 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use domain::event::{Event, What};
 use domain::reason::{Class, Reason};
+use handlers::contract::REASONS_MAX;
 use jiff::{SignedDuration, Timestamp};
 use ports::Fault;
-use serde_json::Value;
+use ports::events::Put;
+use ports::store::{Due, Expect, Item, Key, Versioned, Write};
+use serde_json::{Value, json};
 use testbed::simulation::Simulation;
 use testbed::stream::Stream;
 use testbed::{Call, Moment, Testbed, Verdict};
 
-use crate::story::{INSTANCE, Story, assert_well, at, day, objections};
+use crate::story::{INSTANCE, Story, answer, assert_well, at, day, objections};
 use crate::trouble::{later, throttled};
 
 const PUT: &str = "events.put_events";
@@ -112,7 +116,7 @@ fn a_bus_that_is_away_for_most_of_the_day_keeps_no_work_waiting_and_hears_of_all
 }
 
 #[test]
-fn of_a_call_that_was_taken_in_part_all_is_told_again() {
+fn of_a_call_that_was_taken_in_part_the_rest_is_told_again() {
     let mut simulation = Story::calm().simulation();
     let bus = simulation.bed().event_bus();
     // Every other entry fails inside the service, whichever call it comes with.
@@ -120,17 +124,96 @@ fn of_a_call_that_was_taken_in_part_all_is_told_again() {
     bus.break_entries(move |_| {
         let take = !taken.take();
         taken.replace(take);
-        take
+        if take { Put::Taken } else { Put::Left("InternalFailure".to_owned()) }
     });
     simulation.run_until(at("18:00"));
     bus.mend_entries();
     let (report, view) = day(&mut simulation);
     assert_well(&report, &view);
     assert_eq!(left(simulation.bed()), 0);
-    assert!(
-        times(simulation.bed()).values().any(|times| *times > 1),
-        "one was in a call that failed in part"
-    );
+    assert!(times(simulation.bed()).values().all(|times| *times == 1), "what was taken is told no more");
+}
+
+/// The bus takes nothing yet, and of one event it will never be asked again.
+#[test]
+fn an_event_that_no_bus_takes_keeps_no_other_waiting_and_is_named_once() {
+    let mut simulation = Story::calm().simulation();
+    let bus = simulation.bed().event_bus();
+    bus.break_entries(|event| match event.detail_type {
+        "Database Gone" => {
+            Put::Refused(Reason::new(Class::Human, "EventRefused", "PutEvents: MalformedDetail: no JSON"))
+        }
+        _ => Put::Left("PutEvents: AccessDeniedException: not yet".to_owned()),
+    });
+    simulation.run_until(at("00:12"));
+    let waiting = left(simulation.bed());
+    assert!(waiting > 0, "fulls are done");
+    let gone = Event::new(INSTANCE, Some("orders"), at("00:06"), What::DatabaseGone);
+    simulation.bed().store().put(&[Versioned::new(gone).put().unwrap()]).unwrap();
+    let mut work = || {
+        let said = answer(&mut simulation, "list-work", json!({"schema": 1}));
+        let reasons = said["untold"].as_array().cloned().unwrap_or_default();
+        let message = |reason: &Value| reason["message"].as_str().unwrap().to_owned();
+        reasons.iter().map(message).collect::<Vec<_>>()
+    };
+    let first = work();
+    let named = |reason: &String| reason.contains("is told no more: PutEvents: MalformedDetail");
+    assert_eq!(first.iter().filter(|reason| named(reason)).count(), 1, "{first:?}");
+    assert!(first.iter().any(|reason| reason.contains("AccessDeniedException")), "{first:?}");
+    assert!(!work().iter().any(named), "and then it is gone");
+    assert_eq!(left(simulation.bed()), waiting, "the others wait for the bus");
+    bus.mend_entries();
+    let (report, view) = day(&mut simulation);
+    assert_well(&report, &view);
+    assert!(times(simulation.bed()).values().all(|times| *times == 1));
+}
+
+/// Whoever deployed a newer version and went back leaves events that cannot be read.
+#[test]
+fn events_that_cannot_be_read_keep_no_other_waiting_and_stay() {
+    let mut simulation = Story::calm().simulation();
+    let newer = |number: usize| {
+        let key = Key { partition: format!("outbox#{INSTANCE}"), sort: format!("newer-{number:03}") };
+        let due = Some(Due { shard: domain::record::OUTBOX_SHARD, at: at("00:00") });
+        Write::Put {
+            item: Item { key, body: r#"{"schema":99}"#.to_owned(), due, version: 0 },
+            expect: Expect::Absent,
+        }
+    };
+    let store = simulation.bed().store();
+    for chunk in (0..250).map(newer).collect::<Vec<_>>().chunks(100) {
+        store.put(chunk).unwrap();
+    }
+    simulation.bed().set_gate(|call: &Call<'_>| match call.name {
+        PUT if call.now < at("04:00") => throttled(),
+        _ => Verdict::Pass,
+    });
+    let said = answer(&mut simulation, "list-work", json!({"schema": 1}));
+    let reasons = said["untold"].as_array().unwrap();
+    assert_eq!((reasons.len(), &reasons[0]["name"]), (REASONS_MAX, &json!("RecordUnreadable")), "{said}");
+    let (report, view) = day(&mut simulation);
+    assert_well(&report, &view);
+    assert_eq!(left(simulation.bed()), 250, "they are for the version that wrote them");
+    let bed = simulation.bed();
+    let due =
+        |until: &str| bed.store().look(|table| table.due(domain::record::OUTBOX_SHARD, at(until), 300).len());
+    assert_eq!(due("23:59"), 0, "looked at again a day later");
+}
+
+#[test]
+fn an_instance_whose_lease_cannot_be_read_keeps_no_other_waiting() {
+    let mut simulation = Story::calm().simulation();
+    let (partition, sort) = domain::lease::key("broken");
+    let due = Some(Due { shard: 0, at: Timestamp::UNIX_EPOCH });
+    let item = Item { key: Key { partition, sort }, body: r#"{"schema":99}"#.to_owned(), due, version: 0 };
+    simulation.bed().store().put(&[Write::Put { item, expect: Expect::Absent }]).unwrap();
+    let (report, view) = day(&mut simulation);
+    assert_well(&report, &view);
+    let said = answer(&mut simulation, "list-work", json!({"schema": 1}));
+    assert_eq!(said["unstarted"], 1, "{said}");
+    let reason = &said["unstarted_because"][0];
+    assert_eq!(reason["name"], "RecordUnreadable");
+    assert!(reason["message"].as_str().unwrap().starts_with("no run of broken: "), "{reason}");
 }
 
 #[test]

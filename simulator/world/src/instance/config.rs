@@ -193,4 +193,6 @@ pub struct RdsEvent {
     pub id: &'static str,
     /// Message.
     pub message: String,
+    /// The manual snapshot that it is about, where it is about one: its name is its owner's to choose and names no instance.
+    pub snapshot: Option<String>,
 }

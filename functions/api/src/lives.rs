@@ -1,0 +1,104 @@
+//! Databases that had a name before, and those that are let go: what the vault has of them is found by the name they had.
+
+use domain::catalogue::Life;
+use domain::discovery::former::{self, Former};
+use domain::id::Guid;
+use domain::inventory::{Database, database_key};
+use domain::mailbox::Requested;
+use domain::record::Record;
+use handlers::views::open_tasks;
+use ports::Clock;
+use ports::executions::StartExecution;
+use ports::store::{Expect, ReadItems, Versioned, WriteItems, load};
+
+use crate::Api;
+use crate::http::{Request, Response};
+use crate::page::EVERYTHING;
+use crate::problem::Refused;
+use crate::read::instance;
+use crate::shapes::LifeShape;
+
+/// Which of the databases that had a name a request is about.
+pub(crate) const WHICH: &str = "database_guid";
+
+const GUIDANCE: &str =
+    "GET …/lives lists those that had the name before; ?database_guid= asks for one of them";
+
+/// The life that a request is about: by `database_guid` where it is given, else the one that has the name now.
+///
+/// # Errors
+/// 404 where there is no such database, or nothing was ever seen of it.
+pub(crate) async fn life(
+    store: &impl ReadItems,
+    request: &Request,
+    on: &str,
+    name: &str,
+) -> Result<Life, Refused> {
+    let head: Option<Versioned<Database>> = load(store, database_key(on, name)).await?;
+    let is_known = head.is_some();
+    let current = head.as_ref().and_then(|head| Life::of(&head.record));
+    let Some(wanted) = request.parameter(WHICH) else {
+        return current.ok_or_else(|| nothing(name, is_known));
+    };
+    let wanted = Guid::new(wanted);
+    let is_wanted = |life: &Life| life.lineage.database_guid.as_str().eq_ignore_ascii_case(wanted.as_str());
+    if let Some(current) = current.filter(is_wanted) {
+        return Ok(current);
+    }
+    let found: Option<Versioned<Former>> = load(store, former::key(on, name, &wanted)).await?;
+    found.map(|found| found.record.life()).ok_or_else(|| {
+        let message = format!("no database {wanted} has or had the name {name:?} on {on}");
+        Refused::new(404, "NotFound", message).guidance(GUIDANCE)
+    })
+}
+
+fn nothing(name: &str, is_known: bool) -> Refused {
+    if !is_known {
+        return Refused::new(404, "NotFound", format!("there is no database {name:?}")).guidance(GUIDANCE);
+    }
+    let message = format!("database {name:?} was not seen on its server yet: nothing is backed up");
+    Refused::new(404, "NothingInVault", message)
+        .guidance("its first full is taken by the next run of the instance; GET …/lives lists those that had the name before")
+}
+
+impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+    pub(crate) async fn list_lives(
+        &self,
+        request: &Request,
+        on: &str,
+        name: &str,
+    ) -> Result<Response, Refused> {
+        instance(&self.store, on).await?;
+        let range = (former::partition(on, name), EVERYTHING);
+        self.list(request, range, |former: Former| Ok(LifeShape::new(former))).await
+    }
+
+    /// Lets a database go that is gone from its server: its name is free, what the vault has of it stays. Asked again it changes nothing.
+    pub(crate) async fn let_go(&self, caller: &str, on: &str, name: &str) -> Result<Response, Refused> {
+        let now = self.clock.now();
+        let stored: Option<Versioned<Database>> = load(&self.store, database_key(on, name)).await?;
+        let Some(head) = stored else {
+            instance(&self.store, on).await?;
+            return Ok(Response::empty(204));
+        };
+        if head.record.gone_at.is_none() {
+            let message = format!("database {name:?} was on {on} when it was last looked for");
+            return Err(Refused::new(409, "DatabaseThere", message).guidance(
+                "exclude it in its policy to end its protection; what was dropped is found gone by the next discovery",
+            ));
+        }
+        if open_tasks(&self.store, on).await?.iter().any(|task| task.database == name) {
+            return Err(Refused::new(409, "TasksPending", format!("database {name:?} has an open task"))
+                .guidance("wait for its end, or cancel it"));
+        }
+        let mut writes = vec![head.delete()];
+        if let Some(former) = Former::of(&head.record, now) {
+            let record = Former { let_go: Some(Requested { by: caller.to_owned(), at: now }), ..former };
+            let known: Option<Versioned<Former>> = load(&self.store, record.key()).await?;
+            let expect = known.map_or(Expect::Absent, |known| known.expect);
+            writes.push(Versioned { record, expect }.put()?);
+        }
+        self.store.commit(&writes).await?;
+        Ok(Response::empty(204))
+    }
+}
