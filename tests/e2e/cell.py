@@ -63,6 +63,9 @@ class Stack:
 
         text = re.sub(r"(CodeUri|ContentUri|DefinitionUri): (\S+)", packaged, TEMPLATE.read_text())
         text = text.replace("Architectures: [arm64]", "Architectures: [x86_64]")
+        # The one alarm over several metrics: ministack has no metric math.
+        text, left_out = re.subn(r"^  StoreThrottled:\n(?:(?:    .*)?\n)+", "", text, flags=re.M)
+        assert left_out == 1, left_out
         self.formation = cloud.client("cloudformation")
         # Over S3, as SAM deploys it: in the request itself CloudFormation takes 51,200 bytes.
         s3.put_object(Bucket=ARTIFACTS, Key="template.yaml", Body=text.encode())

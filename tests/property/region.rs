@@ -85,7 +85,7 @@ const FAULTS: [Fault; 22] = [
     ("managed", &["KeyAwsManaged"], |f| f.key.customer_managed = false),
     ("encryption", &["BucketUnderKms"], |f| f.bucket.default_sse_kms = true),
     ("ownership", &["BucketOwnerNotPreferred"], |f| {
-        f.bucket.ownership = Some(ObjectOwnership::BucketOwnerEnforced)
+        f.bucket.ownership = Some(ObjectOwnership::BucketOwnerEnforced);
     }),
     ("ownership", &["BucketOwnerNotPreferred"], |f| f.bucket.ownership = Some(ObjectOwnership::ObjectWriter)),
     // Nothing that anybody minds.

@@ -290,7 +290,7 @@ mod tests {
             ("BucketInOtherRegion", |_, _, b, _| b.region = "us-east-1".to_owned()),
             ("BucketUnderKms", |_, _, b, _| b.default_sse_kms = true),
             ("BucketOwnerNotPreferred", |_, _, b, _| {
-                b.ownership = Some(ObjectOwnership::BucketOwnerEnforced)
+                b.ownership = Some(ObjectOwnership::BucketOwnerEnforced);
             }),
             ("BucketOwnerNotPreferred", |_, _, b, _| b.ownership = Some(ObjectOwnership::ObjectWriter)),
             ("KeyInOtherRegion", |_, _, _, k| k.arn = KEY.replace("eu-west-1", "us-east-1")),
