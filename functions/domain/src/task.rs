@@ -1,18 +1,17 @@
 //! Native tasks: what we ask for, what the service says of it, and which transitions are legal.
 //!
 //! A task is written to the store before the service is asked, under a key that no other task ever has; everything that is
-//! learned about it later is folded into the same record. Lifecycle as the RDS user guide names it ("Tracking the status of
-//! tasks"): CREATED, `IN_PROGRESS`, SUCCESS, ERROR, `CANCEL_REQUESTED`, CANCELLED.
+//! learned about it later is folded into the same record.
 
 mod heard;
+mod seen;
+mod service;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::id::Guid;
-use crate::inventory::{Database, Lineage};
 use crate::mailbox::Requested;
 use crate::paths::key_part;
 use crate::reason::{Class, Reason};
@@ -22,76 +21,11 @@ use crate::schedule::DueItem;
 use crate::stripes::Layout;
 
 pub use heard::Heard;
+pub use seen::Seen;
+pub use service::{Lifecycle, TaskRow};
 
 /// Id of a native task on one instance: a positive number that grows.
 pub type TaskId = i64;
-
-/// Where the service says a task is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Lifecycle {
-    /// Accepted, waits in the queue.
-    Created,
-    /// Runs.
-    InProgress,
-    /// Done.
-    Success,
-    /// Ended badly; `task_info` says why.
-    Error,
-    /// Somebody asked to cancel it; it may still end any way.
-    CancelRequested,
-    /// Cancelled.
-    Cancelled,
-}
-
-impl Lifecycle {
-    /// Whether the task will not change any more.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Success | Self::Error | Self::Cancelled)
-    }
-
-    /// Reads the service's spelling. `None` for one we do not know.
-    pub fn parse(text: &str) -> Option<Self> {
-        Some(match text.trim() {
-            "CREATED" => Self::Created,
-            "IN_PROGRESS" => Self::InProgress,
-            "SUCCESS" => Self::Success,
-            "ERROR" => Self::Error,
-            "CANCEL_REQUESTED" => Self::CancelRequested,
-            "CANCELLED" => Self::Cancelled,
-            _ => return None,
-        })
-    }
-}
-
-/// One row of `rds_fn_task_status`, the columns we read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TaskRow {
-    /// Task id.
-    pub id: TaskId,
-    /// Task type as spelled: `BACKUP_DB`, ...; the type of a log copy is not documented.
-    pub task_type: String,
-    /// Database, where the task has one.
-    pub database: Option<String>,
-    /// Lifecycle; `None` when the spelling is unknown.
-    pub lifecycle: Option<Lifecycle>,
-    /// Percent complete, 0 to 100.
-    pub percent: Option<f64>,
-    /// Last change, in a zone that is not documented.
-    pub last_updated: Option<DateTime>,
-    /// When it was created, likewise.
-    pub created_at: Option<DateTime>,
-    /// S3 ARN of a backup or restore.
-    pub s3_arn: Option<String>,
-}
-
-impl TaskRow {
-    /// Whether the task waits or runs. One of a lifecycle that we do not know may.
-    pub fn is_unfinished(&self) -> bool {
-        self.lifecycle.is_none_or(|lifecycle| !lifecycle.is_final())
-    }
-}
 
 /// What a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -238,26 +172,6 @@ pub struct Task {
     pub earlier_ids: Vec<TaskId>,
     /// Why it waits, was promoted or tried again; the newest few.
     pub notes: Vec<Reason>,
-}
-
-/// What the live database was when a task was admitted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// Its identity.
-    pub lineage: Lineage,
-    /// Its recovery fork: log metadata carries none, so it is sampled here.
-    pub fork: Option<Guid>,
-    /// When.
-    #[serde(default)]
-    pub at: Option<Timestamp>,
-}
-
-impl Seen {
-    /// Whether the head is another database's that took the name after this look: it is not for this task to write.
-    pub fn is_former(&self, head: &Database) -> bool {
-        let is_other = head.lineage.as_ref().is_some_and(|own| own.folded() != self.lineage.folded());
-        is_other && head.begun_at.is_some_and(|begun| self.at.is_none_or(|at| at <= begun))
-    }
 }
 
 /// Notes kept on one task: enough to see a pattern, few enough that no item grows.
@@ -436,111 +350,4 @@ fn is_legal(from: &State, to: &State) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_head_that_began_behind_the_look_is_not_the_tasks() {
-        let lineage = |text: &str| Lineage { family_guid: Guid::from("F"), database_guid: Guid::from(text) };
-        let at = |second| Timestamp::from_second(second).unwrap();
-        for (known, begun, looked, former) in [
-            (Some("D"), None, Some(5), false),
-            (Some("d"), Some(9), Some(5), false),
-            (Some("other"), Some(9), Some(5), true),
-            (Some("other"), Some(9), None, true),
-            // The look is newer than the head: the head has not heard of it yet.
-            (Some("other"), Some(4), Some(5), false),
-            (Some("other"), None, Some(5), false),
-            (None, Some(9), Some(5), false),
-        ] {
-            let mut head = Database::new("sales", "orders");
-            (head.lineage, head.begun_at) = (known.map(lineage), begun.map(at));
-            let seen = Seen { lineage: lineage("D"), fork: None, at: looked.map(at) };
-            assert_eq!(seen.is_former(&head), former, "{known:?} {begun:?} {looked:?}");
-        }
-    }
-
-    fn request(database: &str) -> Request {
-        Request::Copy(CopyLogs {
-            database: database.to_owned(),
-            kms_key_arn: None,
-            first_seq: 1,
-            last_seq: 2,
-        })
-    }
-
-    fn states() -> [State; 5] {
-        let at = Timestamp::UNIX_EPOCH;
-        [
-            State::Planned,
-            State::Admitted { request: request("a"), at },
-            State::Intended { request: request("a"), at, above: 7 },
-            State::Submitted { request: request("a"), task_id: 8, at, heard: None },
-            State::Done { outcome: Outcome::Succeeded, at, task_id: Some(8), request: None },
-        ]
-    }
-
-    #[test]
-    fn transitions_are_exactly_these() {
-        // Row: from. Column: to. P A I S D
-        let legal = ["PA..D", "PAI.D", "P..SD", "P...D", "....."];
-        for (from, row) in states().iter().zip(legal) {
-            for (to, letter) in states().iter().zip(row.chars()) {
-                assert_eq!(is_legal(from, to), letter != '.', "{} to {}", name(from), name(to));
-            }
-        }
-    }
-
-    #[test]
-    fn a_key_tells_when_its_task_was_planned() {
-        let planned_at: Timestamp = "2026-11-22T01:00:03.250Z".parse().unwrap();
-        let item = DueItem { kind: Kind::LogCopy, moment: planned_at };
-        let key = Task::plan("sales", "a-b 20261122T010003.250Z", &item, planned_at).key;
-        assert_eq!(planned_at_of(&key), Some(planned_at), "{key}");
-        for other in ["", "full", "full-orders-", "full-orders-2026", "full-orders-20261322T010003.250Z"] {
-            assert_eq!(planned_at_of(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn what_was_admitted_is_what_is_asked() {
-        let [_, admitted, ..] = states();
-        let other = State::Intended { request: request("b"), at: Timestamp::UNIX_EPOCH, above: 0 };
-        assert!(!is_legal(&admitted, &other));
-    }
-
-    #[test]
-    fn lifecycles_are_read_as_the_service_spells_them() {
-        for (text, expected) in [
-            ("CREATED", Some(Lifecycle::Created)),
-            ("IN_PROGRESS", Some(Lifecycle::InProgress)),
-            (" SUCCESS ", Some(Lifecycle::Success)),
-            ("CANCEL_REQUESTED", Some(Lifecycle::CancelRequested)),
-            ("success", None),
-            ("", None),
-        ] {
-            assert_eq!(Lifecycle::parse(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_done_task_moves_out_of_the_open_partition() {
-        assert!(
-            is_task(&open_partition("sales"))
-                && is_task(&done_partition("sales"))
-                && !is_task("instance#sales")
-        );
-        let [.., done] = states();
-        let item = DueItem { kind: Kind::LogCopy, moment: Timestamp::UNIX_EPOCH };
-        let mut task = Task::plan("sales", "a", &item, Timestamp::UNIX_EPOCH);
-        assert_eq!(Record::key(&task), ("open#sales".to_owned(), "a#log_copy".to_owned()));
-        assert_eq!(task.folder_name(), "log_copy-a-19700101T000000.000Z-1");
-        task.advance(done).unwrap();
-        assert_eq!(Record::key(&task).0, "done#sales");
-        for n in 0..20 {
-            task.note(Reason::new(Class::Wait, "Busy", n.to_string()));
-        }
-        assert_eq!(task.notes.len(), NOTES_MAX);
-        assert_eq!(task.notes.last().unwrap().message, "19");
-    }
-}
+mod tests;
