@@ -1,4 +1,4 @@
-//! What S3 is asked to do with objects: to write one, to read a part, to put into the trash, to purge, to sweep uploads.
+//! What S3 is asked to do with objects: to write one, to look at one, to read a part, to put into the trash, to purge, to sweep uploads.
 //!
 //! Listing what is there now stands with the other facts in [`crate::cloud`].
 
@@ -127,6 +127,26 @@ pub trait ListUploads {
 pub trait AbortUpload {
     /// Ends an upload and drops its parts. One that is gone already is no fault.
     async fn abort_upload(&self, bucket: &str, id: &UploadId) -> Result<(), Fault>;
+}
+
+/// An object as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHead {
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// Entity tag, without quotes.
+    pub etag: String,
+    /// Its version; `None` where the bucket never had any.
+    pub version: Option<String>,
+    /// When it was written.
+    pub modified: Timestamp,
+}
+
+/// Looks at one object without reading it.
+pub trait HeadObject {
+    /// The newest version of an object; `None` when there is none of that key, or it is in the trash, or there is no such bucket: the answer
+    /// to a HEAD has no body that would tell them apart (S3 API reference, `HeadObject`, read 2026-11).
+    async fn head_object(&self, bucket: &str, key: &str) -> Result<Option<ObjectHead>, Fault>;
 }
 
 /// Reads objects.

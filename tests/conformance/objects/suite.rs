@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use ports::Fault;
 use ports::cloud::ListObjects;
 use ports::objects::{
-    AbortUpload, DELETES_MAX, ListUploads, ListVersions, ObjectVersion, PurgeVersions, RANGE_BYTES_MAX,
-    ReadObject, TrashObjects, UploadId, VersionId, WriteObject, Written,
+    AbortUpload, DELETES_MAX, HeadObject, ListUploads, ListVersions, ObjectVersion, PurgeVersions,
+    RANGE_BYTES_MAX, ReadObject, TrashObjects, UploadId, VersionId, WriteObject, Written,
 };
 use ports::tags::{ReadTags, TAG_KEY_MAX, TAG_VALUE_MAX, TAGS_MAX, TagObject, Tags};
 
@@ -24,6 +24,7 @@ pub(crate) trait Objects:
     + PurgeVersions
     + ListUploads
     + AbortUpload
+    + HeadObject
     + ReadObject
     + WriteObject
     + ReadTags
@@ -37,6 +38,7 @@ impl<O> Objects for O where
         + PurgeVersions
         + ListUploads
         + AbortUpload
+        + HeadObject
         + ReadObject
         + WriteObject
         + ReadTags
@@ -50,6 +52,7 @@ macro_rules! objects_conformance {
     ($run:path $(, ignore = $why:literal)?) => {
         objects_conformance!($run $(, $why)?:
             what_is_written_is_never_overwritten,
+            a_head_tells_the_newest_version,
             a_range_ends_where_the_object_ends,
             trash_hides_and_its_marker_can_be_purged,
             a_purged_version_is_gone_and_purging_it_again_is_no_fault,
@@ -125,6 +128,23 @@ pub(crate) async fn what_is_written_is_never_overwritten(objects: &impl Objects)
     // A hidden object is none: the key is free.
     assert_eq!(objects.write_object(BUCKET, "a", b"new").await, Ok(Written::New));
     assert_eq!(objects.read_object(BUCKET, "a", 0, 10).await, Ok(b"new".to_vec()));
+}
+
+pub(crate) async fn a_head_tells_the_newest_version(objects: &impl Objects) {
+    assert_eq!(objects.head_object(BUCKET, "p/a").await, Ok(None), "nothing was ever written");
+    assert_eq!(objects.write_object(BUCKET, "p/a", b"0123456789").await, Ok(Written::New));
+    let first = objects.head_object(BUCKET, "p/a").await.expect("an answer").expect("a head");
+    assert_eq!(first.size_bytes, 10);
+    let (listed, _) = objects.list_objects(BUCKET, "p/", None).await.expect("a listing");
+    assert_eq!((listed[0].size_bytes, &listed[0].etag), (first.size_bytes, &first.etag));
+    let (found, _) = versions(objects, "p/a").await;
+    assert_eq!(first.version.as_ref(), Some(&found[0].id.version));
+    assert_eq!(objects.trash_objects(BUCKET, &["p/a".to_owned()]).await, Ok(vec![]));
+    assert_eq!(objects.head_object(BUCKET, "p/a").await, Ok(None), "it is in the trash");
+    assert_eq!(objects.write_object(BUCKET, "p/a", b"new").await, Ok(Written::New));
+    let second = objects.head_object(BUCKET, "p/a").await.expect("an answer").expect("a head");
+    assert_eq!(second.size_bytes, 3);
+    assert_ne!(second.version, first.version);
 }
 
 pub(crate) async fn a_range_ends_where_the_object_ends(objects: &impl Objects) {

@@ -41,7 +41,7 @@ pub(crate) fn key(sent: String, encoding: Option<&EncodingType>) -> Option<Strin
     String::from_utf8(bytes).ok()
 }
 
-fn moment(time: Option<&DateTime>) -> Option<Timestamp> {
+pub(super) fn moment(time: Option<&DateTime>) -> Option<Timestamp> {
     let time = time?;
     Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }

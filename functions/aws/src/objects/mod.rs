@@ -5,6 +5,7 @@
 //! was under way; read 2026-11.
 
 mod delete;
+mod head;
 pub(crate) mod listing;
 mod reading;
 mod tagging;
@@ -26,6 +27,8 @@ pub const ACTIONS: &[Capability] = &[
     Capability { port: "PurgeVersions", actions: &["s3:DeleteObjectVersion"] },
     Capability { port: "ListUploads", actions: &["s3:ListBucketMultipartUploads"] },
     Capability { port: "AbortUpload", actions: &["s3:AbortMultipartUpload"] },
+    // Whoever may not list the bucket is told 403 of a key that is not there, which is no answer.
+    Capability { port: "HeadObject", actions: &["s3:GetObject"] },
     Capability { port: "ReadObject", actions: &["s3:GetObject"] },
     Capability { port: "WriteObject", actions: &["s3:PutObject"] },
     Capability { port: "ReadTags", actions: &["s3:GetObjectTagging"] },

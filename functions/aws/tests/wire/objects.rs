@@ -3,8 +3,8 @@
 use aws::{S3, SdkConfig};
 use ports::Fault;
 use ports::objects::{
-    AbortUpload, ListUploads, ListVersions, NotDeleted, OpenUploads, PurgeVersions, ReadObject, TrashObjects,
-    UploadId, VersionId, Versions, WriteObject, Written,
+    AbortUpload, HeadObject, ListUploads, ListVersions, NotDeleted, OpenUploads, PurgeVersions, ReadObject,
+    TrashObjects, UploadId, VersionId, Versions, WriteObject, Written,
 };
 
 use crate::playback::{Answer, Call, play};
@@ -196,6 +196,40 @@ fn a_range_is_the_one_that_was_asked_for() {
         (Answer::silence(), "transient"),
     ] {
         assert_eq!(says(play(vec![answer.clone()], read).0), expected, "{:.200}", format!("{answer:?}"));
+    }
+}
+
+#[test]
+fn a_head_is_whole_or_none() {
+    let look = async |config| s3(config).head_object("vault", "prod/k").await;
+    let head = |headers: &[(&'static str, &str)]| Answer {
+        headers: headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+        // The length of an answer to a HEAD is that of the body that does not come.
+        ..Answer::new(200, "").unannounced()
+    };
+    let whole = [
+        ("content-length", "7"),
+        ("etag", "\"e-2\""),
+        ("last-modified", "Sun, 22 Nov 2026 01:02:03 GMT"),
+        ("x-amz-version-id", "v1"),
+    ];
+    let (found, calls) = play(vec![head(&whole)], look);
+    let found = found.unwrap().unwrap();
+    assert_eq!((found.size_bytes, found.etag.as_str(), found.version.as_deref()), (7, "e-2", Some("v1")));
+    assert_eq!(found.modified.to_string(), "2026-11-22T01:02:03Z");
+    assert_eq!((calls[0].method.as_str(), calls[0].path.as_str()), ("HEAD", "/vault/prod/k"));
+    assert_actions("HeadObject", &calls);
+    let (found, _) = play(vec![head(&whole[..3])], look);
+    assert_eq!(found.unwrap().unwrap().version, None, "a bucket that never had versions");
+    for (answer, expected) in [
+        (Answer::new(404, ""), "None"),
+        (head(&[("content-length", "7"), ("etag", "e")]), "Human AnswerUnreadable"),
+        (head(&[whole[0], whole[2], ("etag", "\"\"")]), "Human AnswerUnreadable"),
+        (Answer::new(403, ""), "Human AccessDenied"),
+        (Answer::new(503, ""), "transient"),
+        (Answer::silence(), "transient"),
+    ] {
+        assert_eq!(says(play(vec![answer.clone()], look).0), expected, "{answer:?}");
     }
 }
 

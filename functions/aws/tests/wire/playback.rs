@@ -98,8 +98,9 @@ impl Call {
         if let Some(action) = self.body.split('&').find_map(|pair| pair.strip_prefix("Action=")) {
             return action.to_owned();
         }
-        let query = self.path.split_once('?').map_or("", |(_, query)| query);
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
         let operation = match self.method.as_str() {
+            "HEAD" if path.trim_matches('/').contains('/') => "HeadObject",
             "HEAD" => "HeadBucket",
             "POST" if query.starts_with("delete") => "DeleteObjects",
             "GET" if query.starts_with("tagging") => "GetObjectTagging",
@@ -127,6 +128,7 @@ impl Call {
             "GetBucketEncryption" => "GetEncryptionConfiguration",
             "ListObjectVersions" => "ListBucketVersions",
             "ListMultipartUploads" => "ListBucketMultipartUploads",
+            "HeadObject" => "GetObject",
             "DeleteObjects" if self.body.contains("<VersionId>") => "DeleteObjectVersion",
             "DeleteObjects" => "DeleteObject",
             other => other,

@@ -5,9 +5,9 @@
 use domain::reason::{Class, Reason};
 use ports::Fault;
 use ports::objects::{
-    AbortUpload, DELETES_MAX, ListUploads, ListVersions, NotDeleted, ObjectVersion, OpenUpload, OpenUploads,
-    PurgeVersions, RANGE_BYTES_MAX, ReadObject, TrashObjects, UploadId, VersionId, Versions, WriteObject,
-    Written, is_xml_text,
+    AbortUpload, DELETES_MAX, HeadObject, ListUploads, ListVersions, NotDeleted, ObjectHead, ObjectVersion,
+    OpenUpload, OpenUploads, PurgeVersions, RANGE_BYTES_MAX, ReadObject, TrashObjects, UploadId, VersionId,
+    Versions, WriteObject, Written, is_xml_text,
 };
 use ports::tags::{ReadTags, TagObject, Tags, objection};
 use world::{Condition, S3Error};
@@ -143,6 +143,22 @@ impl AbortUpload for Cloud {
                 Ok(()) | Err(S3Error::NoSuchUpload) => Ok(()),
                 Err(error) => Err(fault(&format!("AbortMultipartUpload {bucket}/{}", id.key), error)),
             }
+        })
+        .await
+    }
+}
+
+impl HeadObject for Cloud {
+    async fn head_object(&self, bucket: &str, key: &str) -> Result<Option<ObjectHead>, Fault> {
+        self.change("s3.head_object", Kind::Read, |world| match world.s3().head(bucket, key, None) {
+            Ok(head) => Ok(Some(ObjectHead {
+                size_bytes: head.size_bytes,
+                etag: head.etag,
+                version: head.version,
+                modified: head.modified,
+            })),
+            Err(S3Error::NoSuchKey | S3Error::NoSuchBucket) => Ok(None),
+            Err(error) => Err(fault(&format!("HeadObject {bucket}/{key}"), error)),
         })
         .await
     }
