@@ -71,15 +71,20 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         Ok(answer.with("etag", tag))
     }
 
-    pub(crate) async fn get_hold(
+    pub(crate) async fn get_hold(&self, request: &Request, names: [&str; 3]) -> Result<Response, Refused> {
+        let key = self.hold_key(request, names).await?;
+        let found: Versioned<Hold> = required(&self.store, key, "hold", names[2]).await?;
+        json(200, &HoldShape::new(found.record, self.clock.now()))
+    }
+
+    /// Where the hold is stored that a path names by instance, database and backup.
+    async fn hold_key(
         &self,
         request: &Request,
         [on, name, backup]: [&str; 3],
-    ) -> Result<Response, Refused> {
+    ) -> Result<(String, String), Refused> {
         let life = life(&self.store, request, on, name).await?;
-        let key = hold::key(&life, &BackupId::new(backup));
-        let found: Versioned<Hold> = required(&self.store, key, "hold", backup).await?;
-        json(200, &HoldShape::new(found.record, self.clock.now()))
+        Ok(hold::key(&life, &BackupId::new(backup)))
     }
 
     /// The backup as the catalogue spells it. A hold on what is not there would let a person believe that something is held.
@@ -98,13 +103,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         })
     }
 
-    pub(crate) async fn delete_hold(
-        &self,
-        request: &Request,
-        [on, name, backup]: [&str; 3],
-    ) -> Result<Response, Refused> {
-        let life = life(&self.store, request, on, name).await?;
-        let key = hold::key(&life, &BackupId::new(backup));
+    pub(crate) async fn delete_hold(&self, request: &Request, names: [&str; 3]) -> Result<Response, Refused> {
+        let key = self.hold_key(request, names).await?;
         let stored: Option<Versioned<Hold>> = load(&self.store, key).await?;
         if let Some(stored) = stored {
             self.store.commit(&[stored.delete()]).await?;

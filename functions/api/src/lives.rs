@@ -5,11 +5,10 @@ use domain::discovery::former::{self, Former};
 use domain::id::Guid;
 use domain::inventory::{Database, database_key};
 use domain::mailbox::Requested;
-use domain::record::Record;
 use handlers::views::open_tasks;
 use ports::Clock;
 use ports::executions::StartExecution;
-use ports::store::{Expect, ReadItems, Versioned, WriteItems, load};
+use ports::store::{ReadItems, Versioned, WriteItems, load, replacing};
 
 use crate::Api;
 use crate::http::{Request, Response};
@@ -41,8 +40,7 @@ pub(crate) async fn life(
         return current.ok_or_else(|| nothing(name, is_known));
     };
     let wanted = Guid::new(wanted);
-    let is_wanted = |life: &Life| life.lineage.database_guid.as_str().eq_ignore_ascii_case(wanted.as_str());
-    if let Some(current) = current.filter(is_wanted) {
+    if let Some(current) = current.filter(|life| life.lineage.database_guid == wanted) {
         return Ok(current);
     }
     let found: Option<Versioned<Former>> = load(store, former::key(on, name, &wanted)).await?;
@@ -93,10 +91,8 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
         }
         let mut writes = vec![head.delete()];
         if let Some(former) = Former::of(&head.record, now) {
-            let record = Former { let_go: Some(Requested { by: caller.to_owned(), at: now }), ..former };
-            let known: Option<Versioned<Former>> = load(&self.store, record.key()).await?;
-            let expect = known.map_or(Expect::Absent, |known| known.expect);
-            writes.push(Versioned { record, expect }.put()?);
+            let former = Former { let_go: Some(Requested { by: caller.to_owned(), at: now }), ..former };
+            writes.push(replacing(&self.store, former).await?);
         }
         self.store.commit(&writes).await?;
         Ok(Response::empty(204))

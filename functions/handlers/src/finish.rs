@@ -11,7 +11,6 @@ use domain::inventory::{Database, Healed, LastDifferential, LastFull, Lineage, d
 use domain::lsn::Lsn;
 use domain::paths::S3Arn;
 use domain::reason::{Class, Reason};
-use domain::record::Record;
 use domain::request::NativeBackup;
 use domain::slots::Speed;
 use domain::task::{Outcome, Seen, Task, TaskId};
@@ -21,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use ports::Fault;
 use ports::cloud::{ListObjects, ObjectFacts};
 use ports::server::ReadHistory;
-use ports::store::{Expect, ReadItems, Versioned, Write, load};
+use ports::store::{ReadItems, Versioned, Write, load, replacing};
 
 use crate::scope::of_chain;
 
@@ -271,11 +270,10 @@ async fn former(
     seen: &Seen,
     now: Timestamp,
 ) -> Result<Option<Write>, Snag> {
-    let is_other = head.lineage.as_ref().is_some_and(|own| own.folded() != seen.lineage.folded());
-    let Some(record) = Former::of(head, now).filter(|_| is_other) else { return Ok(None) };
-    let stored: Option<Versioned<Former>> = load(store, record.key()).await?;
-    let expect = stored.map_or(Expect::Absent, |stored| stored.expect);
-    Ok(Some(Versioned { record, expect }.put()?))
+    match Former::of(head, now).filter(|_| seen.is_other(head)) {
+        Some(former) => Ok(Some(replacing(store, former).await?)),
+        None => Ok(None),
+    }
 }
 
 /// Its identity is that of the database when it was asked for: without, the entry would be of another lineage than its partition's.

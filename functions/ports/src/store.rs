@@ -187,6 +187,13 @@ pub async fn load<R: Record>(
     item.as_ref().map(decode).transpose()
 }
 
+/// The write that puts a record in the place of whatever is stored under its key, on condition that nobody writes there meanwhile.
+pub async fn replacing<R: Record>(store: &impl ReadItems, record: R) -> Result<Write, Fault> {
+    let stored: Option<Versioned<R>> = load(store, record.key()).await?;
+    let expect = stored.map_or(Expect::Absent, |stored| stored.expect);
+    Versioned { record, expect }.put()
+}
+
 /// Reads all records of one partition between two sort keys, page by page. For ranges that are small by design: the open
 /// tasks of an instance, its databases.
 pub async fn load_range<R: Record>(

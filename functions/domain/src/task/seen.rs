@@ -19,10 +19,14 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whether the head is another database's than that of the look.
+    pub fn is_other(&self, head: &Database) -> bool {
+        head.lineage.as_ref().is_some_and(|own| *own != self.lineage)
+    }
+
     /// Whether the head is another database's that took the name after this look: it is not for this task to write.
     pub fn is_former(&self, head: &Database) -> bool {
-        let is_other = head.lineage.as_ref().is_some_and(|own| own.folded() != self.lineage.folded());
-        is_other && head.begun_at.is_some_and(|begun| self.at.is_none_or(|at| at <= begun))
+        self.is_other(head) && head.begun_at.is_some_and(|begun| self.at.is_none_or(|at| at <= begun))
     }
 }
 

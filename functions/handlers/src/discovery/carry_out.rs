@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::discovery::former::Former;
 use domain::discovery::kin::Kin;
 use domain::discovery::rewrites::{Rewrite, rewrites};
 use domain::discovery::{Change, Look};
@@ -12,7 +11,7 @@ use domain::reason::{Class, Reason};
 use domain::record::Record;
 use domain::task::{Outcome, State, Task};
 use jiff::Timestamp;
-use ports::store::{COMMIT_WRITES_MAX, Expect, ReadItems, Versioned, Write, WriteItems, load};
+use ports::store::{COMMIT_WRITES_MAX, Expect, ReadItems, Versioned, Write, WriteItems, load, replacing};
 
 use super::{Discovery, Sight, is_listed};
 use crate::outbox;
@@ -94,9 +93,7 @@ impl<S: ReadItems + WriteItems> Discovery<'_, S> {
             }
         }
         for former in &group.former {
-            let stored: Option<Versioned<Former>> = load(self.store, former.key()).await?;
-            let expect = stored.map_or(Expect::Absent, |stored| stored.expect);
-            writes.push(Versioned { record: former.clone(), expect }.put()?);
+            writes.push(replacing(self.store, former.clone()).await?);
         }
         for kin in &group.forget {
             let stored: Option<Versioned<Kin>> = load(self.store, kin.key()).await?;

@@ -71,23 +71,18 @@ pub(crate) fn shows_displaced(heads: &[Versioned<Database>], states: &[DatabaseS
         .iter()
         .map(|state| (state.name.as_str(), lineage_of(state).as_ref().map(Lineage::folded)))
         .collect();
-    let displaced: BTreeSet<String> = heads
-        .iter()
-        .filter_map(|head| {
-            let own = head.record.lineage.as_ref()?.folded();
+    let lineages: BTreeSet<&String> = shown.values().flatten().collect();
+    heads.iter().map(|head| &head.record).any(|head| {
+        let Some(own) = head.lineage.as_ref().map(Lineage::folded) else { return false };
+        match shown.get(head.name.as_str()) {
             // One that is not online tells no identity and is where it was.
-            let is_there = shown
-                .get(head.record.name.as_str())
-                .is_some_and(|shown| shown.as_ref().is_none_or(|shown| *shown == own));
-            (!is_there).then_some(own)
-        })
-        .collect();
-    let has_heir = |head: &Versioned<Database>| {
-        let heir = shown.get(head.record.name.as_str()).and_then(Option::as_ref);
-        let own = head.record.lineage.as_ref().map(Lineage::folded);
-        head.record.gone_at.is_none() && own.is_some_and(|own| heir.is_some_and(|heir| *heir != own))
-    };
-    shown.values().flatten().any(|lineage| displaced.contains(lineage)) || heads.iter().any(has_heir)
+            Some(None) => false,
+            Some(Some(there)) if *there == own => false,
+            // Another database has the name; of one that is gone that is discovery's to say.
+            Some(Some(_)) if head.gone_at.is_none() => true,
+            Some(Some(_)) | None => lineages.contains(&own),
+        }
+    })
 }
 
 struct Discovery<'a, S> {

@@ -7,11 +7,9 @@ use domain::discovery::Change;
 use domain::discovery::seen::{Looked, looked_key};
 use domain::inventory::Database;
 use domain::task::Kind;
-use handlers::contract::SCHEMA;
 use jiff::Timestamp;
 use ports::Fault;
 use ports::store::{Key, decode};
-use serde_json::json;
 use testbed::report::Report;
 use testbed::scenario::Scenario;
 use testbed::simulation::{Simulation, View};
@@ -20,15 +18,9 @@ use testbed::{Call, Testbed, Verdict};
 use world::DatabaseConfig;
 
 use crate::story::{
-    INSTANCE, Story, assert_well, at, copies, day, histories, id_of, instance, minutes, native, objections,
-    outcome, reported, tasks,
+    INSTANCE, Story, another_instance, assert_well, at, copies, day, histories, id_of, instance, look,
+    minutes, native, objections, outcome, reported, simulated, tasks,
 };
-
-/// Somebody asks for a look now.
-fn look(bed: &mut Testbed, name: &str) {
-    let started = bed.start_execution("discovery", Some(name), json!({ "schema": SCHEMA }));
-    assert!(started.is_ok(), "{started:?}");
-}
 
 fn head<'v>(view: &'v View, name: &str) -> Option<&'v Database> {
     view.databases.iter().map(|database| &database.head).find(|head| head.name == name)
@@ -171,9 +163,7 @@ fn people_are_told_once_of_what_they_have_to_do() {
 
 #[test]
 fn a_login_that_sees_no_files_is_told_once_and_its_databases_are_enrolled() {
-    let text = Story::calm().text().replacen("[vault]", "[discovery]\ninstances = [\"*\"]\n[vault]", 1);
-    let scenario = Scenario::parse(&text, "blind.toml", &histories()).unwrap();
-    let mut simulation = Simulation::new(scenario).unwrap();
+    let mut simulation = simulated(&Story::calm().discovered(""));
     simulation.bed().world_mut().break_definitions(INSTANCE, true);
     for (time, word) in [("01:00", "first"), ("02:00", "second")] {
         simulation.bed().at(at(time), move |bed| look(bed, word));
@@ -214,16 +204,8 @@ fn whatever_becomes_of_databases_each_is_protected_or_its_reason_is_told() {
 /// A story of two instances and four names.
 fn lives(seed: u64) -> String {
     let mut draws = Stream::new(seed, "lives");
-    let mut text = Story { seed, days: 3, ..Story::calm() }.text().replacen(
-        "[vault]",
-        "[discovery]\ninstances = [\"*\"]\n[vault]",
-        1,
-    );
-    text.push_str(
-        "\n[[instance]]\nname = \"ledger\"\nmulti_az = \"single_az\"\nbackup_window = \"04:00-04:30\"\n\
-         maintenance_window = \"sun:04:30-sun:05:00\"\nretention_days = 7\nmib_per_second = 200\n\
-         [[instance.database]]\nname = \"books\"\nsize_gib = 1\ntransactions_per_minute = 6\n",
-    );
+    let mut text = Story { seed, days: 3, ..Story::calm() }.discovered("");
+    text.push_str(&another_instance("ledger", "books"));
     let names = ["orders", "parts", "books", "notes"];
     let mut there: Vec<(&str, &str)> = vec![(INSTANCE, "orders"), (INSTANCE, "parts"), ("ledger", "books")];
     let mut now: Timestamp = at("01:00");

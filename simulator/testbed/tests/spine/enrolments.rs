@@ -2,24 +2,15 @@
 //! and again when another thing fails.
 
 use ports::Fault;
-use serde_json::{Value, json};
 use testbed::simulation::Simulation;
 use testbed::{Call, Testbed, Verdict};
 use world::DatabaseConfig;
 
-use crate::story::{INSTANCE, Story, assert_well, at, day};
+use crate::story::{INSTANCE, Story, assert_well, at, day, look, simulated};
 
 /// A story whose instance discovery selects: it has two databases, and one look enrols two more at most.
 fn selected() -> Simulation {
-    let text = Story::calm().text();
-    let text = text.replacen("[vault]", "[discovery]\ninstances = [\"*\"]\nenrol_max = 2\n[vault]", 1);
-    let scenario = testbed::scenario::Scenario::parse(&text, "spine.toml", &crate::story::histories());
-    Simulation::new(scenario.unwrap()).unwrap()
-}
-
-fn look(bed: &mut Testbed, name: &str) {
-    let started = bed.start_execution("discovery", Some(name), json!({ "schema": 1 }));
-    assert!(started.is_ok(), "{started:?}");
+    simulated(&Story::calm().discovered("enrol_max = 2\n"))
 }
 
 fn create(bed: &mut Testbed, name: &str) {
@@ -28,10 +19,8 @@ fn create(bed: &mut Testbed, name: &str) {
 
 /// What was told of databases and of enrolments that failed, in order.
 fn told(bed: &Testbed) -> Vec<String> {
-    let details: Vec<Value> = bed
-        .event_bus()
-        .look(|told| told.iter().map(|told| serde_json::from_str(&told.event.detail).unwrap()).collect());
-    let words = details.iter().filter_map(|detail| {
+    let details = crate::told::told(bed);
+    let words = details.iter().filter_map(|(_, detail)| {
         let word = detail["event"].as_str()?;
         let reason = detail["reason"]["name"].as_str().unwrap_or_default();
         let is_ours = word.starts_with("database_") || word == "enrolment_failed";

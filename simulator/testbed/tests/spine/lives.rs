@@ -4,21 +4,14 @@
 use domain::catalogue::Life;
 use domain::discovery::former::{self, Former};
 use domain::task::Kind;
-use handlers::contract::SCHEMA;
 use ports::Fault;
 use ports::store::decode;
-use serde_json::json;
-use testbed::scenario::Scenario;
-use testbed::simulation::Simulation;
 use testbed::{Call, Testbed, Verdict};
 use world::DatabaseConfig;
 
-use crate::story::{INSTANCE, Story, at, day, histories, id_of, objections, outcome, tasks};
-
-fn look(bed: &mut Testbed, name: &str) {
-    let started = bed.start_execution("discovery", Some(name), json!({ "schema": SCHEMA }));
-    assert!(started.is_ok(), "{started:?}");
-}
+use crate::story::{
+    INSTANCE, Story, another_instance, at, day, id_of, look, objections, outcome, simulated, tasks,
+};
 
 fn formers(bed: &Testbed, name: &str) -> Vec<Former> {
     let partition = former::partition(INSTANCE, name);
@@ -27,14 +20,7 @@ fn formers(bed: &Testbed, name: &str) -> Vec<Former> {
 
 #[test]
 fn an_instance_restored_from_a_snapshot_has_a_catalogue_of_its_own() {
-    let mut text = Story::calm().text().replacen("[vault]", "[discovery]\ninstances = [\"*\"]\n[vault]", 1);
-    text.push_str(
-        "\n[[instance]]\nname = \"staging\"\nmulti_az = \"single_az\"\nbackup_window = \"04:00-04:30\"\n\
-         maintenance_window = \"sun:04:30-sun:05:00\"\nretention_days = 7\nmib_per_second = 200\n\
-         [[instance.database]]\nname = \"notes\"\nsize_gib = 1\ntransactions_per_minute = 6\n",
-    );
-    let mut simulation =
-        Simulation::new(Scenario::parse(&text, "twins.toml", &histories()).unwrap()).unwrap();
+    let mut simulation = simulated(&(Story::calm().discovered("") + &another_instance("staging", "notes")));
     simulation.bed().at(at("05:32"), |bed| {
         let id = id_of(bed, "orders");
         bed.world_mut().break_twin(id, "staging").unwrap().unwrap();

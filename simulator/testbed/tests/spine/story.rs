@@ -6,6 +6,7 @@ use domain::inventory::{Instance, instance_key};
 use domain::lease::{self, Lease};
 use domain::record::Record;
 use domain::task::{Kind, Outcome, State, Task};
+use handlers::contract::SCHEMA;
 use jiff::{SignedDuration, Timestamp};
 use ports::store::{Item, Key, decode};
 use serde_json::{Value, json};
@@ -124,6 +125,12 @@ impl Story {
         )
     }
 
+    /// The text with discovery, which looks at every instance; `more` of its settings, a line each.
+    pub(crate) fn discovered(&self, more: &str) -> String {
+        let settings = format!("[discovery]\ninstances = [\"*\"]\n{more}[vault]");
+        self.text().replacen("[vault]", &settings, 1)
+    }
+
     /// Sets the story up; nothing has happened yet.
     pub(crate) fn simulation(&self) -> Simulation {
         let scenario = Scenario::parse(&self.text(), "spine.toml", &histories()).unwrap();
@@ -131,9 +138,29 @@ impl Story {
     }
 }
 
+/// The simulation of a text.
+pub(crate) fn simulated(text: &str) -> Simulation {
+    Simulation::new(Scenario::parse(text, "spine.toml", &histories()).unwrap()).unwrap()
+}
+
 /// Real histories that others exported.
 pub(crate) fn histories() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/histories")
+}
+
+/// Somebody asks for a look now.
+pub(crate) fn look(bed: &mut Testbed, name: &str) {
+    let started = bed.start_execution("discovery", Some(name), json!({ "schema": SCHEMA }));
+    assert!(started.is_ok(), "{started:?}");
+}
+
+/// Another instance of the scenario, with one database of 1 GiB.
+pub(crate) fn another_instance(name: &str, with: &str) -> String {
+    let of = database(with, 1);
+    format!(
+        "\n[[instance]]\nname = \"{name}\"\nmulti_az = \"single_az\"\nbackup_window = \"04:00-04:30\"\n\
+         maintenance_window = \"sun:04:30-sun:05:00\"\nretention_days = 7\nmib_per_second = 200\n{of}"
+    )
 }
 
 /// A database of the scenario.

@@ -25,7 +25,7 @@ use crate::trouble::{later, throttled};
 const PUT: &str = "events.put_events";
 
 /// What was told, in order: when the bus took it, and the detail.
-fn told(bed: &Testbed) -> Vec<(Timestamp, Value)> {
+pub(crate) fn told(bed: &Testbed) -> Vec<(Timestamp, Value)> {
     bed.event_bus().look(|told| {
         let detail = |text: &str| serde_json::from_str(text).unwrap();
         told.iter().map(|told| (told.at, detail(&told.event.detail))).collect()
