@@ -107,6 +107,7 @@ fn tour(asker: &mut Asker) {
         &format!("{orders}/log-days"),
         "/v1/instances/ledger/tasks",
         "/v1/instances/ledger/tasks?state=ended&limit=1",
+        "/v1/instances/ledger/events",
         "/v1/policies",
         "/v1/policies/weekly",
         "/v1/vaults",

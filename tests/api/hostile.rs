@@ -55,7 +55,7 @@ fn path() -> impl Strategy<Value = String> {
 
 fn query() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop_oneof![
-        3 => prop::sample::select(vec!["at", "limit", "cursor", "state", "before", "target_zone", "target_name"]).prop_map(str::to_owned),
+        3 => prop::sample::select(vec!["at", "limit", "cursor", "state", "before", "since", "until", "target_zone", "target_name"]).prop_map(str::to_owned),
         1 => any::<String>(),
     ];
     let value = prop_oneof![

@@ -293,12 +293,56 @@ fn an_instance_whose_protection_is_ended_rests_and_keeps_what_it_has() {
 }
 
 #[test]
+fn what_happened_to_an_instance_is_asked_of_rds() {
+    let path = "/v1/instances/ledger/events";
+    let mut asker = Asker::after(30);
+    let (status, day) = asker.get(path);
+    let told = |page: &Value| page["items"].as_array().unwrap().clone();
+    let backup = |event: &Value| event["categories"] == json!(["backup"]);
+    assert_eq!(
+        (status, told(&day).iter().filter(|event| backup(event)).count()),
+        (200, 2),
+        "a backup's two ends: {day}"
+    );
+    let start = asker.now() - SignedDuration::from_hours(30);
+    let (_, before) = asker.get(&format!("{path}?until={start}"));
+    assert_eq!(told(&before), Vec::<Value>::new());
+    let (_, since) = asker.get(&format!("{path}?since={start}"));
+    assert!(told(&since).len() >= told(&day).len(), "{since}");
+
+    // More than RDS gives in a page: a failover is told in two or more.
+    for _ in 0..60 {
+        assert!(asker.simulation.bed().world_mut().break_failover("ledger"));
+        asker.wait(SignedDuration::from_mins(3));
+    }
+    let mut found = Vec::new();
+    let (_, mut page) = asker.get(path);
+    found.extend(told(&page));
+    let first = page["next"].as_str().expect("there is more").to_owned();
+    while let Some(next) = page["next"].as_str().map(str::to_owned) {
+        // Others are told meanwhile; the pages stay those of one list.
+        asker.wait(SignedDuration::from_mins(1));
+        page = asker.get(&format!("{path}?cursor={next}")).1;
+        found.extend(told(&page));
+    }
+    assert!(found.len() > 100, "{}", found.len());
+    for at in 1..found.len() {
+        assert!(!found[..at].contains(&found[at]), "told twice: {}", found[at]);
+    }
+    let (status, other) = asker.get(&format!("/v1/instances/other/events?cursor={first}"));
+    assert_eq!((status, &other["name"]), (404, &json!("NotFound")));
+
+    let (status, refused) = asker.get(&format!("{path}?since=2020-01-01T00:00:00Z"));
+    assert_eq!((status, &refused["name"]), (400, &json!("QueryMalformed")), "{refused}");
+}
+
+#[test]
 fn whoever_the_gateway_did_not_name_is_refused() {
     use handlers::Handler;
     let mut asker = Asker::after(0);
     let (store, executions) = (asker.simulation.bed().store(), asker.simulation.bed().state_machines());
-    let clock = asker.simulation.bed().clock();
-    let api = api::Api::new(store, executions, clock, api::Anonymous::Refused);
+    let (cloud, clock) = (asker.simulation.bed().cloud(), asker.simulation.bed().clock());
+    let api = api::Api::new(store, executions, cloud, clock, api::Anonymous::Refused);
     let ask = |caller: Option<&str>| {
         let caller = caller.map(str::to_owned);
         let request = Request { caller, ..Request::new("GET", "/nowhere") };

@@ -54,9 +54,11 @@ def of_s3(method, path):
 
 
 def of_query(service, body):
-    """RDS and SNS, which take forms. A list of all is asked of all."""
+    """RDS and SNS, which take forms. A list of all is asked of all, and IAM knows no resource of DescribeEvents."""
     call = {name: values[0] for name, values in urllib.parse.parse_qs(body.decode()).items()}
     action = call["Action"]
+    if action == "DescribeEvents":
+        return [(f"{service}:{action}", "*")]
     resource = {
         "DescribeDBInstances": f"db:{call.get('DBInstanceIdentifier', '*')}",
         "DescribeOptionGroups": f"og:{call.get('OptionGroupName', '*')}",

@@ -1,7 +1,7 @@
 """A local cloud for whole processes: ministack on loopback, and in front of it what it cannot do.
 
 ministack serves CloudFormation, S3, KMS, RDS, DynamoDB, Lambda, Secrets Manager and Step Functions. Its RDS knows no option groups with
-options and reports windows, port and version of its own, so instances and option groups are described from here, through the SDK's own
+options and no backups, and reports windows, port and version of its own, so instances, option groups and events are told from here, through the SDK's own
 override `AWS_ENDPOINT_URL_RDS`.
 """
 
@@ -29,6 +29,12 @@ OPTION_GROUPS = """<DescribeOptionGroupsResponse xmlns="http://rds.amazonaws.com
 <OptionName>SQLSERVER_BACKUP_RESTORE</OptionName></Option></Options></OptionGroup></OptionGroupsList>
 </DescribeOptionGroupsResult></DescribeOptionGroupsResponse>"""
 
+# At the moment from which the caller asks.
+EVENTS = """<DescribeEventsResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><DescribeEventsResult><Events><Event>
+<SourceIdentifier>{name}</SourceIdentifier><SourceType>db-instance</SourceType><Message>Finished DB Instance backup</Message>
+<EventCategories><EventCategory>backup</EventCategory></EventCategories><Date>{at}</Date></Event></Events></DescribeEventsResult>
+</DescribeEventsResponse>"""
+
 
 def free_port():
     with socket.socket() as probe:
@@ -53,7 +59,7 @@ def function_zip(binary):
 
 
 class RdsFront(BaseHTTPRequestHandler):
-    """Answers DescribeOptionGroups, and DescribeDBInstances where it is told of instances; passes every other RDS call on."""
+    """Answers DescribeOptionGroups and DescribeEvents, and DescribeDBInstances where it is told of instances; passes every other RDS call on."""
 
     behind, instances = None, {}
 
@@ -64,6 +70,8 @@ class RdsFront(BaseHTTPRequestHandler):
         described = self.instances.get(call.get("DBInstanceIdentifier", [""])[0])
         if action == "DescribeOptionGroups":
             answer = OPTION_GROUPS.format(name=call["OptionGroupName"][0]).encode()
+        elif action == "DescribeEvents":
+            answer = EVENTS.format(name=call["SourceIdentifier"][0], at=call["StartTime"][0]).encode()
         elif action == "DescribeDBInstances" and described:
             answer = described.encode()
         else:

@@ -93,6 +93,8 @@ def an_event(stack, story, heard):
         return json.loads(answer).get("outcome")
 
     check("told again it is known, and of others nothing is taken", [told("sales"), told("nobody")], ["known", "ignored"])
+    status, listed = stack.ask("GET", "/v1/instances/sales/events")
+    check("what happened can be asked for", (status, [one["message"] for one in listed["items"]]), (200, ["Finished DB Instance backup"]), listed)
 
 
 def at_work(stack, task):

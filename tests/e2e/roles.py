@@ -9,6 +9,7 @@ import fnmatch
 import json
 import re
 
+import kinds
 from cell import MACHINES
 from cloud import ACCOUNT, REGION, check
 
@@ -95,6 +96,7 @@ class Roles:
 
 
 def of_functions(stack, gateways, ports):
+    check("a statement that allows nothing would be seen", kinds.is_put_to_the_test(), set())
     roles, functions = Roles(stack), stack.cloud.client("lambda")
     for logical, gateway in sorted(gateways.items()):
         described = functions.get_function_configuration(FunctionName=stack.functions()[logical])
@@ -104,6 +106,7 @@ def of_functions(stack, gateways, ports):
         excused |= {TELLS} if has_bus else set()
         said = objections(allowed, gateway.asked, ports, excused)
         check(f"{logical} asks for {len(gateway.asked)} and may do nothing else", said, [], sorted(gateway.asked))
+        check(f"{logical}: AWS knows each of its actions on such a resource", kinds.objections(allowed), [])
         check(f"{logical}: and whatever its role lost or won would be seen", is_put_to_the_test(allowed, gateway.asked, ports, excused), [])
         check(f"{logical}: it has none of AWS's own policies but those", roles.managed(described["Role"]) - MANAGED, set())
     telling = [logical for logical, gateway in gateways.items() if any(action == TELLS for action, _ in gateway.asked)]
@@ -142,6 +145,7 @@ def of_machines(stack):
         needs = needed_by(json.loads(described["definition"]), stack.physical[machine])
         allowed = roles.of(described["roleArn"])
         check(f"{machine} may do the {len(needs)} things that its definition asks for, and deliver logs", allowed, needs | LOG_DELIVERY)
+        check(f"{machine}: AWS knows each of them on such a resource", kinds.objections(allowed), [])
         check(f"{machine}: of AWS's own policies it has those for traces", roles.managed(described["roleArn"]) - MANAGED, set())
     for machine in ("FleetStateMachine", "DiscoveryStateMachine"):
         target = stack.schedule(machine)["Target"]

@@ -9,6 +9,7 @@ use domain::inventory::instance_key;
 use domain::lease::{self, Lease};
 use domain::restore::{Request as Wanted, Target};
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{ReadItems, Versioned, WriteItems, load, load_range};
 use sqlserver::import::SourceZone;
@@ -26,7 +27,7 @@ use crate::shapes::{DatabaseShape, ExposureShape, InstanceShape};
 const SERVICE_LOGS: &str = "logs that RDS keeps and that are not copied yet are not in here: they help after damage, as long as the \
                             database lives";
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     pub(crate) async fn get_instance(&self, name: &str) -> Result<Response, Refused> {
         let found = required(&self.store, instance_key(name), "instance", name).await?;
         let lease: Option<Versioned<Lease>> = load(&self.store, lease::key(name)).await?;

@@ -7,6 +7,7 @@ use domain::mailbox::check_idempotency_key;
 use handlers::contract::SCHEMA;
 use handlers::contract::discovery::ListInstancesInput;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::{Machine, StartExecution, Started};
 use ports::store::{Expect, ReadItems, Versioned, WriteItems, decode, load};
 
@@ -41,7 +42,7 @@ fn check(body: &DiscoveryBody) -> Result<(), Refused> {
     body.secret_arn.as_deref().map_or(Ok(()), check_secret)
 }
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     pub(crate) async fn get_discovery(&self, name: &str) -> Result<Response, Refused> {
         let found: Versioned<Settings> = required(&self.store, settings_key(name), "discovery", name).await?;
         json(200, &DiscoveryBody::of(found.record))

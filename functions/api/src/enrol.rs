@@ -6,6 +6,7 @@ use domain::mailbox::Requested;
 use domain::policy::{self, Policy};
 use domain::record::Record;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{Expect, ReadItems, Versioned, Write, WriteItems, load};
 
@@ -116,7 +117,7 @@ fn check_vault(name: &str, vault: &VaultBody) -> Result<(), Refused> {
     Ok(())
 }
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     /// Writes a record, and its line in the directory where it has none.
     pub(crate) async fn enrol(&self, what: What, name: &str, by: &str, record: Write) -> Result<(), Refused> {
         let listed = Listed { what, name: name.to_owned(), by: by.to_owned(), at: self.clock.now() };

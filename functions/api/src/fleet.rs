@@ -11,6 +11,7 @@ use domain::reason::Reason;
 use domain::task::{Task, open_partition};
 use jiff::Timestamp;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{ReadItems, Versioned, WriteItems, decode, load, load_range};
 
@@ -29,7 +30,7 @@ pub(crate) const INSTANCES_MAX: u32 = 20;
 /// Databases that are named of one instance; the others are counted.
 const NAMED_MAX: usize = 100;
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     pub(crate) async fn fleet(&self, request: &Request) -> Result<Response, Refused> {
         let now = self.clock.now();
         let limits = (INSTANCES_MAX, INSTANCES_MAX);

@@ -10,6 +10,7 @@ use domain::limits::Profile;
 use domain::policy::Policy;
 use jiff::Timestamp;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{CommitFault, ReadItems, Versioned, WriteItems, decode, load};
 
@@ -36,7 +37,7 @@ impl Followers {
     }
 }
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     /// Those that follow a policy, from where the request goes on.
     pub(crate) async fn followers(&self, request: &Request, policy: &str) -> Result<Followers, Refused> {
         let names = directory::partition(What::Instance);

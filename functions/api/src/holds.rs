@@ -4,6 +4,7 @@ use domain::catalogue::{DATA_RANGE, DataBackup, Life};
 use domain::hold::{self, Hold};
 use domain::id::BackupId;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{Expect, ReadItems, Versioned, WriteItems, load, load_range};
 
@@ -19,7 +20,7 @@ use crate::shapes::{HoldBody, HoldShape};
 /// Characters of a hold's `why`. Policy of ours: some words.
 const WHY_CHARS_MAX: usize = 200;
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     pub(crate) async fn list_holds(
         &self,
         request: &Request,

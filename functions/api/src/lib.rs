@@ -12,6 +12,7 @@ mod enrol;
 mod fleet;
 mod followers;
 mod forecast;
+mod happened;
 mod holds;
 mod http;
 mod lists;
@@ -29,6 +30,7 @@ mod task;
 use domain::reason::Reason;
 use handlers::Handler;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{ReadItems, WriteItems};
 
@@ -63,22 +65,23 @@ fn fits(response: Response) -> Result<Response, Refused> {
 }
 
 /// The function `api`.
-pub struct Api<S, X, C> {
+pub struct Api<S, X, E, C> {
     store: S,
     executions: X,
+    cloud: E,
     clock: C,
     anonymous: Anonymous,
     router: Router,
 }
 
-impl<S, X, C> Api<S, X, C> {
-    /// The API over a task store; it starts runs for what is asked of instances.
-    pub fn new(store: S, executions: X, clock: C, anonymous: Anonymous) -> Self {
-        Self { store, executions, clock, anonymous, router: Router::new() }
+impl<S, X, E, C> Api<S, X, E, C> {
+    /// The API over a task store; it starts runs for what is asked of instances, and asks the control plane what happened to them.
+    pub fn new(store: S, executions: X, cloud: E, clock: C, anonymous: Anonymous) -> Self {
+        Self { store, executions, cloud, clock, anonymous, router: Router::new() }
     }
 }
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Handler for Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Handler for Api<S, X, E, C> {
     type Input = Request;
     type Output = Response;
     const NAME: &'static str = "api";
@@ -89,7 +92,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Handler for Api<S, 
     }
 }
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     async fn answer(&self, request: &Request) -> Result<Response, Refused> {
         let caller = self.caller(request)?;
         if request.body.len() > BODY_BYTES_MAX {
@@ -142,6 +145,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
             Does::ListTasks => self.list_tasks(request, first).await,
             Does::GetTask => self.get_task(first, second).await,
             Does::CancelTask => self.cancel_task(caller, first, second).await,
+            Does::ListEvents => self.list_events(request, first).await,
             Does::ListPolicies => self.list_names(request, domain::directory::What::Policy).await,
             Does::GetPolicy => self.get_policy(first).await,
             Does::PutPolicy => self.put_policy(request, caller, first).await,

@@ -5,6 +5,7 @@ use domain::directory::{self, Listed, What};
 use domain::inventory::{Database, databases_partition};
 use domain::record::Record;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{ReadItems, WriteItems, decode};
 use schemars::JsonSchema;
@@ -18,7 +19,7 @@ use crate::problem::Refused;
 use crate::read::{instance, json};
 use crate::shapes::{BackupShape, DatabaseShape, ExposureShape, Listing, LogsShape, NameShape};
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     /// One page of records, each in its shape.
     pub(crate) async fn list<R: Record, T: Serialize + JsonSchema>(
         &self,

@@ -7,6 +7,7 @@ use domain::inventory::{Database, database_key};
 use domain::mailbox::Requested;
 use handlers::views::open_tasks;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{ReadItems, Versioned, WriteItems, load, replacing};
 
@@ -59,7 +60,7 @@ fn nothing(name: &str, is_known: bool) -> Refused {
         .guidance("its first full is taken by the next run of the instance; GET …/lives lists those that had the name before")
 }
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     pub(crate) async fn list_lives(
         &self,
         request: &Request,

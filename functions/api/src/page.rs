@@ -83,10 +83,13 @@ fn read(text: &str, mark: &str, (from, to): (&str, &str)) -> Result<String, Refu
         .filter(|cursor| {
             cursor.of == mark && (from..=to).contains(&cursor.after.as_str()) && !cursor.after.is_empty()
         });
-    cursor.map(|cursor| cursor.after).ok_or_else(|| {
-        Refused::new(400, "CursorUnknown", "cursor: it was not given out with a page of this list")
-            .guidance("begin the list again without a cursor")
-    })
+    cursor.map(|cursor| cursor.after).ok_or_else(unknown)
+}
+
+/// A cursor that leads nowhere.
+pub(crate) fn unknown() -> Refused {
+    Refused::new(400, "CursorUnknown", "cursor: it was not given out with a page of this list")
+        .guidance("begin the list again without a cursor")
 }
 
 #[cfg(test)]

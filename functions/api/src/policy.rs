@@ -5,6 +5,7 @@ use domain::inventory::Instance;
 use domain::limits::Profile;
 use domain::policy::{self, Finding, Policy};
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{Expect, ReadItems, Versioned, WriteItems, load};
 use schemars::JsonSchema;
@@ -42,7 +43,7 @@ pub(crate) fn unknown_field(policy: &serde_json::Value) -> Result<(), Refused> {
     }
 }
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     /// A policy by its name, where there is one.
     pub(crate) async fn policy_of(&self, name: &str) -> Result<Option<Policy>, Refused> {
         let found: Option<Versioned<Policy>> = load(&self.store, policy::key(name)).await?;

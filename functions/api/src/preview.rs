@@ -8,6 +8,7 @@ use domain::policy::Policy;
 use domain::retention::{Hold, Terms, propose};
 use jiff::Timestamp;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{ReadItems, Versioned, WriteItems, decode, load};
 
@@ -28,7 +29,7 @@ const DATABASES_DEFAULT: u32 = 5;
 /// Backups that are named of those that would go; the others are counted.
 const NAMED_MAX: usize = 100;
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     pub(crate) async fn preview(&self, request: &Request, name: &str) -> Result<Response, Refused> {
         let given: serde_json::Value = body(request)?;
         given.get("policy").map_or(Ok(()), unknown_field)?;

@@ -125,7 +125,9 @@ impl From<CommitFault> for Refused {
 fn status_of(reason: &Reason) -> u16 {
     match (&*reason.name, reason.class) {
         ("RequestMalformed", _) => 400,
-        ("DatabaseUnknown" | "RecordMissing" | "TaskUnknown" | "TaskOutOfReach", _) => 404,
+        ("DatabaseUnknown" | "InstanceNotFound" | "RecordMissing" | "TaskUnknown" | "TaskOutOfReach", _) => {
+            404
+        }
         ("Conflict" | "CancelPending" | "DatabaseGone" | "ProtectionStopped", _) => 409,
         ("KeyReused" | "PolicyOutOfRange", _) => 422,
         ("TooManyRequests", _) => 429,

@@ -2,6 +2,7 @@
 
 use domain::inventory::{Database, Instance, database_key, instance_key};
 use domain::record::Record;
+use jiff::Timestamp;
 use ports::store::{ReadItems, Versioned, load};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,6 +49,18 @@ pub(crate) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused>
     serde_json::from_slice(&request.body).map_err(|error| {
         Refused::new(400, "BodyMalformed", format!("the body: {error}"))
             .guidance("/openapi.json has its schema")
+    })
+}
+
+/// A moment of the query.
+///
+/// # Errors
+/// 400 where it is none.
+pub(crate) fn moment(request: &Request, name: &str) -> Result<Option<Timestamp>, Refused> {
+    let Some(text) = request.parameter(name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| {
+        let message = format!("query: {name}: {text:?} is no moment such as 2026-11-16T14:07:00Z");
+        Refused::new(400, "QueryMalformed", message)
     })
 }
 

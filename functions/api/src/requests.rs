@@ -5,6 +5,7 @@ use handlers::requests::{
 };
 use handlers::wake::wake;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{ReadItems, WriteItems};
 
@@ -14,7 +15,7 @@ use crate::problem::Refused;
 use crate::read::{body, json};
 use crate::shapes::{AcceptedShape, BackupBody, CancelShape, OutcomeShape};
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     pub(crate) async fn request_backup(
         &self,
         request: &Request,

@@ -43,6 +43,7 @@ pub(crate) enum Does {
     ListTasks,
     GetTask,
     CancelTask,
+    ListEvents,
     ListPolicies,
     GetPolicy,
     PutPolicy,

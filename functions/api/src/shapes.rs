@@ -5,6 +5,7 @@ mod database;
 mod discovery;
 mod fleet;
 mod followers;
+mod happened;
 mod instance;
 mod preview;
 mod task;
@@ -19,6 +20,7 @@ pub(crate) use fleet::{
     BrokenDatabase, FailingDatabase, FleetDatabase, FleetInstance, FleetShape, FleetTotals,
 };
 pub(crate) use followers::FollowersShape;
+pub(crate) use happened::EventShape;
 pub(crate) use instance::{InstanceBody, InstanceShape, VaultBody, settings};
 pub(crate) use preview::{Forecasted, PreviewBody, PreviewDatabase, PreviewShape, Swept};
 pub(crate) use task::{AcceptedShape, BackupBody, CancelShape, OutcomeShape, TaskShape};

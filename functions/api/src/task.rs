@@ -4,6 +4,7 @@ use domain::task::{Task, open_partition};
 use handlers::views::{ended_tasks, one_task};
 use jiff::Timestamp;
 use ports::Clock;
+use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
 use ports::store::{ReadItems, WriteItems};
 
@@ -11,14 +12,14 @@ use crate::Api;
 use crate::http::{Request, Response};
 use crate::page::{EVERYTHING, LIMIT_DEFAULT, LIMIT_MAX, cursor, go_on, limit};
 use crate::problem::Refused;
-use crate::read::{instance, json};
+use crate::read::{instance, json, moment};
 use crate::shapes::{Listing, TaskShape};
 
 fn malformed(what: &str) -> Refused {
     Refused::new(400, "QueryMalformed", format!("query: {what}"))
 }
 
-impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
+impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     pub(crate) async fn list_tasks(&self, request: &Request, on: &str) -> Result<Response, Refused> {
         instance(&self.store, on).await?;
         match request.parameter("state") {
@@ -35,18 +36,12 @@ impl<S: ReadItems + WriteItems, X: StartExecution, C: Clock> Api<S, X, C> {
     }
 
     async fn list_ended(&self, request: &Request, on: &str) -> Result<Response, Refused> {
-        let moment = |text: &str| text.parse::<Timestamp>().ok();
-        let from = request.parameter("before").map(|text| {
-            moment(text).ok_or_else(|| {
-                malformed(&format!("before: {text:?} is no moment such as 2026-11-16T14:07:00Z"))
-            })
-        });
         let place = format!("ended#{on}");
         let before = match go_on(request, &place)? {
             Some(after) => {
-                moment(&after).ok_or_else(|| malformed("cursor: it was not given out with a page"))?
+                after.parse().map_err(|_| malformed("cursor: it was not given out with a page"))?
             }
-            None => from.transpose()?.unwrap_or_else(|| self.clock.now()),
+            None => moment(request, "before")?.unwrap_or_else(|| self.clock.now()),
         };
         let most = limit(request, (LIMIT_DEFAULT, LIMIT_MAX))?;
         let found = ended_tasks(&self.store, on, before, most).await?;

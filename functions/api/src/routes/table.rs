@@ -9,8 +9,8 @@ use crate::page::LIMIT_MAX;
 use crate::policy::PolicyPut;
 use crate::shapes::{
     AcceptedShape, BackupBody, BackupShape, CancelShape, DatabaseShape, DiscoveredShape, DiscoveryBody,
-    FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, LifeShape, ListedShape, Listing, LogsShape,
-    LookStarted, NameShape, PreviewBody, PreviewShape, TaskShape, VaultBody,
+    EventShape, FleetShape, HoldBody, HoldShape, InstanceBody, InstanceShape, LifeShape, ListedShape,
+    Listing, LogsShape, LookStarted, NameShape, PreviewBody, PreviewShape, TaskShape, VaultBody,
 };
 
 const CURSOR: Parameter = optional("cursor", "Where to go on: `next` of the page before.", Kind::Text);
@@ -53,7 +53,7 @@ const fn at(path: &'static str, routes: &'static [Route]) -> Resource {
 }
 
 /// Everything there is.
-pub(crate) static RESOURCES: [Resource; 26] = [
+pub(crate) static RESOURCES: [Resource; 27] = [
     at(
         "/openapi.json",
         &[get(
@@ -273,6 +273,23 @@ pub(crate) static RESOURCES: [Resource; 26] = [
             body: None,
             answers: &[(200, Some(shape::<CancelShape>)), (202, Some(shape::<CancelShape>))],
         }],
+    ),
+    at(
+        "/v1/instances/{instance}/events",
+        &[get(
+            Does::ListEvents,
+            "What RDS says happened to an instance: failovers, snapshots, maintenance, storage. Asked of RDS, in its order.",
+            &[
+                optional(
+                    "since",
+                    "From when; the day before `until` without. RDS remembers 14 days.",
+                    Kind::Moment,
+                ),
+                optional("until", "To when; now without.", Kind::Moment),
+                CURSOR,
+            ],
+            &[(200, Some(shape::<Listing<EventShape>>))],
+        )],
     ),
     at(
         "/v1/policies",

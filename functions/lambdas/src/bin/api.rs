@@ -6,7 +6,8 @@ use lambdas::{HttpApi, run};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     run(HttpApi, |wiring| {
-        Ok(Api::new(wiring.store_again(), wiring.executions(), wiring.clock(), Anonymous::Refused))
+        let (store, executions) = (wiring.store_again(), wiring.executions());
+        Ok(Api::new(store, executions, wiring.listing(), wiring.clock(), Anonymous::Refused))
     })
     .await
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::Simulation;
 use crate::executor::Ending;
 use crate::ports::clock::VirtualClock;
+use crate::ports::cloud::Cloud;
 use crate::ports::executions::Executions;
 use crate::ports::store::Store;
 use crate::testbed::Step;
@@ -16,7 +17,7 @@ impl Simulation {
     pub fn ask(&mut self, request: &Request) -> Option<Response> {
         let payload = serde_json::to_value(request).ok()?;
         let invocation =
-            self.bed.invoke(<Api<Store, Executions, VirtualClock> as Handler>::NAME, payload).ok()?;
+            self.bed.invoke(<Api<Store, Executions, Cloud, VirtualClock> as Handler>::NAME, payload).ok()?;
         loop {
             if let Some(ending) = self.bed.take_ending(invocation) {
                 let Ending::Returned(Ok(answer)) = ending else { return None };

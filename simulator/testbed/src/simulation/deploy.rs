@@ -126,7 +126,7 @@ fn functions(bed: &mut Testbed, bus: Option<&EventBus>) {
     let servers = self::servers(bed);
     deploy(bed, Requests { store: store.clone(), clock: clock.clone() });
     let anonymous = Anonymous::Named(LOOPBACK.to_owned());
-    let api = Api::new(store.clone(), bed.state_machines(), clock.clone(), anonymous);
+    let api = Api::new(store.clone(), bed.state_machines(), cloud.clone(), clock.clone(), anonymous);
     deploy(bed, api);
     let (executions, instance_machine) = (bed.state_machines(), bed.machine_arn("instance"));
     let observe = ObserveEvent {
