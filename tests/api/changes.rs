@@ -93,6 +93,35 @@ fn who_asks_again_because_the_answer_was_lost_hears_that_it_is_so() {
 }
 
 #[test]
+fn a_vault_that_every_run_would_refuse_is_refused_when_it_is_put() {
+    let mut asker = Asker::after(2);
+    let path = "/v1/vaults/main";
+    for (field, value, name) in [
+        ("prefix", json!("prod//sql"), "PrefixMalformed"),
+        ("prefix", json!("what?"), "PrefixMalformed"),
+        ("prefix", json!("p".repeat(201)), "PrefixMalformed"),
+        ("kms_key_arn", json!("arn:aws:s3:::bucket"), "ValueOutOfRange"),
+        ("kms_key_arn", json!("arn:aws:kms:eu-west-1:123456789012:alias/backups"), "ValueOutOfRange"),
+        ("kms_key_arn", json!("arn:aws:kms:eu-west-1:123456789012:key/"), "ValueOutOfRange"),
+    ] {
+        let (status, refused) = put_changed(&mut asker, path, |vault| vault[field] = value.clone());
+        assert_eq!((status, &refused["name"]), (422, &json!(name)), "{value}: {refused}");
+    }
+    let key = json!("arn:aws:kms:eu-west-1:123456789012:key/one");
+    assert_eq!(put_changed(&mut asker, path, |vault| vault["kms_key_arn"] = key.clone()).0, 200);
+}
+
+#[test]
+fn limits_of_a_vault_that_would_stop_one_who_writes_to_it_are_refused() {
+    let mut asker = Asker::after(2);
+    // Log copies are of RDS alone.
+    let (status, refused) =
+        put_changed(&mut asker, "/v1/vaults/main", |vault| vault["profile"] = json!("azure_vm"));
+    assert_eq!(status, 422, "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("ledger writes to it"), "{refused}");
+}
+
+#[test]
 fn whoever_follows_a_policy_takes_up_another_at_once() {
     let mut asker = Asker::after(5);
     asker.wait(SignedDuration::from_mins(21));

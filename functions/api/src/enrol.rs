@@ -106,15 +106,24 @@ fn check_vault(name: &str, vault: &VaultBody) -> Result<(), Refused> {
     if vault.account.len() != 12 || !vault.account.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(invalid("account: twelve digits"));
     }
-    let prefix = &vault.prefix;
-    if prefix.len() > 512 || prefix.starts_with('/') || prefix.ends_with('/') || prefix.contains(['*', '\0'])
-    {
-        return Err(invalid("prefix: 512 bytes at most, without slashes at its ends and without `*`"));
+    if vault.kms_key_arn.as_deref().is_some_and(|arn| !is_key(arn)) {
+        return Err(invalid(
+            "kms_key_arn: no ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID; an alias is none",
+        ));
     }
-    if vault.kms_key_arn.as_deref().is_some_and(|arn| domain::paths::arn_parts(arn).is_err()) {
-        return Err(invalid("kms_key_arn: no ARN of a key"));
+    match domain::region::prefix_finding(&vault.clone().record(name)) {
+        Some(reason) => Err(Refused { status: 422, reason, headers: Vec::new() }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// RDS takes keys by their own ARN (RDS user guide, "Using native backup and restore", `@kms_master_key_arn`, read 2026-11).
+fn is_key(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':').skip(2);
+    let (service, resource) = (parts.next(), parts.nth(2));
+    domain::paths::arn_parts(arn).is_ok()
+        && service == Some("kms")
+        && resource.and_then(|resource| resource.strip_prefix("key/")).is_some_and(|id| !id.is_empty())
 }
 
 impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
@@ -170,10 +179,14 @@ impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<
         check_vault(name, &given)?;
         let stored: Option<Versioned<Vault>> = load(&self.store, vault_key(name)).await?;
         let current = stored.clone().map(|stored| json(200, &VaultBody::of(stored.record))).transpose()?;
+        let before = stored.as_ref().map(|stored| stored.record.profile);
         let (expect, status) = stored.map_or((Expect::Absent, 201), |stored| (stored.expect, 200));
         let answer = json(status, &given)?;
         if may_replace(request, current.as_ref(), &answer)? == Replace::Write {
             let record = given.record(name);
+            if before.is_some_and(|before| before != record.profile) {
+                self.stops_no_writer(request, &record).await?;
+            }
             self.enrol(What::Vault, name, caller, Versioned { record, expect }.put()?).await?;
         }
         let tag = tag(&answer.body);

@@ -1,8 +1,8 @@
-//! Who follows a policy: whom another one would stop, and who takes it up now.
+//! Who follows a policy: whom another one would stop, and who takes it up now. Who writes to a vault: whom its new limits would stop.
 //!
 //! Instances name their policy, so that they are looked through by the directory, so many a request; the answer says where to go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::directory::{self, Listed, What};
 use domain::inventory::{Instance, Vault, instance_key, vault_key};
@@ -40,6 +40,11 @@ impl Followers {
 impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     /// Those that follow a policy, from where the request goes on.
     pub(crate) async fn followers(&self, request: &Request, policy: &str) -> Result<Followers, Refused> {
+        self.those(request, |instance| instance.policy == policy).await
+    }
+
+    /// Instances that something is true of, from where the request goes on.
+    async fn those(&self, request: &Request, fits: impl Fn(&Instance) -> bool) -> Result<Followers, Refused> {
         let names = directory::partition(What::Instance);
         let (page, next) =
             page(&self.store, request, names, EVERYTHING, (INSTANCES_MAX, INSTANCES_MAX)).await?;
@@ -47,7 +52,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<
         for item in &page.items {
             let name = decode::<Listed>(item)?.record.name;
             let instance: Option<Versioned<Instance>> = load(&self.store, instance_key(&name)).await?;
-            found.extend(instance.filter(|instance| instance.record.policy == policy));
+            found.extend(instance.filter(|instance| fits(&instance.record)));
         }
         Ok(Followers { found, next })
     }
@@ -68,6 +73,24 @@ impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<
                 return Err(Refused::finding(finding, &whom));
             }
             profiles.insert(vault, profile);
+        }
+        Ok(())
+    }
+
+    /// Fails where the new limits of a vault would stop every backup of an instance that writes to it, among the first [`INSTANCES_MAX`].
+    pub(crate) async fn stops_no_writer(&self, request: &Request, vault: &Vault) -> Result<(), Refused> {
+        let writers = self.those(request, |instance| instance.vault == vault.name).await?;
+        let mut fit: BTreeSet<&str> = BTreeSet::new();
+        for writer in &writers.found {
+            let Instance { name, policy, .. } = &writer.record;
+            if !fit.insert(policy) {
+                continue;
+            }
+            let Some(followed) = self.policy_of(policy).await? else { continue };
+            if let Some(finding) = followed.refusals(vault.profile, None).into_iter().next() {
+                let whom = format!("{name} writes to it ({}) and follows {policy}", vault.profile.as_str());
+                return Err(Refused::finding(finding, &whom));
+            }
         }
         Ok(())
     }

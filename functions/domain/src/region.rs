@@ -29,7 +29,7 @@ pub fn findings(
             return findings;
         }
     };
-    findings.extend(path_findings(vault));
+    findings.extend(prefix_finding(vault));
     for bucket in buckets {
         findings.extend(bucket_findings(bucket, &vault.account, &instance.name, region));
         if bucket.name == vault.log_bucket() {
@@ -141,7 +141,8 @@ fn log_copy_findings(bucket: &BucketFacts) -> Vec<Reason> {
     findings
 }
 
-fn path_findings(vault: &Vault) -> Option<Reason> {
+/// What is wrong with the prefix of a vault, whatever instance writes to it.
+pub fn prefix_finding(vault: &Vault) -> Option<Reason> {
     let prefix = vault.prefix.as_str();
     let what = if prefix.len() > PREFIX_BYTES_MAX {
         format!("has {} bytes, {PREFIX_BYTES_MAX} at most", prefix.len())
@@ -222,6 +223,7 @@ mod tests {
             backup_option: OptionState::Enabled,
             storage_encrypted: true,
             read_replica: false,
+            resource_id: None,
         }
     }
 

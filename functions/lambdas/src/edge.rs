@@ -14,6 +14,8 @@ use crate::subject::Subject;
 
 /// One kind of caller.
 pub trait Edge<H: Handler> {
+    /// Whether answers come back as inputs, so that a name in them must be what it is.
+    const COMES_BACK: bool = false;
     /// The input, and what the payload names for the log, as far as it can be read.
     fn read(payload: &str) -> (Subject, Result<H::Input, Reason>);
     /// The answer as the caller wants it.
@@ -35,6 +37,8 @@ pub trait Edge<H: Handler> {
 pub struct Machine;
 
 impl<H: Handler> Edge<H> for Machine {
+    const COMES_BACK: bool = true;
+
     fn read(payload: &str) -> (Subject, Result<H::Input, Reason>) {
         (Subject::of_run(payload), decode(H::NAME, payload))
     }

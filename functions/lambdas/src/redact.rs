@@ -84,6 +84,19 @@ impl Secrets {
         clean.unwrap_or(text)
     }
 
+    /// Whether a secret is in a name: a text without a blank, or the name of a member. Sentences quote, and lose nothing by a mask.
+    pub(crate) fn is_in_name(&self, answer: &Value) -> bool {
+        let holds = |text: &str| matches!(self.redact(text), Cow::Owned(_));
+        match answer {
+            Value::String(text) => !text.contains(char::is_whitespace) && holds(text),
+            Value::Array(values) => values.iter().any(|value| self.is_in_name(value)),
+            Value::Object(members) => {
+                members.iter().any(|(name, value)| holds(name) || self.is_in_name(value))
+            }
+            _ => false,
+        }
+    }
+
     /// The answer without secrets, in the texts at any depth and in the names beside them.
     pub(crate) fn clean_answer(&self, answer: Value) -> Value {
         match answer {
@@ -189,7 +202,16 @@ mod tests {
         let answer = serde_json::json!({"a": [1, null, {"quote\"and\\slash": true}, "quote\"and\\slash."], "body": body});
         let clean =
             serde_json::json!({"a": [1, null, {"***": true}, "***."], "body": r#"{"detail":"as ***"}"#});
+        assert!(secrets.is_in_name(&answer));
         assert_eq!(secrets.clean_answer(answer), clean);
+        for (answer, is_in_name) in [
+            (serde_json::json!({"told": "it said quote\"and\\slash."}), false),
+            (serde_json::json!({"instance": "quote\"and\\slash-1"}), true),
+            (serde_json::json!([{"quote\"and\\slash": 1}]), true),
+            (serde_json::json!([1, null, "sales"]), false),
+        ] {
+            assert_eq!(secrets.is_in_name(&answer), is_in_name, "{answer}");
+        }
     }
 
     proptest! {

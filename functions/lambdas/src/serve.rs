@@ -57,6 +57,7 @@ where
         let (began, cold_start) = (Instant::now(), cold_start.take());
         let (subject, answer) = respond::<E, H>(handler.as_ref(), payload.get(), &context).await;
         let answer = match answer {
+            Ok((value, _)) if E::COMES_BACK && secrets.is_in_name(&value) => Err(secret_in_name(H::NAME)),
             Ok((value, told)) => Ok((secrets.clean_answer(value), told)),
             Err(reason) => Err(secrets.clean(reason)),
         };
@@ -110,6 +111,13 @@ where
         }
     };
     (subject, answer)
+}
+
+/// Masked, it would be another name to whoever reads the answer.
+fn secret_in_name(function: &str) -> Reason {
+    let message = format!("a name in the answer of {function} is or holds a password");
+    Reason::new(Class::Human, "SecretInName", message)
+        .guidance("give the login a password that no instance, database or folder is called by")
 }
 
 /// The machines treat it as the timeout of Lambda that it forestalls.

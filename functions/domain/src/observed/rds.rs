@@ -38,7 +38,7 @@ enum Says {
 }
 
 /// Events whose meaning is told by their message.
-const KNOWN: [(&str, Says); 17] = [
+const KNOWN: [(&str, Says); 19] = [
     ("RDS-EVENT-0001", Says::BackupBegan), // Backing up DB instance.
     ("RDS-EVENT-0002", Says::BackupEnded), // Finished DB instance backup.
     ("RDS-EVENT-0004", Says::NotOver),     // DB instance shutdown.
@@ -56,6 +56,8 @@ const KNOWN: [(&str, Says); 17] = [
     ("RDS-EVENT-0042", Says::BackupEnded), // Manual snapshot created.
     ("RDS-EVENT-0049", Says::FailedOver), // Multi-AZ instance failover completed.
     ("RDS-EVENT-0089", Says::Nothing), // The free storage capacity is low: a warning, nothing fails of it yet.
+    ("RDS-EVENT-0090", Says::BackupBegan), // Creating automated snapshot.
+    ("RDS-EVENT-0091", Says::BackupEnded), // Automated snapshot created.
 ];
 
 /// What a category says, the most telling first.
@@ -220,6 +222,7 @@ mod tests {
                 ("SNAPSHOT", "rds:sales-eu-2026-11-16-03-12"),
                 "ended sales-eu",
             ),
+            ("RDS-EVENT-0090", &["creation"], ("SNAPSHOT", "rds:sales-2026-11-16-03-12"), "began sales"),
             ("RDS-EVENT-0041", &["deletion"], ("SNAPSHOT", "rds:sales-2026-11-16-03-12"), "NothingToDo"),
             ("RDS-EVENT-0042", &["creation"], ("SNAPSHOT", "before-upgrade"), "SnapshotNamesNoInstance"),
             (

@@ -111,6 +111,11 @@ fn every_ending_has_a_name_that_a_machine_can_catch() {
             "Human",
             json!(format!("{malformed}`echo` is not what it has to be")),
         ),
+        (
+            json!({"echo": format!("as {SECRET} says")}).to_string(),
+            "response",
+            json!({"echo": "as *** says"}),
+        ),
         ("[]".to_owned(), "Human", json!(malformed)),
         (deep, "Human", json!(malformed)),
         // After all of that it still works.

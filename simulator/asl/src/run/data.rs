@@ -123,6 +123,10 @@ impl Execution {
             // Only Task, Map and Parallel wait for results.
             return Err(Self::runtime(strand, state, "The state has no result."));
         };
+        // Whatever becomes of it: what all iterations of a Map came to counts, also where nothing of it is kept.
+        if !size::fits(&result) {
+            return Err(Self::too_large(state));
+        }
         let result =
             self.shaped(&mut *turn.draw, strand, state, handling.result_selector.as_ref(), result)?;
         let placed = place(&handling.result_path, &strand.input, result)?;
@@ -135,12 +139,13 @@ impl Execution {
         let output = self.select(strand, state, &state.output_path, data, "OutputPath")?;
         // What came in unchanged was measured on its way in.
         if !Arc::ptr_eq(&output, &strand.input) && !size::fits(&output) {
-            return Err(Failure::data_limit(&format!(
-                "The state/task '{}' returned a result which",
-                state.name
-            )));
+            return Err(Self::too_large(state));
         }
         Ok(output)
+    }
+
+    fn too_large(state: &State) -> Failure {
+        Failure::data_limit(&format!("The state/task '{}' returned a result which", state.name))
     }
 
     pub(super) fn pass(&self, turn: &mut Turn<'_>, strand: &Strand, state: &State) -> Result<Move, Failure> {
