@@ -80,6 +80,7 @@ fn live() -> DatabaseState {
         filestream: false,
         read_only: false,
         snapshot_of: None,
+        server: 0,
     }
 }
 

@@ -138,6 +138,7 @@ fn known(case: &Case) -> (Database, DatabaseState, Vec<Backup>) {
         filestream: false,
         read_only: false,
         snapshot_of: None,
+        server: 0,
     };
     let mut database = Database::new("sales", "orders");
     database.lineage = lineage_of(&live);
@@ -289,6 +290,7 @@ proptest! {
         let lineage = |number: usize| Lineage {
             family_guid: Guid::from("f1"),
             database_guid: Guid::new(format!("d{number}")),
+            server: 0,
         };
         let mut database = Database::new("sales", "orders");
         database.lineage = Some(lineage(0));

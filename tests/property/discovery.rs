@@ -159,6 +159,7 @@ impl Story {
             filestream: false,
             read_only: false,
             snapshot_of: None,
+            server: 0,
         }
     }
 
@@ -252,7 +253,11 @@ impl Story {
             let lineage = state.family_guid.clone().zip(state.database_guid.clone());
             self.known.push(Known {
                 place: Place { instance: instance.to_owned(), name: state.name.clone() },
-                lineage: lineage.map(|(family_guid, database_guid)| Lineage { family_guid, database_guid }),
+                lineage: lineage.map(|(family_guid, database_guid)| Lineage {
+                    family_guid,
+                    database_guid,
+                    server: 0,
+                }),
                 gone_at: None,
             });
         }

@@ -37,6 +37,7 @@ fn sound() -> Facts {
             backup_option: OptionState::Enabled,
             storage_encrypted: true,
             read_replica: false,
+            resource_id: None,
         },
         vault: Vault {
             name: "main".to_owned(),

@@ -3,13 +3,13 @@
 use domain::catalogue::Life;
 use domain::discovery::former::{self, Former};
 use domain::id::Guid;
-use domain::inventory::{Database, database_key};
+use domain::inventory::{Database, Lineage, database_key};
 use domain::mailbox::Requested;
 use handlers::views::open_tasks;
 use ports::Clock;
 use ports::cloud::ListEvents;
 use ports::executions::StartExecution;
-use ports::store::{ReadItems, Versioned, WriteItems, load, replacing};
+use ports::store::{ReadItems, Versioned, WriteItems, load, load_range, replacing};
 
 use crate::Api;
 use crate::http::{Request, Response};
@@ -21,13 +21,17 @@ use crate::shapes::LifeShape;
 /// Which of the databases that had a name a request is about.
 pub(crate) const WHICH: &str = "database_guid";
 
+/// On which of the servers that had the instance's name it was.
+pub(crate) const SERVER: &str = "server";
+
 const GUIDANCE: &str =
     "GET …/lives lists those that had the name before; ?database_guid= asks for one of them";
 
-/// The life that a request is about: by `database_guid` where it is given, else the one that has the name now.
+/// The life that a request is about: by `database_guid` where it is given, else the one that has the name now. Of those with the same guids on
+/// several servers, which only an instance that was restored and renamed has, the newest, or that of `server`.
 ///
 /// # Errors
-/// 404 where there is no such database, or nothing was ever seen of it.
+/// 404 where there is no such database, or nothing was ever seen of it; 400 where `server` is no number, or there is no `database_guid` with it.
 pub(crate) async fn life(
     store: &impl ReadItems,
     request: &Request,
@@ -37,18 +41,34 @@ pub(crate) async fn life(
     let head: Option<Versioned<Database>> = load(store, database_key(on, name)).await?;
     let is_known = head.is_some();
     let current = head.as_ref().and_then(|head| Life::of(&head.record));
+    let server = server_of(request)?;
     let Some(wanted) = request.parameter(WHICH) else {
         return current.ok_or_else(|| nothing(name, is_known));
     };
     let wanted = Guid::new(wanted);
-    if let Some(current) = current.filter(|life| life.lineage.database_guid == wanted) {
+    let fits = |life: &Life| {
+        let Lineage { database_guid, server: on, .. } = &life.lineage;
+        *database_guid == wanted && server.is_none_or(|server| server == *on)
+    };
+    if let Some(current) = current.filter(fits) {
         return Ok(current);
     }
-    let found: Option<Versioned<Former>> = load(store, former::key(on, name, &wanted)).await?;
-    found.map(|found| found.record.life()).ok_or_else(|| {
+    // Few: as often as somebody restored the database or its instance.
+    let formers: Vec<Versioned<Former>> = load_range(store, &former::partition(on, name), EVERYTHING).await?;
+    let lives = formers.into_iter().map(|former| former.record.life()).filter(fits);
+    lives.max_by_key(|life| life.lineage.server).ok_or_else(|| {
         let message = format!("no database {wanted} has or had the name {name:?} on {on}");
         Refused::new(404, "NotFound", message).guidance(GUIDANCE)
     })
+}
+
+fn server_of(request: &Request) -> Result<Option<u32>, Refused> {
+    let Some(text) = request.parameter(SERVER) else { return Ok(None) };
+    let malformed = |what: String| Refused::new(400, "QueryMalformed", format!("query: server: {what}"));
+    if request.parameter(WHICH).is_none() {
+        return Err(malformed("it goes with database_guid".to_owned()));
+    }
+    text.parse().map(Some).map_err(|_| malformed(format!("{text:?} is no number as GET …/lives has it")))
 }
 
 fn nothing(name: &str, is_known: bool) -> Refused {

@@ -164,6 +164,7 @@ fn facts(instance: &DbInstance, backup_option: OptionState) -> Result<InstanceFa
         backup_option,
         storage_encrypted: instance.storage_encrypted() == Some(true),
         read_replica: said(instance.read_replica_source_db_instance_identifier()).is_some(),
+        resource_id: said(instance.dbi_resource_id()).map(str::to_owned),
     })
 }
 

@@ -57,9 +57,11 @@ pub struct FileRange {
 /// The identity of a live database, when the server tells it.
 pub fn lineage_of(live: &DatabaseState) -> Option<Lineage> {
     match (&live.family_guid, &live.database_guid) {
-        (Some(family), Some(database)) => {
-            Some(Lineage { family_guid: family.clone(), database_guid: database.clone() })
-        }
+        (Some(family), Some(database)) => Some(Lineage {
+            family_guid: family.clone(),
+            database_guid: database.clone(),
+            server: live.server,
+        }),
         _ => None,
     }
 }

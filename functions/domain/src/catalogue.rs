@@ -22,7 +22,7 @@ use crate::record::Record;
 use crate::task::TaskId;
 
 /// A lineage as one instance has it: whose backups and holds these are. Storage that was restored from a snapshot to another instance holds
-/// the same lineage there, and goes on with logs of its own.
+/// the same guids there, and goes on with logs of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {
     /// Instance.
@@ -44,7 +44,7 @@ impl Life {
 }
 
 fn partition(instance: &str, lineage: &Lineage) -> String {
-    format!("catalogue#{instance}#{}#{}", lineage.family_guid, lineage.database_guid)
+    format!("catalogue#{instance}#{}#{}{}", lineage.family_guid, lineage.database_guid, lineage.mark())
 }
 
 /// An object that was seen in the vault.
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_copied_file_is_there_once_and_in_order() {
-        let lineage = Lineage { family_guid: Guid::from("AB"), database_guid: Guid::from("CD") };
+        let lineage = Lineage { family_guid: Guid::from("AB"), database_guid: Guid::from("CD"), server: 0 };
         let mut day = LogDay {
             lineage,
             instance: "sales".to_owned(),
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_day_survives_the_store_and_is_small() {
-        let lineage = Lineage { family_guid: Guid::from("AB"), database_guid: Guid::from("CD") };
+        let lineage = Lineage { family_guid: Guid::from("AB"), database_guid: Guid::from("CD"), server: 0 };
         let mut files: Vec<LogEntry> = (1_000..1_288).map(|seq| entry(seq, 1 << 30)).collect();
         files[7].fork = Some(Guid::from("k1"));
         files[8].object = "elsewhere/x.y.3.4".to_owned();

@@ -137,7 +137,7 @@ pub fn look(ground: &Ground<'_>, known: &[Known], shown: &[DatabaseState]) -> Lo
     }
     look.gone = identity.gone();
     look.refused.extend(support::no_files(ground.instance, shown));
-    within_limits(ground, &mut look);
+    within_limits(ground, &mut look, |name| identity.is_on_another_server(name));
     look
 }
 
@@ -228,6 +228,13 @@ impl<'a> Identity<'a> {
         if is_free { Change::Recreated } else { self.kin(state) }
     }
 
+    /// Whether the head under a name is of a server that had the instance's name before.
+    fn is_on_another_server(&self, name: &str) -> bool {
+        let head = self.here.get(name).and_then(|head| head.lineage.as_ref());
+        let at = self.shown.binary_search_by_key(&name, |state| state.name.as_str());
+        head.zip(at.ok()).is_some_and(|(head, at)| head.server != self.shown[at].server)
+    }
+
     /// Where a database without a head comes from.
     fn kin(&self, state: &DatabaseState) -> Change {
         let family = state.family_guid.as_ref().map(|family| family.as_str().to_ascii_lowercase());
@@ -284,8 +291,9 @@ fn is_same(head: &Known, lineage: Option<&Lineage>) -> bool {
 }
 
 /// Takes back what is more than one look may do: a wrong tag, or a name that leads to another server, neither enrols nor lets
-/// go a fleet. Nothing of the kind that is too many is carried out; a part of a mistake is a mistake.
-fn within_limits(ground: &Ground<'_>, look: &mut Look) {
+/// go a fleet. Nothing of the kind that is too many is carried out; a part of a mistake is a mistake. A server that took the place of another by the
+/// control plane's own word is none: every database on it begins anew, however many they are (`is_elsewhere`: whose head is of a server before).
+fn within_limits(ground: &Ground<'_>, look: &mut Look, is_elsewhere: impl Fn(&str) -> bool) {
     let settings = ground.settings;
     let enrolled = look.shown.iter().filter(|(_, change)| change.enrols()).count();
     if exceeds(enrolled, settings.enrol_max) {
@@ -295,7 +303,7 @@ fn within_limits(ground: &Ground<'_>, look: &mut Look) {
         );
         let reason = Reason::new(Class::Human, "TooManyToEnrol", message)
             .guidance("see whether the right instances and names are selected; then raise enrol_max");
-        skip(look, &reason, Change::enrols);
+        skip(look, &reason, |_, change| change.enrols());
     }
     let capacity =
         ground.profile.value(Name::DatabasesPerVault).map(|limit| limit.saturating_sub(ground.in_vault));
@@ -303,12 +311,13 @@ fn within_limits(ground: &Ground<'_>, look: &mut Look) {
         let message = format!("the vault takes {capacity} more databases");
         let reason = Reason::new(Class::Human, "VaultFull", message).guidance("use another vault");
         let mut place = 0_u64;
-        skip(look, &reason, |change| {
+        skip(look, &reason, |_, change| {
             place = place.saturating_add(u64::from(change.enrols()));
             change.enrols() && place > capacity
         });
     }
-    let recreated = look.shown.iter().filter(|(_, change)| *change == Change::Recreated).count();
+    let is_replaced = |name: &str, change: &Change| *change == Change::Recreated && !is_elsewhere(name);
+    let recreated = look.shown.iter().filter(|(name, change)| is_replaced(name, change)).count();
     let gone = look.gone.len().saturating_add(recreated);
     if exceeds(gone, settings.let_go_max) {
         let message = format!(
@@ -318,7 +327,7 @@ fn within_limits(ground: &Ground<'_>, look: &mut Look) {
         let reason = Reason::new(Class::Human, "TooManyGone", message)
             .guidance("see whether the endpoint leads to the right server and its login sees every database; then raise let_go_max");
         look.gone.clear();
-        skip(look, &reason, |change| *change == Change::Recreated);
+        skip(look, &reason, is_replaced);
         if !look.refused.contains(&reason) {
             look.refused.push(reason);
         }
@@ -330,10 +339,10 @@ fn exceeds(count: usize, max: u32) -> bool {
 }
 
 /// Skips those with one reason, which is told once.
-fn skip(look: &mut Look, reason: &Reason, mut which: impl FnMut(&Change) -> bool) {
+fn skip(look: &mut Look, reason: &Reason, mut which: impl FnMut(&str, &Change) -> bool) {
     let mut any = false;
-    for (_, change) in &mut look.shown {
-        if which(change) {
+    for (name, change) in &mut look.shown {
+        if which(name, change) {
             *change = Change::Skipped(reason.clone());
             any = true;
         }

@@ -74,6 +74,10 @@ pub struct InstanceFacts {
     pub storage_encrypted: bool,
     /// Whether this is a read replica.
     pub read_replica: bool,
+    /// `DbiResourceId`: what the server keeps for life, whatever it is called; one that was restored from a snapshot has its own. `None` when the
+    /// control plane tells none. RDS API reference, data type `DBInstance`, read 2026-11.
+    #[serde(default)]
+    pub resource_id: Option<String>,
 }
 
 /// One SQL Server instance as a listing shows it: what it takes to find it and to log in to it.
@@ -204,6 +208,8 @@ pub struct DatabaseState {
     pub read_only: bool,
     /// `source_database_id`: what it is a database snapshot of.
     pub snapshot_of: Option<i32>,
+    /// On which of the servers that had the instance's name it is ([`crate::inventory::Instance::server`]): who asks one knows, the server does not.
+    pub server: u32,
 }
 
 /// One five-minute log file that RDS keeps: a row of `rds_fn_list_tlog_backup_metadata`.

@@ -39,7 +39,7 @@ impl Record for Hold {
 
 /// Partition of the holds of a life. Of its own: a restore prefix or a catalogue never reads it by accident.
 pub fn partition(Life { instance, lineage }: &Life) -> String {
-    format!("holds#{instance}#{}#{}", lineage.family_guid, lineage.database_guid)
+    format!("holds#{instance}#{}#{}{}", lineage.family_guid, lineage.database_guid, lineage.mark())
 }
 
 /// Where the hold of a backup is stored. Ids are compared without case, so the key has none.
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_hold_ends_at_its_moment_or_never() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let lineage = Lineage { family_guid: Guid::from("AB"), database_guid: Guid::from("CD") };
+        let lineage = Lineage { family_guid: Guid::from("AB"), database_guid: Guid::from("CD"), server: 0 };
         let hold = |until: Option<i64>| Hold {
             instance: "sales".to_owned(),
             lineage: lineage.clone(),

@@ -1,5 +1,8 @@
 //! What is protected: instances, the vaults they write to, the databases on them.
 
+mod lineage;
+mod server;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +17,9 @@ use crate::record::{Record, shard_of};
 use crate::schedule::Answered;
 use crate::slots::Slots;
 use crate::task::TaskId;
+
+pub use lineage::Lineage;
+use lineage::is_first;
 
 /// Where backups go: one bucket, or one more for copied logs, and a prefix, in one Region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +92,9 @@ pub struct Instance {
     pub slots: Slots,
     /// Why the last run could not work, if it could not.
     pub trouble: Option<Reason>,
+    /// Which of the servers that had the name this is, from 0: one that was restored from a snapshot and renamed takes the place of another.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub server: u32,
     /// Settings of discovery that select it; without, what is on it is looked at and nothing is enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovery: Option<String>,
@@ -111,6 +120,7 @@ impl Instance {
             due_at: Some(now),
             slots: Slots::default(),
             trouble: None,
+            server: 0,
             discovery: None,
             stopped: None,
         }
@@ -163,22 +173,6 @@ pub fn instance_of_host(host: &str) -> Option<&str> {
     let is_rds = rest.ends_with(".rds.amazonaws.com")
         || rest.strip_suffix(".amazonaws.com.cn").is_some_and(|rest| rest.contains(".rds."));
     (is_rds && !rest.starts_with("proxy-")).then_some(identifier)
-}
-
-/// A database's own identity: its name is none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lineage {
-    /// Original database.
-    pub family_guid: Guid,
-    /// Physical incarnation.
-    pub database_guid: Guid,
-}
-
-impl Lineage {
-    /// Both guids, without regard to case: what two spellings of one lineage have in common.
-    pub fn folded(&self) -> String {
-        format!("{}#{}", self.family_guid.as_str(), self.database_guid.as_str()).to_ascii_lowercase()
-    }
 }
 
 /// The newest full backup of ours, as hot paths need it.

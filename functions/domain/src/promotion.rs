@@ -62,7 +62,11 @@ mod tests {
     use crate::policy::tests::weekly;
 
     fn lineage(incarnation: u8) -> Lineage {
-        Lineage { family_guid: Guid::from("f1"), database_guid: Guid::new(format!("d{incarnation}")) }
+        Lineage {
+            family_guid: Guid::from("f1"),
+            database_guid: Guid::new(format!("d{incarnation}")),
+            server: 0,
+        }
     }
 
     /// A database of incarnation 1 with a full in the vault.

@@ -13,7 +13,7 @@ use domain::admission::Verdict;
 use domain::reason::Reason;
 use domain::slots::{Decision, Load};
 use domain::task::{Kind, State, Task, TaskRow};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ports::Clock;
 use ports::events::PublishEvents;
 use ports::server::{OpenSession, ReadDatabases, ReadHistory, ReadLogFiles, ReadTasks};
@@ -27,11 +27,14 @@ use crate::contract::{CheckChainsOutput, InstanceRun, check_schema};
 use crate::discovery;
 use crate::handler::Handler;
 use crate::outbox::Outbox;
-use crate::scope::{Scope, check_lease, commit_groups, open_tasks};
+use crate::scope::{Scope, check_lease, commit_groups, open_tasks, shown};
 
-/// How many tasks are looked at in vain in one call: each is a question to the server, and the call has its time. The rest is
-/// looked at in the next round.
+/// How many tasks are looked at in vain in one call: each is a question to the server. The rest is looked at in the next round.
 const VAIN_LOOKS_MAX: u32 = 200;
+
+/// Invocation time that must be left before a look: the longest question, and the writes that remember what all looks came to. Without it a call
+/// that asks much would lose all of it, and ask it again.
+const TIME_LEFT_MIN: SignedDuration = SignedDuration::from_secs(45);
 
 /// Checks tasks against the live server.
 pub struct CheckChains<S, Q, C, P> {
@@ -60,23 +63,25 @@ where
     async fn handle(&self, input: InstanceRun) -> Result<CheckChainsOutput, Reason> {
         check_schema(input.schema)?;
         let outbox = Outbox::new(&self.store, self.events.as_ref());
-        let said = check(&outbox, &self.servers, &input, self.clock.now()).await;
+        let said = check(&outbox, &self.servers, &self.clock, &input).await;
         outbox.tell(&self.clock).await;
         said
     }
 }
 
-async fn check<S, Q>(
+async fn check<S, Q, C>(
     store: &S,
     servers: &Q,
+    clock: &C,
     input: &InstanceRun,
-    now: Timestamp,
 ) -> Result<CheckChainsOutput, Reason>
 where
     S: ReadItems + WriteItems,
     Q: OpenSession,
     Q::Session: ReadDatabases + ReadTasks + ReadLogFiles + ReadHistory,
+    C: Clock,
 {
+    let now = clock.now();
     check_lease(store, input, now).await?;
     let mut said = CheckChainsOutput { admitted: 0, skipped: 0, promoted: 0, held: 0 };
     let mut tasks = open_tasks(store, &input.instance).await?;
@@ -87,7 +92,7 @@ where
     let mut scope = Scope::load(store, &input.instance).await?;
     let mut session = servers.open(&scope.endpoint()).await?;
     let rows = session.tasks(scope.instance.record.tasks_from).await?;
-    let databases = session.databases().await?;
+    let databases = shown(&mut session, &scope).await?;
     let mut heads = crate::scope::databases(store, &input.instance).await?;
     if discovery::shows_displaced(&heads, &databases) {
         // What they are called now decides what is due.
@@ -108,7 +113,8 @@ where
         groups.push(orphaned(&orphan, now)?);
     }
     let mut looks = Looks { scope: &scope, fulls, differentials, now, groups, said: &mut said };
-    let rest = looks.start(&mut session, &mut chosen, load).await?;
+    let runs_out = || clock.deadline().is_some_and(|end| end.duration_since(clock.now()) < TIME_LEFT_MIN);
+    let rest = looks.start(&mut session, &mut chosen, load, runs_out).await?;
     for (key, decision) in rest {
         let Some(open) = chosen.take(&key) else { continue };
         looks.groups.push(waits(open, decision, now, looks.said)?);
@@ -136,12 +142,13 @@ struct Looks<'a> {
 
 impl Looks<'_> {
     /// Looks at what could start, in the order that was decided, and returns what was decided of the rest. Whatever is not admitted
-    /// takes no place from what stands behind it: without it all is decided again.
+    /// takes no place from what stands behind it: without it all is decided again. What there is no time for is left as it is.
     async fn start<T: ReadLogFiles + ReadHistory>(
         &mut self,
         session: &mut T,
         chosen: &mut Chosen<'_>,
         mut load: Load,
+        runs_out: impl Fn() -> bool,
     ) -> Result<Vec<(String, Decision)>, Reason> {
         let (mut place, mut vain) = (0, 0);
         loop {
@@ -153,6 +160,9 @@ impl Looks<'_> {
                     rest.push((key, decision));
                     continue;
                 };
+                if runs_out() {
+                    return Ok(rest);
+                }
                 let Some(mut open) = chosen.take(&key) else { continue };
                 warn_of_horizon(&mut open, self.now);
                 let task = &mut open.task.record;

@@ -15,7 +15,7 @@ use crate::contract::discovery::{DiscoverDatabasesOutput, InstanceLook, LOOKS_MA
 use crate::discovery::{Found, discover};
 use crate::handler::Handler;
 use crate::outbox::Outbox;
-use crate::scope::Scope;
+use crate::scope::{Scope, shown};
 
 /// Looks at the databases of an instance.
 pub struct DiscoverDatabases<S, Q, C, P> {
@@ -47,7 +47,7 @@ where
         if scope.instance.record.stopped.is_some() {
             return Ok(nothing(input));
         }
-        let states = self.servers.open(&scope.endpoint()).await?.databases().await?;
+        let states = shown(&mut self.servers.open(&scope.endpoint()).await?, &scope).await?;
         let outbox = Outbox::new(&self.store, self.events.as_ref());
         let found = discover(&outbox, &scope, &states, self.clock.now()).await;
         outbox.tell(&self.clock).await;

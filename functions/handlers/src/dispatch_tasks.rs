@@ -5,6 +5,8 @@
 //! the server's application lock: a call of an earlier, slower invocation cannot be under way at the same time, because its
 //! session would still hold the lock.
 
+mod ours;
+
 use domain::inventory::Instance;
 use domain::observed::{Marks, marks_key};
 use domain::reason::{Class, Reason};
@@ -16,11 +18,12 @@ use ports::server::{BackupCompression, Fence, LogCopyTarget, OpenSession, ReadTa
 use ports::store::{ReadItems, Versioned, WriteItems, load};
 use ports::{Clock, Fault};
 
+use self::ours::ours;
 use crate::cancel::end_cancelled;
 use crate::contract::{DispatchTasksOutput, InstanceRun, WAIT_SECONDS_MAX, check_schema};
 use crate::handler::Handler;
 use crate::outbox::Outbox;
-use crate::scope::{Scope, check_lease, commit, end_task, lost, open_tasks, same_name};
+use crate::scope::{Scope, check_lease, commit, end_task, lost, no_target, open_tasks};
 
 /// Application lock that all dispatches to one instance share.
 pub const FENCE: &str = "bakproof-dispatch";
@@ -150,8 +153,12 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
                         self.put_back(task, Some(reason), now).await?;
                     } else if let (Request::Copy(_), Err(reason)) = (request, &target) {
                         self.put_back(task, Some(reason.clone()), now).await?;
-                    } else if self.submit(session, task, above).await? {
-                        dispatched += 1;
+                    } else {
+                        match self.submit(session, task, above).await? {
+                            Reply::Taken => dispatched += 1,
+                            Reply::NoTarget => self.forget_target(&mut scope.instance).await?,
+                            Reply::Refused => {}
+                        }
                     }
                 }
                 State::Planned | State::Submitted { .. } | State::Done { .. } => {}
@@ -209,8 +216,16 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
         Ok(Ok(()))
     }
 
-    /// Intent, call, result. `true`: the service has it.
-    async fn submit<T>(&self, session: &mut T, task: Versioned<Task>, above: TaskId) -> Result<bool, Reason>
+    /// The service copies logs nowhere, whatever we remember: the next round asks it.
+    async fn forget_target(&self, instance: &mut Versioned<Instance>) -> Result<(), Reason> {
+        if instance.record.log_copy_target.take().is_none() {
+            return Ok(());
+        }
+        commit(&self.store, &[instance.put()?]).await
+    }
+
+    /// Intent, call, result.
+    async fn submit<T>(&self, session: &mut T, task: Versioned<Task>, above: TaskId) -> Result<Reply, Reason>
     where
         T: SubmitTasks + ReadTasks,
     {
@@ -225,7 +240,7 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
         match reply {
             Ok(task_id) => {
                 self.step(intended, State::Submitted { request, task_id, at: asked_at, heard: None }).await?;
-                Ok(true)
+                Ok(Reply::Taken)
             }
             // Somebody's task of this database waits or runs; it may be ours after all.
             Err(Fault::Refused(reason)) if reason.name == "TaskAlreadyIssued" => {
@@ -236,11 +251,12 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
                 } else {
                     self.put_back(intended, Some(reason), self.clock.now()).await?;
                 }
-                Ok(found.is_some())
+                Ok(if found.is_some() { Reply::Taken } else { Reply::Refused })
             }
             Err(Fault::Refused(reason)) => {
+                let reply = if no_target(&reason) { Reply::NoTarget } else { Reply::Refused };
                 self.refused(intended, reason).await?;
-                Ok(false)
+                Ok(reply)
             }
             // The intent stays: the next call asks the server what became of it.
             Err(fault @ (Fault::Transient(_) | Fault::UnknownOutcome(_))) => Err(fault.into_reason()),
@@ -309,6 +325,16 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
     }
 }
 
+/// What the service said to a request.
+enum Reply {
+    /// It has it.
+    Taken,
+    /// It has it not.
+    Refused,
+    /// It has it not, and copies logs nowhere.
+    NoTarget,
+}
+
 /// Compression is the instance's, so it is set before a backup is asked for; people may have set it back since the last.
 async fn set_compression<T: BackupCompression>(session: &mut T, scope: &Scope) -> Result<(), Reason> {
     let Some(wanted) = scope.policy.storage.compression else { return Ok(()) };
@@ -339,88 +365,9 @@ fn outdated(task: &Task, marks: Option<&Marks>, admitted_at: Timestamp) -> Optio
     Some(Reason::new(Class::Retry, "BaseMayHaveMoved", why))
 }
 
-/// The id of our task in the server's list: for a backup by the S3 ARN, which no other task ever names; for a log copy, whose
-/// files the service names, by database among the tasks that came after the intent. Nobody else's copy does harm if it is
-/// taken for ours: copying a range again overwrites the same files.
-fn ours(rows: &[TaskRow], request: &Request, above: TaskId) -> Option<TaskId> {
-    let matches = |row: &&TaskRow| match request {
-        Request::Backup(backup) => row.s3_arn.as_deref().is_some_and(|arn| is_of(arn, &backup.s3_arn)),
-        Request::Copy(copy) => {
-            let other_kind = ["BACKUP_DB", "RESTORE_DB", "FINISH_RESTORE"]
-                .iter()
-                .any(|kind| row.task_type.starts_with(kind));
-            row.database.as_deref().is_some_and(|name| same_name(name, &copy.database)) && !other_kind
-        }
-    };
-    rows.iter().filter(|row| row.id > above).find(matches).map(|row| row.id)
-}
-
-/// Whether the service's ARN names a backup of ours: as it was asked for, or as one of its numbered files (no source says which the
-/// list shows); its folder is its own.
-fn is_of(arn: &str, asked: &str) -> bool {
-    let folder = asked.rsplit_once('/').filter(|_| asked.contains('*')).map(|(folder, _)| folder);
-    let inside = |folder: &str| arn.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-    arn == asked || folder.is_some_and(inside)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::request::{CopyLogs, NativeBackup};
-
-    fn row(id: TaskId, task_type: &str, database: &str, s3_arn: Option<&str>) -> TaskRow {
-        TaskRow {
-            id,
-            task_type: task_type.to_owned(),
-            database: Some(database.to_owned()),
-            lifecycle: None,
-            percent: None,
-            last_updated: None,
-            created_at: None,
-            s3_arn: s3_arn.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn a_task_is_found_again_by_what_only_it_can_have() {
-        let rows = [
-            row(5, "TLOG_COPY", "a", None),
-            row(6, "BACKUP_DB", "a", Some("arn:1")),
-            row(7, "TLOG_COPY", "b", None),
-            row(8, "TLOG_COPY", "a", None),
-            row(9, "BACKUP_DB", "a", Some("arn:2")),
-        ];
-        let backup = |arn: &str| {
-            let s3_arn = arn.to_owned();
-            Request::Backup(NativeBackup {
-                database: "a".to_owned(),
-                s3_arn,
-                kms_key_arn: None,
-                differential: false,
-                files: 1,
-                options: domain::request::TransferOptions::default(),
-            })
-        };
-        let copy = Request::Copy(CopyLogs {
-            database: "a".to_owned(),
-            kms_key_arn: None,
-            first_seq: 1,
-            last_seq: 2,
-        });
-        assert_eq!(ours(&rows, &backup("arn:2"), 5), Some(9));
-        assert_eq!(ours(&rows, &backup("arn:3"), 0), None);
-        assert_eq!(ours(&rows, &copy, 5), Some(8), "task 5 is older than the intent, task 6 is a backup");
-        assert_eq!(ours(&rows, &copy, 8), None);
-        for (listed, expected) in [
-            ("arn:aws:s3:::v/a/full-1/part*.bak", true),
-            ("arn:aws:s3:::v/a/full-1/part_2-of-4.bak", true),
-            ("arn:aws:s3:::v/a/full-10/part*.bak", false),
-            ("arn:aws:s3:::v/a", false),
-        ] {
-            assert_eq!(is_of(listed, "arn:aws:s3:::v/a/full-1/part*.bak"), expected, "{listed}");
-        }
-        assert!(!is_of("arn:aws:s3:::v/a/full-1/x.bak", "arn:aws:s3:::v/a/full-1/all.bak"));
-    }
 
     #[test]
     fn polling_waits_longer_the_more_there_is_to_wait_for() {

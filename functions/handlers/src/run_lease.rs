@@ -101,7 +101,11 @@ impl<S: ReadItems + WriteItems, C: Clock> Leases<'_, S, C> {
             let instance: Option<Versioned<Instance>> =
                 load(&self.store, instance_key(&run.instance)).await?;
             if let Some(mut instance) = instance {
-                instance.record.due_at = Some(after_trouble(now));
+                let open = open_tasks(&self.store, &run.instance).await;
+                // Whoever asked found this run at work and started none: theirs comes with the next look of the fleet.
+                let is_asked = open.is_ok_and(|open| open.iter().any(|task| task.record.is_request(now)));
+                let soon = now.saturating_add(SOONEST).unwrap_or(Timestamp::MAX);
+                instance.record.due_at = Some(if is_asked { soon } else { after_trouble(now) });
                 let before = instance.record.trouble.replace(caught("RunFailed", &error));
                 writes.push(instance.put()?);
                 writes.extend(of_trouble(&instance.record, before.as_ref(), now)?);

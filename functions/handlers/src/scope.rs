@@ -1,6 +1,7 @@
 //! What a run works on, read from the store; and the few store idioms that the functions share.
 
 use domain::event::Event;
+use domain::facts::DatabaseState;
 use domain::inventory::{Database, Instance, Vault, databases_partition, instance_key, vault_key};
 use domain::lease;
 use domain::policy::{self, Policy};
@@ -8,7 +9,7 @@ use domain::reason::{Class, Reason};
 use domain::record::Record;
 use domain::task::{Task, open_partition};
 use jiff::Timestamp;
-use ports::server::Endpoint;
+use ports::server::{Endpoint, ReadDatabases};
 use ports::store::{
     COMMIT_WRITES_MAX, CommitFault, ReadItems, Versioned, Write, WriteItems, load, load_range,
 };
@@ -85,6 +86,18 @@ async fn required<R: Record>(
     })
 }
 
+/// What the server shows of its databases.
+pub(crate) async fn shown<T: ReadDatabases>(
+    session: &mut T,
+    scope: &Scope,
+) -> Result<Vec<DatabaseState>, Reason> {
+    let mut states = session.databases().await?;
+    for state in &mut states {
+        state.server = scope.instance.record.server;
+    }
+    Ok(states)
+}
+
 /// The heads of all databases of an instance, by name.
 pub(crate) async fn databases(
     store: &impl ReadItems,
@@ -105,6 +118,12 @@ pub(crate) async fn open_tasks(
 /// collation, and then two databases that differ by case alone are refused by RDS all the same.
 pub(crate) fn same_name(one: &str, other: &str) -> bool {
     one == other || one.to_lowercase() == other.to_lowercase()
+}
+
+/// Whether a reason says that the service copies logs to another place than it was told, or to none. It was told once: people change that, and
+/// a server that was restored from a snapshot was never told.
+pub(crate) fn no_target(reason: &Reason) -> bool {
+    matches!(&*reason.name, "SetupMissing" | "LogFilesMissing")
 }
 
 /// Fails unless the run holds its lease now.

@@ -2,15 +2,16 @@
 
 use domain::facts::InstanceFacts;
 use domain::paths::arn_parts;
-use domain::reason::Reason;
+use domain::reason::{Class, Reason};
 use domain::region::findings;
+use domain::task::State;
 use ports::Clock;
 use ports::cloud::{DescribeBucket, DescribeInstance, DescribeKey};
 use ports::store::{ReadItems, WriteItems};
 
 use crate::contract::{InstanceRun, ValidateRegionOutput, check_schema};
 use crate::handler::Handler;
-use crate::scope::{Scope, commit};
+use crate::scope::{Scope, commit, commit_groups, open_tasks};
 
 /// Asks the control planes and remembers what the instance is.
 pub struct ValidateRegion<S, A, C> {
@@ -56,14 +57,32 @@ where
     }
 }
 
-impl<S: WriteItems, A, C: Clock> ValidateRegion<S, A, C> {
+impl<S: ReadItems + WriteItems, A, C: Clock> ValidateRegion<S, A, C> {
     /// Writes only what is news: most runs find the instance as the last one left it.
     async fn remember(&self, mut scope: Scope, facts: InstanceFacts) -> Result<(), Reason> {
         let instance = &mut scope.instance.record;
         if instance.facts.as_ref().is_some_and(|(_, known)| *known == facts) {
             return Ok(());
         }
-        instance.facts = Some((self.clock.now(), facts));
+        if instance.learn(facts, self.clock.now()) {
+            // Before the record says so: whoever starts over finds the server replaced once more.
+            let name = instance.name.clone();
+            self.take_back(&name).await?;
+        }
         commit(&self.store, &[scope.instance.put()?]).await
+    }
+
+    /// What another server was asked for, this one knows nothing of: back to the plan. An intent finds that out by itself.
+    async fn take_back(&self, instance: &str) -> Result<(), Reason> {
+        let mut groups = Vec::new();
+        for mut task in open_tasks(&self.store, instance).await? {
+            let State::Submitted { task_id, .. } = task.record.state else { continue };
+            let message = format!("{instance} is another server than the one that has task {task_id}");
+            task.record.note(Reason::new(Class::Retry, "ServerReplaced", message));
+            task.record.attempt += 1;
+            task.record.advance(State::Planned)?;
+            groups.push(vec![task.put()?]);
+        }
+        commit_groups(&self.store, groups).await
     }
 }

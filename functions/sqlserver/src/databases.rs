@@ -82,6 +82,7 @@ fn read(cells: &mut Cells<'_>) -> Result<(DatabaseState, Option<u64>), Reason> {
         filestream: kind == Some(FILESTREAM),
         read_only: cells.flag(column::IS_READ_ONLY)?.unwrap_or(false),
         snapshot_of: cells.int(column::SOURCE_DATABASE_ID)?.and_then(|id| i32::try_from(id).ok()),
+        server: 0,
     };
     Ok((database, file))
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use domain::reason::Reason;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::agenda::Token;
@@ -112,11 +112,13 @@ impl Executor {
         self.next_id += 1;
         let attempt = self.attempts.entry(Rc::clone(&function.name)).or_insert(0);
         *attempt += 1;
+        let lives = delay.saturating_add(function.timeout);
         let facts = Rc::new(Invocation {
             id,
             function: Rc::clone(&function.name),
             state: Arc::clone(state),
             attempt: *attempt,
+            ends_at: self.kernel.now().saturating_add(lives).unwrap_or(Timestamp::MAX),
             awaited: 0.into(),
             crashed: false.into(),
             calls: 0.into(),
@@ -124,7 +126,7 @@ impl Executor {
         });
         self.kernel.put_after(delay, Entry::Begin(id));
         let timeout = function.timeout;
-        let deadline = self.kernel.put_after(delay.saturating_add(timeout), Entry::Deadline(id));
+        let deadline = self.kernel.put_after(lives, Entry::Deadline(id));
         let code = Rc::clone(&function.code);
         self.running.insert(id, Running { facts, code, payload, work: None, deadline, timeout });
         self.kernel.count(|counts| counts.invocations += 1);

@@ -44,6 +44,8 @@ pub(crate) struct Invocation {
     /// State of a machine that asked for it; empty when somebody outside did.
     pub(crate) state: Arc<str>,
     pub(crate) attempt: u64,
+    /// When the function's timeout passes: Lambda tells the function.
+    pub(crate) ends_at: Timestamp,
     /// Entries of the agenda that will poll it again.
     pub(crate) awaited: Cell<u32>,
     pub(crate) crashed: Cell<bool>,

@@ -71,7 +71,7 @@ pub struct World {
     agenda: BTreeMap<(Ms, u64), Event>,
     agenda_serial: u64,
     pub(crate) instances: Vec<Instance>,
-    names: BTreeMap<String, usize>,
+    pub(crate) names: BTreeMap<String, usize>,
     pub(crate) databases: Vec<Database>,
     pub(crate) branches: Branches,
     pub(crate) s3: S3,
@@ -266,7 +266,8 @@ impl World {
 
     /// `DescribeDBInstances` of one instance; `None` is `DBInstanceNotFound`.
     pub fn describe_instance(&self, name: &str) -> Option<InstanceDescription> {
-        let instance = self.instances.get(self.index_of(name)?)?;
+        let index = self.index_of(name)?;
+        let instance = self.instances.get(index)?;
         let status = if instance.down_until.is_some() {
             "rebooting"
         } else if instance.storage == Fullness::Full {
@@ -284,6 +285,7 @@ impl World {
         let latest = if instance.config.retention_days > 0 { logged.min() } else { None };
         Some(InstanceDescription {
             config: instance.config.clone(),
+            resource_id: format!("db-SIMULATED{index:016}"),
             status,
             latest_restorable_time: latest.map(timestamp),
         })
@@ -302,10 +304,13 @@ impl World {
         self.shown(self.index_of(instance)?)?.database(name)
     }
 
-    /// The incarnation of a `database_guid`, whatever its name is or was.
-    pub fn database_of_guid(&self, guid: &str) -> Option<DatabaseId> {
-        let same = |known: &Database| known.database_guid.to_string().eq_ignore_ascii_case(guid);
-        self.databases.iter().find(|known| same(known)).map(|known| known.id)
+    /// The incarnation of a `database_guid`, whatever its name is or was; of twins the one on this instance.
+    pub fn database_of_guid(&self, guid: &str, instance: &str) -> Option<DatabaseId> {
+        let same = |known: &&Database| known.database_guid.to_string().eq_ignore_ascii_case(guid);
+        let there = self.index_of(instance);
+        let of_guid = || self.databases.iter().filter(same);
+        let found = of_guid().find(|known| Some(known.instance) == there).or_else(|| of_guid().next());
+        found.map(|known| known.id)
     }
 
     /// Every incarnation of every database that ever existed, with its instance and name.

@@ -23,8 +23,14 @@ const WHICH: Parameter = optional(
     "Of a database that had the name before (…/lives); the one that has it now without.",
     Kind::Text,
 );
-const OF_LIFE: &[Parameter] = &[WHICH];
-const PAGES_OF_LIFE: &[Parameter] = &[LIMIT, CURSOR, WHICH];
+/// Of one that was on another server.
+const SERVER: Parameter = optional(
+    crate::lives::SERVER,
+    "With `database_guid`: on which of the servers that had the instance's name (…/lives); the newest without.",
+    Kind::Text,
+);
+const OF_LIFE: &[Parameter] = &[WHICH, SERVER];
+const PAGES_OF_LIFE: &[Parameter] = &[LIMIT, CURSOR, WHICH, SERVER];
 
 const fn optional(name: &'static str, about: &'static str, kind: Kind) -> Parameter {
     Parameter { name, about, is_required: false, kind }
@@ -180,6 +186,7 @@ pub(crate) static RESOURCES: [Resource; 27] = [
                     Kind::Text,
                 ),
                 WHICH,
+                SERVER,
             ],
             &[(200, Some(shape::<Answer>))],
         )],

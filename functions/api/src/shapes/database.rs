@@ -60,6 +60,8 @@ pub(crate) struct LifeShape {
     pub(crate) family_guid: Guid,
     /// Physical incarnation: `?database_guid=` asks for what the vault has of it.
     pub(crate) database_guid: Guid,
+    /// On which of the servers that had the instance's name it was, from 0; `&server=` asks for it where more than one had the same guids.
+    pub(crate) server: u32,
     /// Since when it has not the name any more.
     pub(crate) until: Timestamp,
     /// Who let it go; absent where another database took its name.
@@ -69,8 +71,9 @@ pub(crate) struct LifeShape {
 
 impl LifeShape {
     pub(crate) fn new(former: Former) -> Self {
-        let Lineage { family_guid, database_guid } = former.lineage;
-        Self { family_guid, database_guid, until: former.until, let_go: former.let_go.map(AskedShape::new) }
+        let Lineage { family_guid, database_guid, server } = former.lineage;
+        let let_go = former.let_go.map(AskedShape::new);
+        Self { family_guid, database_guid, server, until: former.until, let_go }
     }
 }
 

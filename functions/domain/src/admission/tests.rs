@@ -23,6 +23,7 @@ pub(super) fn live(change: fn(&mut DatabaseState)) -> DatabaseState {
         filestream: false,
         read_only: false,
         snapshot_of: None,
+        server: 0,
     };
     change(&mut live);
     live

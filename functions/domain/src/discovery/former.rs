@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Life;
-use crate::id::Guid;
 use crate::inventory::{Database, Lineage};
 use crate::mailbox::Requested;
 use crate::record::Record;
@@ -28,7 +27,7 @@ pub struct Former {
 impl Record for Former {
     const SCHEMA: u32 = 1;
     fn key(&self) -> (String, String) {
-        key(&self.instance, &self.name, &self.lineage.database_guid)
+        (partition(&self.instance, &self.name), self.lineage.incarnation())
     }
 }
 
@@ -49,11 +48,6 @@ impl Former {
 /// Partition of those that had a name. An identifier of an instance has no `#`, so no two names share one.
 pub fn partition(instance: &str, name: &str) -> String {
     format!("former#{instance}#{name}")
-}
-
-/// Where one of them is stored, whatever the case of its `database_guid`.
-pub fn key(instance: &str, name: &str, database_guid: &Guid) -> (String, String) {
-    (partition(instance, name), database_guid.as_str().to_ascii_lowercase())
 }
 
 #[cfg(test)]

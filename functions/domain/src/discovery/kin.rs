@@ -25,7 +25,7 @@ impl Record for Kin {
     const SCHEMA: u32 = 1;
     fn key(&self) -> (String, String) {
         let Place { instance, name } = &self.place;
-        let database = self.lineage.database_guid.as_str().to_ascii_lowercase();
+        let database = self.lineage.incarnation();
         (partition(&self.lineage.family_guid), format!("{database}#{instance}#{name}"))
     }
 }

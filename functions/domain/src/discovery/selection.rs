@@ -10,6 +10,9 @@ use crate::reason::{Class, Reason};
 /// What stands in a secret's ARN for the instance.
 const PLACEHOLDER: &str = "{instance}";
 
+/// What stands in the ARN of a secret that RDS keeps. RDS user guide, "Password management with Amazon RDS and AWS Secrets Manager", read 2026-11.
+const MANAGED: &str = ":secret:rds!db-";
+
 /// What becomes of one instance that RDS lists.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Selection {
@@ -37,12 +40,37 @@ pub fn select(
     let name = chosen.map(|settings| settings.name.clone());
     match (known, chosen) {
         (None, None) => Selection::Unselected,
-        (Some(known), _) if known.discovery == name => Selection::Known,
-        (Some(known), _) => Selection::Store(Box::new(Instance { discovery: name, ..known.clone() })),
+        (Some(known), _) => {
+            let mut instance = Instance { discovery: name, ..known.clone() };
+            if let Some(settings) = chosen {
+                follow(&mut instance, settings, listed, now);
+            }
+            if instance == *known { Selection::Known } else { Selection::Store(Box::new(instance)) }
+        }
         (None, Some(settings)) => match enrolled(settings, listed, now) {
             Ok(instance) => Selection::Store(Box::new(instance)),
             Err(reason) => Selection::Skipped(reason),
         },
+    }
+}
+
+/// Takes in what RDS itself has set anew of an instance that settings enrolled: the secret that it keeps for the master user is another where the
+/// server behind the name is, and the port may be. What a person has put is theirs: another host, a secret of their own.
+fn follow(instance: &mut Instance, settings: &Settings, listed: &ListedInstance, now: Timestamp) {
+    let before = (instance.secret_arn.clone(), instance.port);
+    if let (None, Some(secret_arn)) = (&settings.secret_arn, &listed.master_secret_arn)
+        && instance.secret_arn.contains(MANAGED)
+    {
+        instance.secret_arn.clone_from(secret_arn);
+    }
+    if let Some((host, port)) = &listed.endpoint
+        && *host == instance.host
+    {
+        instance.port = *port;
+    }
+    if before != (instance.secret_arn.clone(), instance.port) {
+        // A run that could not log in has put the instance off.
+        instance.due_by(now);
     }
 }
 
@@ -162,6 +190,40 @@ mod tests {
         assert_eq!(select(&gold, &listed(|_| {}), Some(&stored), now), Selection::Known);
         assert_eq!(word(&select(&[], &listed(|_| {}), Some(&stored), now)), "- daily arn:hand");
         assert_eq!(select(&[], &listed(|_| {}), Some(&known), now), Selection::Known);
+    }
+
+    #[test]
+    fn what_rds_sets_anew_is_followed_and_what_a_person_put_is_not() {
+        let managed = |id: &str| format!("arn:aws:secretsmanager:eu-west-1:1:secret:rds!db-{id}");
+        let later = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(9);
+        let gold = [settings("a", "backup=gold")];
+        let own = [Settings { secret_arn: Some("arn:own".to_owned()), ..gold[0].clone() }];
+        for (settings, secret, host, expected) in [
+            (&gold, managed("1"), "sales.x", Some((managed("2"), 1500))),
+            (&gold, managed("2"), "sales.x", Some((managed("2"), 1500))),
+            (&gold, managed("2"), "by.hand", None),
+            (&gold, managed("1"), "by.hand", Some((managed("2"), 1433))),
+            (&gold, "arn:hand".to_owned(), "by.hand", None),
+            (&own, managed("1"), "by.hand", None),
+        ] {
+            let mut known = Instance::new("sales", (host, 1433), &secret, Timestamp::UNIX_EPOCH);
+            (known.discovery, known.due_at) = (Some("a".to_owned()), Some(later));
+            let listed = listed(|one| {
+                one.master_secret_arn = Some(managed("2"));
+                one.endpoint = Some(("sales.x".to_owned(), 1500));
+            });
+            let found = match select(settings, &listed, Some(&known), Timestamp::UNIX_EPOCH) {
+                Selection::Store(record) => {
+                    assert_eq!(record.due_at, Some(Timestamp::UNIX_EPOCH), "it is tried at once");
+                    Some((record.secret_arn, record.port))
+                }
+                selection => {
+                    assert_eq!(selection, Selection::Known);
+                    None
+                }
+            };
+            assert_eq!(found, expected, "{secret} at {host}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Looks in notation. Known heads: `orders=1.1` is family 1, database 1; `!` behind the name: marked as gone; `@b`: on instance
-//! b; without guids: never seen. What the server shows is written likewise, with its state behind a colon.
+//! b; `1.1~1`: on the second server that has the instance's name; without guids: never seen. What the server shows is written likewise, with its state behind a colon.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,9 @@ use crate::id::Guid;
 
 pub(super) fn guids(text: &str) -> Option<Lineage> {
     let (family, database) = text.split_once('.')?;
-    Some(Lineage { family_guid: Guid::from(family), database_guid: Guid::from(database) })
+    let (database, server) = database.split_once('~').unwrap_or((database, "0"));
+    let server = server.parse().unwrap();
+    Some(Lineage { family_guid: Guid::from(family), database_guid: Guid::from(database), server })
 }
 
 pub(super) fn known(text: &str) -> Vec<Known> {
@@ -34,6 +36,7 @@ pub(super) fn database(name: &str, lineage: Option<Lineage>) -> DatabaseState {
         state: "ONLINE".to_owned(),
         recovery_model: Some(RecoveryModel::Full),
         database_guid: lineage.as_ref().map(|lineage| lineage.database_guid.clone()),
+        server: lineage.as_ref().map_or(0, |lineage| lineage.server),
         family_guid: lineage.map(|lineage| lineage.family_guid),
         recovery_fork_guid: None,
         last_log_backup_lsn: None,
@@ -194,6 +197,8 @@ fn one_look_neither_enrols_nor_lets_go_a_fleet() {
         ("a=1.1 b=2.2", "", "!TooManyGone"),
         // An endpoint that leads to another server.
         ("a=1.1 b=2.2", "a=3.3 b=4.4", "a:TooManyGone b:TooManyGone !TooManyGone"),
+        ("a=1.1 b=2.2", "a=1.1~1 b=4.4~1", "a:recreated b:recreated"),
+        ("a=1.1 b=2.2 c=3.3", "a=1.1~1 b=4.4", "a:recreated b:TooManyGone !TooManyGone"),
         ("a=1.1 b=2.2 c=3.3", "x=1.1 y=2.2 z=3.3", "x:renamed<a y:renamed<b z:renamed<c"),
     ] {
         let look = look(&ground(&settings, Profile::Rds), &known(heads), &shown(server));
@@ -261,6 +266,7 @@ fn logs_are_copied_where_the_service_backs_them_up() {
         backup_option: OptionState::Enabled,
         storage_encrypted: false,
         read_replica: false,
+        resource_id: None,
     };
     let model = |recovery_model| DatabaseState { recovery_model, ..database("x", None) };
     let full = || model(Some(RecoveryModel::Full));

@@ -207,6 +207,7 @@ impl Server {
             backup_option: OptionState::Enabled,
             storage_encrypted: self.storage_encrypted,
             read_replica: false,
+            resource_id: None,
         }
     }
 

@@ -20,6 +20,7 @@ fn facts() -> InstanceFacts {
         backup_option: OptionState::Enabled,
         storage_encrypted: false,
         read_replica: false,
+        resource_id: None,
     }
 }
 

@@ -36,7 +36,8 @@ mod tests {
 
     #[test]
     fn a_head_that_began_behind_the_look_is_not_the_tasks() {
-        let lineage = |text: &str| Lineage { family_guid: Guid::from("F"), database_guid: Guid::from(text) };
+        let lineage =
+            |text: &str| Lineage { family_guid: Guid::from("F"), database_guid: Guid::from(text), server: 0 };
         let at = |second| Timestamp::from_second(second).unwrap();
         for (known, begun, looked, former) in [
             (Some("D"), None, Some(5), false),

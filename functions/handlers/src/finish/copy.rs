@@ -53,7 +53,8 @@ pub(crate) async fn finish_copy<T: ReadLogFiles>(
             ),
         )
         .guidance(
-            "look for a lifecycle rule or a deletion; the range is copied again while the service keeps it",
+            "look for a lifecycle rule, a deletion, or another target that somebody set with rds_tlog_copy_setup: ours is set before the next \
+             copy, and the range is copied again while the service keeps it",
         )
         .into());
     }

@@ -55,7 +55,8 @@ pub(super) fn check(scenario: &Scenario, world: &World, claims: &[Claim]) -> Che
 
 /// The database that a claim is about.
 fn told_of(world: &World, claim: &Claim) -> Option<world::DatabaseId> {
-    let by_guid = claim.database_guid.as_deref().and_then(|guid| world.database_of_guid(guid));
+    let by_guid =
+        claim.database_guid.as_deref().and_then(|guid| world.database_of_guid(guid, &claim.instance));
     by_guid.or_else(|| world.find_database(&claim.instance, &claim.database))
 }
 

@@ -23,4 +23,8 @@ impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         self.kernel.now()
     }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.kernel.current().map(|invocation| invocation.ends_at)
+    }
 }

@@ -101,6 +101,7 @@ fn facts(description: &InstanceDescription) -> Result<InstanceFacts, String> {
         },
         storage_encrypted: config.storage_encrypted,
         read_replica: config.replica_of.is_some(),
+        resource_id: Some(description.resource_id.clone()),
     })
 }
 

@@ -87,7 +87,7 @@ const CALLS: [(&str, &str); 16] = [
     ("ReleaseLease", "lambda.invoke store.get store.query store.commit events.put_events"),
     ("HandOverLease", "lambda.invoke store.get store.commit"),
     ("StartSuccessor", "states.start_execution"),
-    ("ReleaseAfterTrouble", "lambda.invoke store.get store.commit events.put_events"),
+    ("ReleaseAfterTrouble", "lambda.invoke store.get store.query store.commit events.put_events"),
     ("ListInstances", "lambda.invoke store.get store.query store.commit rds.describe_db_instances"),
     (
         "Discover",

@@ -50,7 +50,7 @@ fn an_instance_restored_from_a_snapshot_has_a_catalogue_of_its_own() {
     };
     assert!(begins(INSTANCE) < at("01:00"));
     assert!(begins("staging") > at("05:32"), "what it was restored from is not in its window");
-    // Who is told of by the scenario alone knows nothing of the twin.
+    // Brute force takes whatever log the engine accepts, and it accepts the twin's.
     let others = objections(&report).into_iter().filter(|objection| !objection.contains("orders"));
     assert_eq!(others.collect::<Vec<_>>(), [""; 0]);
 }

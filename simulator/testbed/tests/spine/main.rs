@@ -8,6 +8,7 @@
 
 mod calm;
 mod chains;
+mod crowded;
 mod differentials;
 mod discovery;
 mod enrolments;
@@ -21,6 +22,7 @@ mod mailbox;
 mod policy;
 mod promotions;
 mod region;
+mod replaced;
 mod replies;
 mod runs;
 mod story;

@@ -176,6 +176,8 @@ impl InstanceConfig {
 pub struct InstanceDescription {
     /// Its settings as they are now.
     pub config: InstanceConfig,
+    /// `DbiResourceId`: an instance keeps it whatever it is called.
+    pub resource_id: String,
     /// `DBInstanceStatus`.
     pub status: &'static str,
     /// `LatestRestorableTime` of point-in-time recovery, while log backups run.

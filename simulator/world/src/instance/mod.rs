@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod disk;
 pub(crate) mod failover;
 pub(crate) mod names;
+pub(crate) mod replaced;
 pub(crate) mod replica;
 pub(crate) mod state;
 pub(crate) mod storage;
