@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::problem::{MEDIA_TYPE, Problem};
-use crate::routes::{Does, Kind, Parameter, RESOURCES, Route, Shape, shape};
+use crate::routes::{Does, Kind, Parameter, Route, Shape, resources, shape};
 
 /// The document: `OpenAPI` 3.1, whose schemas are JSON Schema 2020-12 as they are.
 pub fn document() -> Value {
@@ -14,7 +14,7 @@ pub fn document() -> Value {
     settings.meta_schema = None;
     let mut generator = settings.into_generator();
     let mut paths = Map::new();
-    for resource in &RESOURCES {
+    for resource in resources() {
         let mut item = Map::new();
         for route in resource.routes {
             item.insert(route.method.to_ascii_lowercase(), operation(resource.path, route, &mut generator));

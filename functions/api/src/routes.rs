@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use crate::http::{Request, decoded};
 use crate::problem::Refused;
 
-pub(crate) use table::RESOURCES;
+pub(crate) use table::resources;
 
 /// The schema of a type, made when the document is.
 pub(crate) type Shape = fn(&mut SchemaGenerator) -> Schema;
@@ -120,7 +120,7 @@ pub(crate) struct Router(Tree<&'static Resource>);
 impl Router {
     pub(crate) fn new() -> Self {
         let mut tree = Tree::new();
-        for resource in &RESOURCES {
+        for resource in resources() {
             let inserted = tree.insert(resource.path, resource);
             debug_assert!(inserted.is_ok(), "{}: {inserted:?}", resource.path);
         }
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn every_route_is_found_under_its_path() {
         let mut seen: Vec<Does> = Vec::new();
-        for resource in &RESOURCES {
+        for resource in resources() {
             for route in resource.routes {
                 let query = route.query.iter().filter(|known| known.is_required);
                 let query = query.map(|known| (known.name.to_owned(), "x".to_owned())).collect();
