@@ -1,15 +1,19 @@
 //! An instance that people restored from a snapshot and gave the name of the one before: another server, whose chains are its own.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use domain::catalogue::Life;
 use domain::discovery::former::{self, Former};
 use domain::task::{Kind, State, Task};
 use jiff::Timestamp;
 use ports::store::decode;
-use testbed::Testbed;
 use testbed::report::Report;
 use testbed::simulation::{Simulation, View};
+use testbed::{Call, Moment, Testbed, Verdict};
 
 use crate::story::{INSTANCE, Story, at, day, instance, minutes, notes, objections, reported, tasks};
+use crate::trouble::throttled;
 
 /// Somebody replaces the instance, which takes a moment in which nobody reaches it.
 fn replaced_at(simulation: &mut Simulation, moment: Timestamp) {
@@ -96,4 +100,49 @@ fn what_the_server_before_was_asked_for_is_asked_of_the_one_that_took_its_place(
     );
     assert!(held.data[0].backup.started > moment + minutes(5), "{:?}", held.data[0].backup.started);
     assert_sound(&mut simulation, &report, &view);
+}
+
+/// One fault at each write that takes back what the server before was asked for and begins anew, in each way that a write goes wrong.
+#[test]
+fn a_fault_while_a_server_is_replaced_changes_nothing_of_what_comes_of_it() {
+    let mut struck = 0;
+    for (function, writes) in [("validate-region", 2), ("check-chains", 3)] {
+        for (nth, verdict) in (1..=writes).flat_map(|nth| {
+            let ways = [
+                throttled(),
+                Verdict::LoseReply,
+                Verdict::Crash(Moment::Before),
+                Verdict::Crash(Moment::After),
+            ];
+            ways.map(|way| (nth, way))
+        }) {
+            let mut story = Story::calm();
+            (story.mib_per_second, story.every_minutes) = (8, 240);
+            let mut simulation = story.simulation();
+            let moment = at("00:10");
+            replaced_at(&mut simulation, moment);
+            let (met, what) = (Rc::new(Cell::new(0)), format!("{function} {nth} {verdict:?}"));
+            let seen = Rc::clone(&met);
+            simulation.bed().set_gate(move |call: &Call<'_>| {
+                if call.function != function || call.name != "store.commit" || call.now < moment {
+                    return Verdict::Pass;
+                }
+                seen.set(seen.get() + 1);
+                if seen.get() == nth { verdict.clone() } else { Verdict::Pass }
+            });
+            let (report, view) = day(&mut simulation);
+            assert!(met.get() >= nth, "{what}: it is never met");
+            struck += 1;
+            let known = instance(simulation.bed());
+            assert_eq!((known.server, known.trouble), (1, None), "{what}");
+            for name in ["orders", "parts"] {
+                let held = view.databases.iter().find(|held| held.head.name == name).unwrap();
+                assert_eq!(held.head.lineage.as_ref().unwrap().server, 1, "{what}");
+                assert!(held.data.iter().all(|entry| entry.backup.started > moment), "{what}");
+                assert_eq!(reported(&report, name).window.holes, [], "{what}");
+            }
+            assert_sound(&mut simulation, &report, &view);
+        }
+    }
+    assert_eq!(struck, 20);
 }
