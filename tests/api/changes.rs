@@ -114,11 +114,19 @@ fn a_vault_that_every_run_would_refuse_is_refused_when_it_is_put() {
 #[test]
 fn limits_of_a_vault_that_would_stop_one_who_writes_to_it_are_refused() {
     let mut asker = Asker::after(2);
-    // Log copies are of RDS alone.
+    // Azure Backup offers some intervals; RDS takes any.
+    let every = |minutes: u32| {
+        move |policy: &mut Value| policy["schedule"]["log_copy"]["every_minutes"] = json!(minutes)
+    };
+    assert_eq!(put_changed(&mut asker, POLICY, every(50)).0, 200);
     let (status, refused) =
         put_changed(&mut asker, "/v1/vaults/main", |vault| vault["profile"] = json!("azure_vm"));
     assert_eq!(status, 422, "{refused}");
-    assert!(refused["detail"].as_str().unwrap().contains("ledger writes to it"), "{refused}");
+    let told = (&refused["name"], refused["detail"].as_str().unwrap().contains("ledger writes to it"));
+    assert_eq!(told, (&json!("LogIntervalNotOffered"), true), "{refused}");
+    assert_eq!(put_changed(&mut asker, POLICY, every(60)).0, 200);
+    let azure = |vault: &mut Value| vault["profile"] = json!("azure_vm");
+    assert_eq!(put_changed(&mut asker, "/v1/vaults/main", azure).0, 200);
 }
 
 #[test]

@@ -68,6 +68,8 @@ impl Handler for Probe {
 }
 
 const SECRET: &str = "correct horse battery staple";
+/// One that somebody has called an instance by.
+const IN_A_NAME: &str = "orders-prod-9";
 const UNBUILT: &str = "PROBE_UNBUILT";
 
 #[test]
@@ -77,6 +79,7 @@ fn the_function() {
     if std::env::var(API).is_ok() {
         let secrets = Secrets::default();
         secrets.know(&Secret::new(SECRET));
+        secrets.know(&Secret::new(IN_A_NAME));
         let unbuilt = std::env::var(UNBUILT).is_ok();
         let probe = if unbuilt { Err(Reason::new(Class::Human, "Unbuilt", "as asked")) } else { Ok(Probe) };
         runtime()
@@ -116,6 +119,11 @@ fn every_ending_has_a_name_that_a_machine_can_catch() {
             "response",
             json!({"echo": "as *** says"}),
         ),
+        (
+            json!({"echo": format!("{IN_A_NAME}-1")}).to_string(),
+            "Human",
+            json!("SecretInName: a name in the answer of probe is or holds a password; "),
+        ),
         ("[]".to_owned(), "Human", json!(malformed)),
         (deep, "Human", json!(malformed)),
         // After all of that it still works.
@@ -131,7 +139,7 @@ fn every_ending_has_a_name_that_a_machine_can_catch() {
         assert_eq!(found, ("error", Some(*expected)), "{payload}");
         let message = answer.body["errorMessage"].as_str().unwrap_or_default();
         assert!(message.starts_with(said.as_str().unwrap_or("?")), "{payload}: {message}");
-        assert!(!message.contains(SECRET), "{message}");
+        assert!(!message.contains(SECRET) && !message.contains(IN_A_NAME), "{message}");
     }
     let told = |line: &Value| {
         assert_eq!((&line["function"], &line["request_id"]), (&json!("probe"), &json!("request-1")));
@@ -148,6 +156,8 @@ fn every_ending_has_a_name_that_a_machine_can_catch() {
             "ERROR Refused false",
             "ERROR Panicked false",
             "ERROR PayloadMalformed false",
+            "INFO told false",
+            "ERROR SecretInName false",
             "ERROR PayloadMalformed false",
             "ERROR PayloadMalformed false",
             "INFO told false",
@@ -158,7 +168,7 @@ fn every_ending_has_a_name_that_a_machine_can_catch() {
     assert!(!ended.printed.contains(SECRET), "{}", ended.printed);
     assert!(
         !ended.printed.contains("panicked at functions/lambdas/tests/process/serve.rs:")
-            || ended.log.len() == 10
+            || ended.log.len() == 12
     );
 }
 
