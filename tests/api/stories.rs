@@ -337,6 +337,30 @@ fn what_happened_to_an_instance_is_asked_of_rds() {
 }
 
 #[test]
+fn what_the_vault_has_of_an_instance_that_was_replaced_is_asked_for_by_server() {
+    let mut asker = Asker::after(4);
+    let (_, before) = asker.get(DATABASE);
+    let (_, backups) = asker.get(&format!("{DATABASE}/backups"));
+    asker.simulation.bed().world_mut().break_replaced("ledger").unwrap();
+    asker.wait(SignedDuration::from_hours(4));
+    let (_, now) = asker.get(DATABASE);
+    assert_eq!((&before["server"], &now["server"]), (&json!(0), &json!(1)));
+    assert_eq!(now["database_guid"], before["database_guid"], "the premise");
+    let (_, lives) = asker.get(&format!("{DATABASE}/lives"));
+    assert_eq!((lives["items"].as_array().unwrap().len(), &lives["items"][0]["server"]), (1, &json!(0)));
+
+    let guid = format!("database_guid={}", now["database_guid"].as_str().unwrap());
+    let mut of = |server: &str| asker.get(&format!("{DATABASE}/backups?{guid}{server}"));
+    let (status, newest) = of("");
+    assert_eq!((status, of("&server=1").1, of("&server=0").1), (200, newest.clone(), backups.clone()));
+    assert_ne!(newest, backups);
+    assert_eq!(of("&server=2").0, 404);
+    assert_eq!(of("&server=first").0, 400);
+    let (status, refused) = asker.get(&format!("{DATABASE}/backups?server=0"));
+    assert_eq!((status, &refused["name"]), (400, &json!("QueryMalformed")), "{refused}");
+}
+
+#[test]
 fn whoever_the_gateway_did_not_name_is_refused() {
     use handlers::Handler;
     let mut asker = Asker::after(0);

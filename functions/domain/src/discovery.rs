@@ -292,7 +292,8 @@ fn is_same(head: &Known, lineage: Option<&Lineage>) -> bool {
 
 /// Takes back what is more than one look may do: a wrong tag, or a name that leads to another server, neither enrols nor lets
 /// go a fleet. Nothing of the kind that is too many is carried out; a part of a mistake is a mistake. A server that took the place of another by the
-/// control plane's own word is none: every database on it begins anew, however many they are (`is_elsewhere`: whose head is of a server before).
+/// control plane's own word is none: every database on it begins anew, however many they are (`is_elsewhere`: whose head is of a server before). That
+/// more are missing on it than one look lets go is a person's to judge: the snapshot may have been an old one.
 fn within_limits(ground: &Ground<'_>, look: &mut Look, is_elsewhere: impl Fn(&str) -> bool) {
     let settings = ground.settings;
     let enrolled = look.shown.iter().filter(|(_, change)| change.enrols()).count();

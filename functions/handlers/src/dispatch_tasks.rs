@@ -23,7 +23,7 @@ use crate::cancel::end_cancelled;
 use crate::contract::{DispatchTasksOutput, InstanceRun, WAIT_SECONDS_MAX, check_schema};
 use crate::handler::Handler;
 use crate::outbox::Outbox;
-use crate::scope::{Scope, check_lease, commit, end_task, lost, no_target, open_tasks};
+use crate::scope::{Scope, check_lease, commit, end_task, forget_target, lost, no_target, open_tasks};
 
 /// Application lock that all dispatches to one instance share.
 pub const FENCE: &str = "bakproof-dispatch";
@@ -132,7 +132,8 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
         if ready.iter().any(|task| task.record.kind != Kind::LogCopy) {
             set_compression(session, &scope).await?;
         }
-        let target = if copies || idle { self.log_copy_target(session, &mut scope).await? } else { Ok(()) };
+        let mut target =
+            if copies || idle { self.log_copy_target(session, &mut scope).await? } else { Ok(()) };
         let mut dispatched = 0;
         let marks = self.marks(&ready).await?;
         for task in ready {
@@ -156,7 +157,10 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
                     } else {
                         match self.submit(session, task, above).await? {
                             Reply::Taken => dispatched += 1,
-                            Reply::NoTarget => self.forget_target(&mut scope.instance).await?,
+                            Reply::NoTarget(reason) => {
+                                forget_target(&self.store, &mut scope.instance).await?;
+                                target = Err(reason);
+                            }
                             Reply::Refused => {}
                         }
                     }
@@ -216,14 +220,6 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
         Ok(Ok(()))
     }
 
-    /// The service copies logs nowhere, whatever we remember: the next round asks it.
-    async fn forget_target(&self, instance: &mut Versioned<Instance>) -> Result<(), Reason> {
-        if instance.record.log_copy_target.take().is_none() {
-            return Ok(());
-        }
-        commit(&self.store, &[instance.put()?]).await
-    }
-
     /// Intent, call, result.
     async fn submit<T>(&self, session: &mut T, task: Versioned<Task>, above: TaskId) -> Result<Reply, Reason>
     where
@@ -240,7 +236,7 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
         match reply {
             Ok(task_id) => {
                 self.step(intended, State::Submitted { request, task_id, at: asked_at, heard: None }).await?;
-                Ok(Reply::Taken)
+                if task_id <= above { Err(counts_anew(task_id, above)) } else { Ok(Reply::Taken) }
             }
             // Somebody's task of this database waits or runs; it may be ours after all.
             Err(Fault::Refused(reason)) if reason.name == "TaskAlreadyIssued" => {
@@ -253,10 +249,14 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
                 }
                 Ok(if found.is_some() { Reply::Taken } else { Reply::Refused })
             }
+            // It was told once: that it is told again mends it.
+            Err(Fault::Refused(reason)) if no_target(&reason) => {
+                self.refused(intended, Reason { class: Class::Wait, ..reason.clone() }).await?;
+                Ok(Reply::NoTarget(reason))
+            }
             Err(Fault::Refused(reason)) => {
-                let reply = if no_target(&reason) { Reply::NoTarget } else { Reply::Refused };
                 self.refused(intended, reason).await?;
-                Ok(reply)
+                Ok(Reply::Refused)
             }
             // The intent stays: the next call asks the server what became of it.
             Err(fault @ (Fault::Transient(_) | Fault::UnknownOutcome(_))) => Err(fault.into_reason()),
@@ -266,10 +266,7 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
     async fn step(&self, mut task: Versioned<Task>, next: State) -> Result<Versioned<Task>, Reason> {
         task.record.advance(next)?;
         commit(&self.store, &[task.put()?]).await?;
-        task.expect = match task.expect {
-            ports::store::Expect::Absent => ports::store::Expect::Version(1),
-            ports::store::Expect::Version(version) => ports::store::Expect::Version(version + 1),
-        };
+        task.expect = task.expect.written();
         Ok(task)
     }
 
@@ -332,7 +329,14 @@ enum Reply {
     /// It has it not.
     Refused,
     /// It has it not, and copies logs nowhere.
-    NoTarget,
+    NoTarget(Reason),
+}
+
+/// The ids of one server only grow: the run ends, and the next one asks the control plane which server this is.
+fn counts_anew(task_id: TaskId, above: TaskId) -> Reason {
+    let message = format!("the service gave the id {task_id}, and has given {above} before");
+    Reason::new(Class::Human, "TaskIdsAnew", message)
+        .guidance("an instance that was restored and renamed counts anew: the next run sees to it")
 }
 
 /// Compression is the instance's, so it is set before a backup is asked for; people may have set it back since the last.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use domain::inventory::instance_of_partition;
 use domain::reason::{Class, Reason};
 use domain::record::DUE_SHARDS;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ports::Clock;
 use ports::events::PublishEvents;
 use ports::store::{ReadDue, ReadItems, WriteItems};
@@ -22,6 +22,9 @@ const PER_SHARD: u32 = 64;
 
 /// Instances read from one shard in one call. One whose run is at work stays due until that ends, before those that became due since.
 const READ_MAX: u32 = 512;
+
+/// Invocation time behind which no more are read: promises are watched and events told with it, and without an answer no run starts at all.
+const TIME_LEFT_MIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// Reads what is due and names the runs, and watches the promises; starts nothing itself.
 pub struct ListWork<S, C, P> {
@@ -76,7 +79,7 @@ struct Offered {
     refused: Vec<Reason>,
 }
 
-impl<S: ReadItems + WriteItems + ReadDue, C, P> ListWork<S, C, P> {
+impl<S: ReadItems + WriteItems + ReadDue, C: Clock, P> ListWork<S, C, P> {
     /// Reads on while those that are read have runs at work: they would keep the others waiting.
     async fn offer(&self, shard: u8, now: Timestamp) -> Result<Offered, Reason> {
         let (mut offered, mut asked, mut limit) = (Offered::default(), BTreeSet::new(), PER_SHARD);
@@ -96,7 +99,9 @@ impl<S: ReadItems + WriteItems + ReadDue, C, P> ListWork<S, C, P> {
                     Err(reason) => offered.refused.push(of_instance(instance, reason)),
                 }
             }
-            if is_all || limit >= READ_MAX || offered.runs.len() >= PER_SHARD as usize {
+            let late =
+                self.clock.deadline().is_some_and(|end| end.duration_since(self.clock.now()) < TIME_LEFT_MIN);
+            if is_all || late || limit >= READ_MAX || offered.runs.len() >= PER_SHARD as usize {
                 return Ok(offered);
             }
             limit *= 2;

@@ -24,7 +24,7 @@ use crate::contract::{
 use crate::finish::{Asked, FAILURES_MAX, Finished, Snag, answer, finish_backup, finish_copy};
 use crate::handler::Handler;
 use crate::outbox::Outbox;
-use crate::scope::{Scope, commit, end_task, lost, no_target, open_tasks};
+use crate::scope::{Scope, commit, end_task, forget_target, lost, no_target, open_tasks};
 
 /// How long a task waits after its n-th failure, in minutes: long enough for an automated backup to pass.
 const BACKOFF_MINUTES: [i64; 3] = [5, 15, 30];
@@ -159,18 +159,18 @@ where
         let offset = clock.local.duration_since(clock.utc.to_zoned(jiff::tz::TimeZone::UTC).datetime());
         let rows = session.tasks(first_of(&tasks).min(scope.instance.record.tasks_from)).await?;
         let target = S3Arn::parse(&scope.log_copy_arn())?;
-        let mut learned = Learned { speed: scope.instance.record.bytes_per_second, no_target: false };
+        let mut speed = scope.instance.record.bytes_per_second;
         let (mut full, mut unseen, mut unwanted, mut news) = (false, None, Vec::new(), Vec::new());
         let unsettled = tasks.iter().any(|task| matches!(task.record.state, State::Intended { .. }));
         for mut task in tasks {
             let State::Submitted { request, task_id, at, .. } = task.record.state.clone() else { continue };
             let row = rows.binary_search_by_key(&task_id, |row| row.id).ok().map(|at| &rows[at]);
             let ended = match row {
-                None if !task.record.notes.contains(&gone(task_id)) => {
-                    unseen = Some(self.vanished(task, task_id).await?);
+                None if !was_gone_before(&task.record, task_id, run) => {
+                    unseen = Some(self.vanished(task, gone(task_id, run)).await?);
                     continue;
                 }
-                None => Some(End::Bad(gone(task_id))),
+                None => Some(End::Bad(gone(task_id, run))),
                 Some(row) => end_of(&mut session, row).await?,
             };
             let Some(ended) = ended else {
@@ -200,14 +200,12 @@ where
             match result {
                 Ok(Finished { writes, speed: measured, useless }) => {
                     full |= matches!(&request, Request::Backup(backup) if !backup.differential);
-                    let before = learned.speed;
-                    learned.speed = measured.map(|measured| measured.after(before)).or(before);
+                    speed = measured.map(|measured| measured.after(speed)).or(speed);
                     let outcome = useless.map_or(Outcome::Succeeded, Outcome::Failed);
                     self.end(task, task_id, outcome, writes).await?;
                 }
                 Err(Snag::Task(reason)) => {
-                    learned.no_target |= no_target(&reason);
-                    self.failed(task, task_id, reason).await?;
+                    self.failed(&mut scope.instance, (task, task_id), reason).await?;
                 }
                 Err(Snag::Unseen(reason)) if reason.class == Class::Retry => return Err(reason),
                 // The others are folded all the same; then the run ends with what people have to mend.
@@ -221,16 +219,16 @@ where
         }
         // Whoever settles an intent looks for its task among those that are read: it must not fall out of the range.
         let rows = if unsettled { &[] } else { rows.as_slice() };
-        self.remember(&mut scope.instance, rows, &learned, &news).await?;
+        self.remember(&mut scope.instance, rows, speed, &news).await?;
         Ok(full)
     }
 
     /// A task that is not listed may have been another server's: the run ends, the next one asks the control plane which this is. One that is
     /// still missing then has failed.
-    async fn vanished(&self, mut task: Versioned<Task>, task_id: TaskId) -> Result<Reason, Reason> {
-        task.record.note(gone(task_id));
+    async fn vanished(&self, mut task: Versioned<Task>, gone: Reason) -> Result<Reason, Reason> {
+        task.record.note(gone.clone());
         commit(&self.store, &[task.put()?]).await?;
-        Ok(gone(task_id))
+        Ok(gone)
     }
 
     /// What a task that the service calls a success made.
@@ -272,7 +270,15 @@ where
     }
 
     /// Another try later, while there are tries left, time may mend it and somebody wants it; the end otherwise.
-    async fn failed(&self, mut task: Versioned<Task>, task_id: TaskId, reason: Reason) -> Result<(), Reason> {
+    async fn failed(
+        &self,
+        instance: &mut Versioned<Instance>,
+        (mut task, task_id): (Versioned<Task>, TaskId),
+        reason: Reason,
+    ) -> Result<(), Reason> {
+        if no_target(&reason) {
+            forget_target(&self.store, instance).await?;
+        }
         task.record.failures += 1;
         if reason.name == "FileTooLarge"
             && let Some(Request::Backup(backup)) = task.record.request()
@@ -297,29 +303,25 @@ where
         commit(&self.store, &[task.put()?]).await
     }
 
-    /// Remembers where reading the task list may begin next time, what was learned of the instance, and how far tasks are, in one commit.
+    /// Remembers where reading the task list may begin next time, the measured speed, and how far tasks are, in one commit.
     async fn remember(
         &self,
         instance: &mut Versioned<Instance>,
         rows: &[TaskRow],
-        learned: &Learned,
+        speed: Option<u64>,
         news: &[Versioned<Task>],
     ) -> Result<(), Reason> {
         let news = news.iter().take(COMMIT_WRITES_MAX - 1).map(Versioned::put);
         let mut writes = news.collect::<Result<Vec<Write>, _>>()?;
         let unfinished = rows.iter().find(|row| row.is_unfinished()).map(|row| row.id);
         let from = unfinished.or(rows.last().map(|row| row.id + 1)).unwrap_or(instance.record.tasks_from);
-        let target = instance.record.log_copy_target.take_if(|_| learned.no_target);
-        if from == instance.record.tasks_from
-            && learned.speed == instance.record.bytes_per_second
-            && target.is_none()
-        {
+        if from == instance.record.tasks_from && speed == instance.record.bytes_per_second {
             // Somebody wrote meanwhile, such as that a task is to be cancelled: how far it is, the next round hears.
             let told = commit(&self.store, &writes).await;
             return if told.as_ref().is_err_and(|reason| reason.name == "Conflict") { Ok(()) } else { told };
         }
         instance.record.tasks_from = from;
-        instance.record.bytes_per_second = learned.speed;
+        instance.record.bytes_per_second = speed;
         writes.push(instance.put()?);
         commit(&self.store, &writes).await
     }
@@ -332,14 +334,6 @@ fn first_of(tasks: &[Versioned<Task>]) -> TaskId {
         _ => None,
     });
     ids.min().unwrap_or(TaskId::MAX)
-}
-
-/// What a round learned of the instance.
-struct Learned {
-    /// Bytes of database that a full gets through in a second.
-    speed: Option<u64>,
-    /// Whether the service copies logs elsewhere than we told it.
-    no_target: bool,
 }
 
 /// How a native task ended.
@@ -365,7 +359,17 @@ async fn end_of<T: ReadTasks>(session: &mut T, row: &TaskRow) -> Result<Option<E
     })
 }
 
-fn gone(task_id: TaskId) -> Reason {
-    Reason::new(Class::Human, "TaskVanished", format!("the service does not list task {task_id} any more"))
+fn gone(task_id: TaskId, run: &InstanceRun) -> Reason {
+    let run = lease::run_name(&run.instance, run.generation);
+    let message = format!("the service does not list task {task_id} any more, as run {run} found");
+    Reason::new(Class::Human, "TaskVanished", message)
         .guidance("history is kept 36 days; an instance restored from a snapshot has another history")
+}
+
+/// Whether an earlier run has missed it: this one has asked the control plane since. A retry of this run's own call has not.
+fn was_gone_before(task: &Task, task_id: TaskId, run: &InstanceRun) -> bool {
+    let now = gone(task_id, run);
+    let of_task = format!("the service does not list task {task_id} ");
+    let mut notes = task.notes.iter().filter(|note| note.name == now.name);
+    notes.any(|note| note.message.starts_with(&of_task) && *note != now)
 }

@@ -126,6 +126,19 @@ pub(crate) fn no_target(reason: &Reason) -> bool {
     matches!(&*reason.name, "SetupMissing" | "LogFilesMissing")
 }
 
+/// Where the service copies logs to is asked again before the next copy.
+pub(crate) async fn forget_target(
+    store: &impl WriteItems,
+    instance: &mut Versioned<Instance>,
+) -> Result<(), Reason> {
+    if instance.record.log_copy_target.take().is_none() {
+        return Ok(());
+    }
+    commit(store, &[instance.put()?]).await?;
+    instance.expect = instance.expect.written();
+    Ok(())
+}
+
 /// Fails unless the run holds its lease now.
 pub(crate) async fn check_lease(
     store: &impl ReadItems,

@@ -66,17 +66,21 @@ impl<S: ReadItems + WriteItems, A, C: Clock> ValidateRegion<S, A, C> {
         }
         if instance.learn(facts, self.clock.now()) {
             // Before the record says so: whoever starts over finds the server replaced once more.
-            let name = instance.name.clone();
-            self.take_back(&name).await?;
+            let (name, server) = (instance.name.clone(), instance.server);
+            self.take_back(&name, server).await?;
         }
         commit(&self.store, &[scope.instance.put()?]).await
     }
 
     /// What another server was asked for, this one knows nothing of: back to the plan. An intent finds that out by itself.
-    async fn take_back(&self, instance: &str) -> Result<(), Reason> {
+    async fn take_back(&self, instance: &str, server: u32) -> Result<(), Reason> {
         let mut groups = Vec::new();
         for mut task in open_tasks(&self.store, instance).await? {
             let State::Submitted { task_id, .. } = task.record.state else { continue };
+            // Another call of this function was quicker, and the run went on.
+            if task.record.seen.as_ref().is_some_and(|seen| seen.lineage.server >= server) {
+                continue;
+            }
             let message = format!("{instance} is another server than the one that has task {task_id}");
             task.record.note(Reason::new(Class::Retry, "ServerReplaced", message));
             task.record.attempt += 1;

@@ -56,6 +56,17 @@ pub enum Expect {
     Version(u64),
 }
 
+impl Expect {
+    /// What is there once it was met and the item written.
+    #[must_use]
+    pub const fn written(self) -> Self {
+        match self {
+            Self::Absent => Self::Version(1),
+            Self::Version(version) => Self::Version(version + 1),
+        }
+    }
+}
+
 /// One write of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {

@@ -28,6 +28,9 @@ pub(crate) struct DatabaseShape {
     /// Physical incarnation, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) database_guid: Option<Guid>,
+    /// On which of the servers that had the instance's name it is, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server: Option<u32>,
     /// Recovery model, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) recovery_model: Option<RecoveryModel>,
@@ -145,6 +148,7 @@ impl ExposureShape {
 
 impl DatabaseShape {
     pub(crate) fn new(database: Database, exposure: ExposureShape) -> Self {
+        let server = database.lineage.as_ref().map(|lineage| lineage.server);
         let (family_guid, database_guid) =
             database.lineage.map(|lineage| (lineage.family_guid, lineage.database_guid)).unzip();
         Self {
@@ -152,6 +156,7 @@ impl DatabaseShape {
             name: database.name,
             family_guid,
             database_guid,
+            server,
             recovery_model: database.recovery_model,
             last_full: database.last_full.map(|full| LastShape {
                 backup: full.id,

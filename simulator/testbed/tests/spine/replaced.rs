@@ -12,7 +12,8 @@ use testbed::report::Report;
 use testbed::simulation::{Simulation, View};
 use testbed::{Call, Moment, Testbed, Verdict};
 
-use crate::story::{INSTANCE, Story, at, day, instance, minutes, notes, objections, reported, tasks};
+use crate::foreign::call;
+use crate::story::{BUCKET, INSTANCE, Story, at, day, instance, minutes, notes, objections, reported, tasks};
 use crate::trouble::throttled;
 
 /// Somebody replaces the instance, which takes a moment in which nobody reaches it.
@@ -106,7 +107,7 @@ fn what_the_server_before_was_asked_for_is_asked_of_the_one_that_took_its_place(
 #[test]
 fn a_fault_while_a_server_is_replaced_changes_nothing_of_what_comes_of_it() {
     let mut struck = 0;
-    for (function, writes) in [("validate-region", 2), ("check-chains", 3)] {
+    for (function, writes) in [("validate-region", 2), ("check-chains", 3), ("poll-tasks", 3)] {
         for (nth, verdict) in (1..=writes).flat_map(|nth| {
             let ways = [
                 throttled(),
@@ -144,5 +145,23 @@ fn a_fault_while_a_server_is_replaced_changes_nothing_of_what_comes_of_it() {
             assert_sound(&mut simulation, &report, &view);
         }
     }
-    assert_eq!(struck, 20);
+    assert_eq!(struck, 32);
+}
+
+/// Nobody tells us: where logs go is learned from the copies that come to nothing.
+#[test]
+fn logs_that_people_had_copied_elsewhere_are_copied_to_us_again() {
+    let mut simulation = Story::calm().simulation();
+    simulation.bed().at(at("03:10"), |bed| {
+        let elsewhere = format!("arn:aws:s3:::{BUCKET}/elsewhere");
+        call(bed, "msdb.dbo.rds_tlog_copy_setup", &[("@target_s3_arn", &elsewhere)]);
+    });
+    let (report, view) = day(&mut simulation);
+    for name in ["orders", "parts"] {
+        let copies = tasks(&view, name, Kind::LogCopy);
+        let missed = |task: &&&Task| notes(task).contains(&"LogFilesMissing");
+        assert_eq!(copies.iter().filter(missed).count(), 1, "{name}: and then they are with us again");
+        assert_eq!(reported(&report, name).window.holes, [], "{name}");
+    }
+    assert_eq!(objections(&report), [""; 0]);
 }

@@ -42,7 +42,7 @@ pub(super) static DATABASES: [Resource; 9] = [
         "/v1/instances/{instance}/databases/{database}/lives",
         &[get(
             Does::ListLives,
-            "Databases that had the name before: dropped and created again, restored over, let go. Each is asked for by its database_guid.",
+            "Databases that had the name before: dropped and created again, restored over, on an instance that was replaced by another of its name, let go. Each is asked for by its database_guid, and by its server where several have the same.",
             PAGES,
             &[(200, Some(shape::<Listing<LifeShape>>))],
         )],
