@@ -94,6 +94,13 @@ fn probe(environment: &[(&str, &str)], invocations: &[Invocation]) -> Ended {
     runtime().block_on(invoke(command, environment, invocations))
 }
 
+/// A line of the log in short: level, outcome or reason, whether it was the first.
+fn told(line: &Value) -> String {
+    assert_eq!((&line["function"], &line["request_id"]), (&json!("probe"), &json!("request-1")));
+    let name = line.pointer("/reason/name").unwrap_or(&line["outcome"]);
+    format!("{} {name} {}", line["level"], line["cold_start"]).replace('"', "")
+}
+
 #[test]
 fn every_ending_has_a_name_that_a_machine_can_catch() {
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
@@ -141,11 +148,6 @@ fn every_ending_has_a_name_that_a_machine_can_catch() {
         assert!(message.starts_with(said.as_str().unwrap_or("?")), "{payload}: {message}");
         assert!(!message.contains(SECRET) && !message.contains(IN_A_NAME), "{message}");
     }
-    let told = |line: &Value| {
-        assert_eq!((&line["function"], &line["request_id"]), (&json!("probe"), &json!("request-1")));
-        let name = line.pointer("/reason/name").unwrap_or(&line["outcome"]);
-        format!("{} {name} {}", line["level"], line["cold_start"]).replace('"', "")
-    };
     assert_eq!(
         ended.log.iter().map(told).collect::<Vec<_>>(),
         [
