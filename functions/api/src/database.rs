@@ -60,9 +60,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<
 
     /// Plans; a refusal is an answer as good as a plan.
     pub(crate) async fn plan(&self, request: &Request, on: &str, name: &str) -> Result<Response, Refused> {
-        let malformed = |parameter: &str, why: String| {
-            Refused::new(400, "QueryMalformed", format!("query: {parameter}: {why}"))
-        };
+        let malformed = |parameter: &str, why: String| Refused::query(format!("{parameter}: {why}"));
         let at = request.parameter("at").unwrap_or_default();
         let at: Target = at.parse().map_err(|why| malformed("at", why))?;
         let zone = request.parameter("target_zone").map(str::parse::<SourceZone>).transpose();

@@ -45,12 +45,13 @@ fn between(request: &Request, now: Timestamp) -> Result<Between, Refused> {
         Some(since) => since,
         None => until.saturating_sub(BACK).unwrap_or(Timestamp::MIN),
     };
-    let malformed = |what: String| Err(Refused::new(400, "QueryMalformed", format!("query: {what}")));
     if since > until {
-        return malformed(format!("since: {since} is after {until}, where the list ends"));
+        return Err(Refused::query(format!("since: {since} is after {until}, where the list ends")));
     }
     if now.duration_since(since) > SignedDuration::from_hours(24 * i64::from(EVENTS_DAYS)) {
-        return malformed(format!("since: RDS remembers {EVENTS_DAYS} days, {since} is longer ago"));
+        return Err(Refused::query(format!(
+            "since: RDS remembers {EVENTS_DAYS} days, {since} is longer ago"
+        )));
     }
     Ok((since, until))
 }

@@ -64,11 +64,12 @@ pub(crate) async fn life(
 
 fn server_of(request: &Request) -> Result<Option<u32>, Refused> {
     let Some(text) = request.parameter(SERVER) else { return Ok(None) };
-    let malformed = |what: String| Refused::new(400, "QueryMalformed", format!("query: server: {what}"));
     if request.parameter(WHICH).is_none() {
-        return Err(malformed("it goes with database_guid".to_owned()));
+        return Err(Refused::query("server: it goes with database_guid"));
     }
-    text.parse().map(Some).map_err(|_| malformed(format!("{text:?} is no number as GET …/lives has it")))
+    text.parse()
+        .map(Some)
+        .map_err(|_| Refused::query(format!("server: {text:?} is no number as GET …/lives has it")))
 }
 
 fn nothing(name: &str, is_known: bool) -> Refused {

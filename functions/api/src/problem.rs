@@ -56,6 +56,11 @@ impl Refused {
         Self { status, reason: Reason::new(class, name, message), headers: Vec::new() }
     }
 
+    /// A query that cannot be read, and what of it.
+    pub(crate) fn query(what: impl std::fmt::Display) -> Self {
+        Self::new(400, "QueryMalformed", format!("query: {what}"))
+    }
+
     pub(crate) fn guidance(mut self, guidance: impl Into<Cow<'static, str>>) -> Self {
         self.reason = self.reason.guidance(guidance);
         self

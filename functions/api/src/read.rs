@@ -58,10 +58,9 @@ pub(crate) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused>
 /// 400 where it is none.
 pub(crate) fn moment(request: &Request, name: &str) -> Result<Option<Timestamp>, Refused> {
     let Some(text) = request.parameter(name) else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| {
-        let message = format!("query: {name}: {text:?} is no moment such as 2026-11-16T14:07:00Z");
-        Refused::new(400, "QueryMalformed", message)
-    })
+    text.parse()
+        .map(Some)
+        .map_err(|_| Refused::query(format!("{name}: {text:?} is no moment such as 2026-11-16T14:07:00Z")))
 }
 
 /// A record that must be there.

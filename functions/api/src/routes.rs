@@ -180,19 +180,17 @@ fn check_query(route: &Route, request: &Request) -> Result<(), Refused> {
     for (at, (name, _)) in request.query.iter().enumerate() {
         if !route.query.iter().any(|known| known.name == name) {
             let known: Vec<&str> = route.query.iter().map(|known| known.name).collect();
-            let message = format!("query: unknown parameter {name:?}; known are: {}", known.join(", "));
-            return Err(Refused::new(400, "QueryMalformed", message));
+            return Err(Refused::query(format!(
+                "unknown parameter {name:?}; known are: {}",
+                known.join(", ")
+            )));
         }
         if request.query[..at].iter().any(|(before, _)| before == name) {
-            return Err(Refused::new(400, "QueryMalformed", format!("query: {name} is given twice")));
+            return Err(Refused::query(format!("{name} is given twice")));
         }
     }
     match route.query.iter().find(|known| known.is_required && request.parameter(known.name).is_none()) {
-        Some(missing) => Err(Refused::new(
-            400,
-            "QueryMalformed",
-            format!("query: {} is missing: {}", missing.name, missing.about),
-        )),
+        Some(missing) => Err(Refused::query(format!("{} is missing: {}", missing.name, missing.about))),
         None => Ok(()),
     }
 }

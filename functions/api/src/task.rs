@@ -15,23 +15,19 @@ use crate::problem::Refused;
 use crate::read::{instance, json, moment};
 use crate::shapes::{Listing, TaskShape};
 
-fn malformed(what: &str) -> Refused {
-    Refused::new(400, "QueryMalformed", format!("query: {what}"))
-}
-
 impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<S, X, E, C> {
     pub(crate) async fn list_tasks(&self, request: &Request, on: &str) -> Result<Response, Refused> {
         instance(&self.store, on).await?;
         match request.parameter("state") {
             None | Some("open") => {
                 if request.parameter("before").is_some() {
-                    return Err(malformed("before is for tasks that ended: say state=ended"));
+                    return Err(Refused::query("before is for tasks that ended: say state=ended"));
                 }
                 self.list(request, (open_partition(on), EVERYTHING), |task: Task| Ok(TaskShape::new(task)))
                     .await
             }
             Some("ended") => self.list_ended(request, on).await,
-            Some(other) => Err(malformed(&format!("state: {other:?} is neither open nor ended"))),
+            Some(other) => Err(Refused::query(format!("state: {other:?} is neither open nor ended"))),
         }
     }
 
@@ -39,7 +35,7 @@ impl<S: ReadItems + WriteItems, X: StartExecution, E: ListEvents, C: Clock> Api<
         let place = format!("ended#{on}");
         let before = match go_on(request, &place)? {
             Some(after) => {
-                after.parse().map_err(|_| malformed("cursor: it was not given out with a page"))?
+                after.parse().map_err(|_| Refused::query("cursor: it was not given out with a page"))?
             }
             None => moment(request, "before")?.unwrap_or_else(|| self.clock.now()),
         };

@@ -44,7 +44,7 @@ impl Life {
 }
 
 fn partition(instance: &str, lineage: &Lineage) -> String {
-    format!("catalogue#{instance}#{}#{}{}", lineage.family_guid, lineage.database_guid, lineage.mark())
+    format!("catalogue#{instance}#{}", lineage.key())
 }
 
 /// An object that was seen in the vault.

@@ -39,7 +39,7 @@ impl Record for Hold {
 
 /// Partition of the holds of a life. Of its own: a restore prefix or a catalogue never reads it by accident.
 pub fn partition(Life { instance, lineage }: &Life) -> String {
-    format!("holds#{instance}#{}#{}{}", lineage.family_guid, lineage.database_guid, lineage.mark())
+    format!("holds#{instance}#{}", lineage.key())
 }
 
 /// Where the hold of a backup is stored. Ids are compared without case, so the key has none.

@@ -170,6 +170,9 @@ pub struct Task {
     /// Ids that the service gave earlier tries.
     #[serde(default)]
     pub earlier_ids: Vec<TaskId>,
+    /// Run that first missed it in the service's list, while the service should have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed_by: Option<String>,
     /// Why it waits, was promoted or tried again; the newest few.
     pub notes: Vec<Reason>,
 }
@@ -226,6 +229,7 @@ impl Task {
             seen: None,
             state: State::Planned,
             earlier_ids: Vec::new(),
+            missed_by: None,
             notes: Vec::new(),
         }
     }
@@ -305,6 +309,7 @@ impl Task {
         }
         if let (State::Submitted { task_id, .. }, State::Planned) = (&self.state, &next) {
             self.earlier_ids.push(*task_id);
+            self.missed_by = None;
         }
         self.state = next;
         Ok(())

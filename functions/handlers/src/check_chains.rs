@@ -113,7 +113,7 @@ where
         groups.push(orphaned(&orphan, now)?);
     }
     let mut looks = Looks { scope: &scope, fulls, differentials, now, groups, said: &mut said };
-    let runs_out = || clock.deadline().is_some_and(|end| end.duration_since(clock.now()) < TIME_LEFT_MIN);
+    let runs_out = || clock.runs_out(TIME_LEFT_MIN);
     let rest = looks.start(&mut session, &mut chosen, load, runs_out).await?;
     for (key, decision) in rest {
         let Some(open) = chosen.take(&key) else { continue };

@@ -182,8 +182,7 @@ impl<S: ReadItems + WriteItems, Q, C: Clock> Dispatch<'_, S, Q, C> {
     }
 
     fn time_left(&self) -> Result<(), Reason> {
-        let left = self.clock.deadline().map(|deadline| deadline.duration_since(self.clock.now()));
-        if left.is_some_and(|left| left < TIME_LEFT_MIN) {
+        if self.clock.runs_out(TIME_LEFT_MIN) {
             return Err(Reason::new(
                 Class::Retry,
                 "TimeRunsOut",

@@ -99,8 +99,7 @@ impl<S: ReadItems + WriteItems + ReadDue, C: Clock, P> ListWork<S, C, P> {
                     Err(reason) => offered.refused.push(of_instance(instance, reason)),
                 }
             }
-            let late =
-                self.clock.deadline().is_some_and(|end| end.duration_since(self.clock.now()) < TIME_LEFT_MIN);
+            let late = self.clock.runs_out(TIME_LEFT_MIN);
             if is_all || late || limit >= READ_MAX || offered.runs.len() >= PER_SHARD as usize {
                 return Ok(offered);
             }

@@ -48,9 +48,7 @@ impl<'a, S: WriteItems, P: PublishEvents> Outbox<'a, S, P> {
     pub(crate) async fn tell(self, clock: &impl Clock) {
         let Some(bus) = self.bus else { return };
         for items in self.committed.take().chunks(EVENTS_MAX) {
-            let left = clock.deadline().map(|deadline| deadline.duration_since(clock.now()));
-            let late = left.is_some_and(|left| left < TIME_LEFT_MIN);
-            if late || tell(self.store, bus, items).await.is_err() {
+            if clock.runs_out(TIME_LEFT_MIN) || tell(self.store, bus, items).await.is_err() {
                 return;
             }
         }

@@ -166,11 +166,11 @@ where
             let State::Submitted { request, task_id, at, .. } = task.record.state.clone() else { continue };
             let row = rows.binary_search_by_key(&task_id, |row| row.id).ok().map(|at| &rows[at]);
             let ended = match row {
-                None if !was_gone_before(&task.record, task_id, run) => {
-                    unseen = Some(self.vanished(task, gone(task_id, run)).await?);
+                None if !was_missed_before(&task.record, run) => {
+                    unseen = Some(self.vanished(task, task_id, run).await?);
                     continue;
                 }
-                None => Some(End::Bad(gone(task_id, run))),
+                None => Some(End::Bad(gone(task_id))),
                 Some(row) => end_of(&mut session, row).await?,
             };
             let Some(ended) = ended else {
@@ -225,10 +225,16 @@ where
 
     /// A task that is not listed may have been another server's: the run ends, the next one asks the control plane which this is. One that is
     /// still missing then has failed.
-    async fn vanished(&self, mut task: Versioned<Task>, gone: Reason) -> Result<Reason, Reason> {
-        task.record.note(gone.clone());
+    async fn vanished(
+        &self,
+        mut task: Versioned<Task>,
+        task_id: TaskId,
+        run: &InstanceRun,
+    ) -> Result<Reason, Reason> {
+        task.record.note(gone(task_id));
+        task.record.missed_by = Some(lease::run_name(&run.instance, run.generation));
         commit(&self.store, &[task.put()?]).await?;
-        Ok(gone)
+        Ok(gone(task_id))
     }
 
     /// What a task that the service calls a success made.
@@ -359,17 +365,13 @@ async fn end_of<T: ReadTasks>(session: &mut T, row: &TaskRow) -> Result<Option<E
     })
 }
 
-fn gone(task_id: TaskId, run: &InstanceRun) -> Reason {
-    let run = lease::run_name(&run.instance, run.generation);
-    let message = format!("the service does not list task {task_id} any more, as run {run} found");
-    Reason::new(Class::Human, "TaskVanished", message)
+fn gone(task_id: TaskId) -> Reason {
+    Reason::new(Class::Human, "TaskVanished", format!("the service does not list task {task_id} any more"))
         .guidance("history is kept 36 days; an instance restored from a snapshot has another history")
 }
 
 /// Whether an earlier run has missed it: this one has asked the control plane since. A retry of this run's own call has not.
-fn was_gone_before(task: &Task, task_id: TaskId, run: &InstanceRun) -> bool {
-    let now = gone(task_id, run);
-    let of_task = format!("the service does not list task {task_id} ");
-    let mut notes = task.notes.iter().filter(|note| note.name == now.name);
-    notes.any(|note| note.message.starts_with(&of_task) && *note != now)
+fn was_missed_before(task: &Task, run: &InstanceRun) -> bool {
+    let name = lease::run_name(&run.instance, run.generation);
+    task.missed_by.as_ref().is_some_and(|by| *by != name)
 }

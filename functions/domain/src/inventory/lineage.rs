@@ -34,8 +34,13 @@ impl Lineage {
         format!("{}{}", self.database_guid.as_str().to_ascii_lowercase(), self.mark())
     }
 
-    /// What the server adds to the key of a record that holds both guids; nothing for the first.
-    pub(crate) fn mark(&self) -> String {
+    /// As keys of records hold it: both guids as the server spells them, and the server behind them.
+    pub(crate) fn key(&self) -> String {
+        format!("{}#{}{}", self.family_guid, self.database_guid, self.mark())
+    }
+
+    /// What the server adds to both guids; nothing for the first.
+    fn mark(&self) -> String {
         if is_first(&self.server) { String::new() } else { format!("~{}", self.server) }
     }
 }

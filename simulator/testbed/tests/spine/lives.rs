@@ -13,7 +13,8 @@ use crate::story::{
     INSTANCE, Story, another_instance, at, day, id_of, look, objections, outcome, simulated, tasks,
 };
 
-fn formers(bed: &Testbed, name: &str) -> Vec<Former> {
+/// Databases that had a name on the instance of every story.
+pub(crate) fn formers(bed: &Testbed, name: &str) -> Vec<Former> {
     let partition = former::partition(INSTANCE, name);
     bed.store().look(|table| table.partition(&partition).map(|item| decode(&item).unwrap().record).collect())
 }

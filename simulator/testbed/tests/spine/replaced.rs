@@ -4,26 +4,20 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use domain::catalogue::Life;
-use domain::discovery::former::{self, Former};
 use domain::task::{Kind, State, Task};
 use jiff::Timestamp;
-use ports::store::decode;
 use testbed::report::Report;
 use testbed::simulation::{Simulation, View};
-use testbed::{Call, Moment, Testbed, Verdict};
+use testbed::{Call, Moment, Verdict};
 
 use crate::foreign::call;
+use crate::lives::formers;
 use crate::story::{BUCKET, INSTANCE, Story, at, day, instance, minutes, notes, objections, reported, tasks};
 use crate::trouble::throttled;
 
 /// Somebody replaces the instance, which takes a moment in which nobody reaches it.
 fn replaced_at(simulation: &mut Simulation, moment: Timestamp) {
     simulation.bed().at(moment, |bed| bed.world_mut().break_replaced(INSTANCE).unwrap());
-}
-
-fn formers(bed: &Testbed, name: &str) -> Vec<Former> {
-    let partition = former::partition(INSTANCE, name);
-    bed.store().look(|table| table.partition(&partition).map(|item| decode(&item).unwrap().record).collect())
 }
 
 /// Every task of either server was wanted once; whoever compares ids by the name of the instance alone takes one server's for the other's.
