@@ -192,7 +192,7 @@ mod tests {
     /// A group in words: `orders=1.1` is put (`!` gone), `-x` removed, `+1.1@x` kin, `~1.1@x` forgotten, `^1.1@x` former, `.x` its tasks end, `*` due.
     fn told(group: &Rewrite) -> String {
         let lineage = |lineage: &crate::inventory::Lineage| {
-            format!("{}.{}", lineage.family_guid.as_str(), lineage.database_guid.as_str())
+            format!("{}.{}", lineage.family_guid.as_str(), lineage.incarnation())
         };
         let gone = |at: Option<Timestamp>| if at.is_some() { "!" } else { "" };
         let mut words: Vec<String> = Vec::new();
@@ -224,6 +224,8 @@ mod tests {
             // What had the name before is remembered by its family, and by the name.
             ("orders=1.1", "orders=2.2", "orders=2.2 +2.2@orders +1.1@orders! ^1.1@orders *"),
             ("orders=1.1", "orders=1.2", "orders=1.2 +1.2@orders +1.1@orders! ^1.1@orders *"),
+            // The same guids, on another server.
+            ("orders=1.1", "orders=1.1~1", "orders=1.1~1 +1.1~1@orders +1.1@orders! ^1.1@orders *"),
             ("a=1.1 b=2.2", "a=2.2 b=1.1", "a=2.2 b=1.1 +2.2@a +1.1@b ~1.1@a ~2.2@b .a .b"),
             ("a=1.1 b=2.2", "b=1.1 c=2.2", "b=1.1 c=2.2 -a +1.1@b +2.2@c ~1.1@a ~2.2@b .a .b"),
             // The name of one that is gone goes to one that is renamed.

@@ -20,6 +20,14 @@ fn replaced_at(simulation: &mut Simulation, moment: Timestamp) {
     simulation.bed().at(moment, |bed| bed.world_mut().break_replaced(INSTANCE).unwrap());
 }
 
+/// A story in which that happens while the service has the first fulls, which take some twenty minutes; and when.
+fn replaced_in_the_midst() -> (Simulation, Timestamp) {
+    let mut simulation = Story { mib_per_second: 8, every_minutes: 240, ..Story::calm() }.simulation();
+    let moment = at("00:10");
+    replaced_at(&mut simulation, moment);
+    (simulation, moment)
+}
+
 /// Every task of either server was wanted once; whoever compares ids by the name of the instance alone takes one server's for the other's.
 fn assert_sound(simulation: &mut Simulation, report: &Report, view: &View) {
     let tries = |task: &Task| {
@@ -70,13 +78,7 @@ fn a_replaced_instance_is_protected_anew_and_keeps_what_the_vault_has_of_the_one
 
 #[test]
 fn what_the_server_before_was_asked_for_is_asked_of_the_one_that_took_its_place() {
-    let mut story = Story::calm();
-    // The full takes some twenty minutes.
-    story.mib_per_second = 8;
-    story.every_minutes = 240;
-    let mut simulation = story.simulation();
-    let moment = at("00:10");
-    replaced_at(&mut simulation, moment);
+    let (mut simulation, moment) = replaced_in_the_midst();
     let (report, view) = day(&mut simulation);
     let known = instance(simulation.bed());
     assert_eq!((known.server, known.trouble), (1, None));
@@ -111,11 +113,7 @@ fn a_fault_while_a_server_is_replaced_changes_nothing_of_what_comes_of_it() {
             ];
             ways.map(|way| (nth, way))
         }) {
-            let mut story = Story::calm();
-            (story.mib_per_second, story.every_minutes) = (8, 240);
-            let mut simulation = story.simulation();
-            let moment = at("00:10");
-            replaced_at(&mut simulation, moment);
+            let (mut simulation, moment) = replaced_in_the_midst();
             let (met, what) = (Rc::new(Cell::new(0)), format!("{function} {nth} {verdict:?}"));
             let seen = Rc::clone(&met);
             simulation.bed().set_gate(move |call: &Call<'_>| {
