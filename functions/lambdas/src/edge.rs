@@ -16,6 +16,7 @@ use crate::subject::Subject;
 pub trait Edge<H: Handler> {
     /// Whether answers come back as inputs, so that a name in them must be what it is.
     const COMES_BACK: bool = false;
+
     /// The input, and what the payload names for the log, as far as it can be read.
     fn read(payload: &str) -> (Subject, Result<H::Input, Reason>);
     /// The answer as the caller wants it.
